@@ -1,0 +1,62 @@
+"""The one door to msgspec and to persistent maps: what a value is in this project.
+
+A value is frozen, compares by content and has one encoding, so that state, entries, plans and
+facts can be replicated, compared and printed without a line of code of their own. Nothing here
+may ever run code that arrived from outside: only declared types are decoded.
+"""
+
+from typing import Any, TypeVar
+
+import msgspec
+from immutables import Map
+
+__all__ = [
+    "Map", "Undecodable", "Value", "changed", "from_json", "from_msgpack", "plain", "shaped",
+    "to_json", "to_msgpack",
+]
+
+T = TypeVar("T")
+V = TypeVar("V", bound="Value")
+
+Undecodable = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding raises on bytes that are not of the type asked for."""
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of everything that is decided upon, replicated or sent."""
+
+
+def changed(value: V, **fields: Any) -> V:
+    """The same value with some fields replaced."""
+    return msgspec.structs.replace(value, **fields)
+
+
+def to_msgpack(value: Any) -> bytes:
+    return msgspec.msgpack.encode(value)
+
+
+def from_msgpack(raw: bytes | memoryview, kind: type[T] | Any) -> T:
+    """Decode to the declared type; raises one of `Undecodable`, nothing else."""
+    decoded: T = msgspec.msgpack.decode(raw, type=kind)
+    return decoded
+
+
+def to_json(value: Any) -> bytes:
+    return msgspec.json.encode(value)
+
+
+def from_json(raw: bytes | str, kind: type[T] | Any) -> T:
+    """Decode to the declared type; raises one of `Undecodable`, nothing else."""
+    decoded: T = msgspec.json.decode(raw, type=kind)
+    return decoded
+
+
+def plain(value: Any) -> Any:
+    """A value as dicts, lists, strings and numbers: what JSON and YAML printers take."""
+    return msgspec.to_builtins(value)
+
+
+def shaped(tree: Any, kind: type[T] | Any) -> T:
+    """A tree of dicts and lists as a value of the declared type; raises `Undecodable`."""
+    made: T = msgspec.convert(tree, type=kind)
+    return made
