@@ -9,7 +9,7 @@ CATALOGUE: dict[str, str] = {
     "no-cluster": "no node of the cluster answered",
     "no-quorum": "the node asked is cut off from a majority of the cluster",
     "timed-out": "the answer did not come in time; the request may still complete",
-    "not-authorised": "the key presented is not on the cluster's allow list, or its role forbids this",
+    "not-authorised": "the key is not on the cluster's allow list, or its role forbids this",
     "bad-request": "the request could not be understood",
     "internal-error": "a bug: the daemon's log holds the details",
     "unknown-node": "no node of that name is in the cluster",

@@ -5,7 +5,7 @@ facts can be replicated, compared and printed without a line of code of their ow
 may ever run code that arrived from outside: only declared types are decoded.
 """
 
-from typing import Any, TypeVar
+from typing import Any, TypeVar, dataclass_transform
 
 import msgspec
 from immutables import Map
@@ -22,7 +22,19 @@ Undecodable = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What decoding raises on bytes that are not of the type asked for."""
 
 
-class Value(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+class ValueType(msgspec.StructMeta):
+    """Makes every subclass frozen with keyword fields, also where it does not say so itself."""
+
+    def __new__(
+        mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **settings: Any,
+    ) -> Any:
+        settings.setdefault("frozen", True)
+        settings.setdefault("kw_only", True)
+        return super().__new__(mcls, name, bases, namespace, **settings)
+
+
+class Value(msgspec.Struct, metaclass=ValueType):
     """Base of everything that is decided upon, replicated or sent."""
 
 
