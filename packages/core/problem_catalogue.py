@@ -15,6 +15,9 @@ CATALOGUE: dict[str, str] = {
     "unknown-node": "no node of that name is in the cluster",
     "unknown-package": "no package of that name is in the cluster",
     "stale-order": "the answer belongs to an older epoch or order and was ignored",
+    # sockets and keys
+    "cannot-listen": "a socket could not be bound to its address",
+    "bad-key": "a CURVE key is not one",
     # packages
     "package-not-running": "the package does not run, so it cannot be moved",
     "package-running": "the package runs, and what was asked needs it halted",

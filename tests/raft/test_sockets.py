@@ -1,0 +1,183 @@
+"""The sockets let in whom the allow list names, and survive everybody else."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+import pytest
+import zmq
+
+from cluster.sockets import CurveKeys, Listener, Sender, is_key, make_keys
+from packages.core.problem import Problem
+
+SERVER, ALICE, BOB, MALLORY = make_keys(), make_keys(), make_keys(), make_keys()
+
+
+class Room:
+    """A listener that keeps what it received and answers each message with its echo."""
+
+    def __init__(self, endpoint: str = "tcp://127.0.0.1:*", limit: int = 1 << 20) -> None:
+        self.heard: list[tuple[str, bytes]] = []
+        self.listener = Listener(
+            [endpoint], keys=SERVER, received=self._received, max_message_bytes=limit,
+        )
+        self.listener.allow({ALICE.public: "alice", BOB.public: "bob"})
+
+    def _received(self, peer: str, route: bytes, payload: bytes) -> None:
+        self.heard.append((peer, payload))
+        self.listener.send(route, b"echo " + payload)
+
+
+@pytest.fixture
+async def room() -> Iterator[Room]:
+    room = Room()
+    assert room.listener.start() is None
+    yield room
+    room.listener.close()
+
+
+def caller(room: Room, keys: CurveKeys, answers: list[bytes] | None = None) -> Sender:
+    heard = answers.append if answers is not None else None
+    return Sender(
+        room.listener.endpoints[0], server_key=SERVER.public, keys=keys, received=heard,
+    )
+
+
+async def until(happened: Callable[[], object], deadline_s: float = 10.0) -> None:
+    async with asyncio.timeout(deadline_s):
+        while not happened():
+            await asyncio.sleep(0.005)
+
+
+async def test_a_peer_is_known_by_its_key_and_answered(room: Room) -> None:
+    answers: list[bytes] = []
+    alice, bob = caller(room, ALICE, answers), caller(room, BOB)
+    assert await alice.send_when_up(b"1", deadline_s=10)
+    assert await bob.send_when_up(b"2", deadline_s=10)
+    await until(lambda: len(room.heard) == 2 and answers)
+    assert sorted(room.heard) == [("alice", b"1"), ("bob", b"2")]
+    assert answers == [b"echo 1"]
+    alice.close()
+    bob.close()
+
+
+async def test_many_messages_arrive_all_and_in_order(room: Room) -> None:
+    answers: list[bytes] = []
+    alice = caller(room, ALICE, answers)
+    assert await alice.send_when_up(b"0", deadline_s=10)
+    for number in range(1, 1500):
+        assert alice.send(b"%d" % number)
+    await until(lambda: len(answers) == 1500)
+    assert room.heard == [("alice", b"%d" % number) for number in range(1500)]
+    alice.close()
+
+
+async def test_an_unknown_key_is_refused_and_comes_in_once_it_is_allowed(room: Room) -> None:
+    stranger = caller(room, MALLORY)
+    assert not await stranger.send_when_up(b"let me in", deadline_s=0.5)
+    await until(lambda: room.listener.drops["unknown-key"])
+    assert room.heard == []
+    room.listener.allow({MALLORY.public: "carol"})
+    assert await stranger.send_when_up(b"and now", deadline_s=10)
+    await until(lambda: room.heard)
+    assert room.heard == [("carol", b"and now")]
+    stranger.close()
+
+
+async def test_a_key_struck_off_the_list_is_not_heard_on_its_old_connection(room: Room) -> None:
+    alice = caller(room, ALICE)
+    assert await alice.send_when_up(b"1", deadline_s=10)
+    await until(lambda: room.heard)
+    room.listener.allow({BOB.public: "bob"})
+    assert alice.send(b"2")
+    await until(lambda: room.listener.drops["key-struck-off"])
+    assert room.heard == [("alice", b"1")]
+    alice.close()
+
+
+async def test_a_message_beyond_the_limit_is_not_received() -> None:
+    room = Room(limit=1000)
+    assert room.listener.start() is None
+    alice = caller(room, ALICE)
+    assert await alice.send_when_up(b"x" * 2000, deadline_s=10)
+    # ZeroMQ ends the connection; the sender comes back and is heard again.
+    await until(lambda: alice.send(b"small") and room.heard, deadline_s=10)
+    assert {payload for _, payload in room.heard} == {b"small"}
+    alice.close()
+    room.listener.close()
+
+
+async def test_plain_connections_and_garbage_never_get_in(room: Room) -> None:
+    host, port = room.listener.endpoints[0].removeprefix("tcp://").split(":")
+    for junk in (b"GET / HTTP/1.0\r\n\r\n", b"\xff" + b"\0" * 200, bytes(range(256))):
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.write(junk)
+        await writer.drain()
+        writer.close()
+    plain = zmq.Context.instance().socket(zmq.DEALER)
+    plain.linger = 0
+    plain.connect(room.listener.endpoints[0])
+    plain.send(b"hello")
+    alice = caller(room, ALICE)
+    assert await alice.send_when_up(b"still here", deadline_s=10)
+    await until(lambda: room.heard)
+    assert room.heard == [("alice", b"still here")]
+    plain.close()
+    alice.close()
+
+
+async def test_a_message_of_many_frames_is_dropped(room: Room) -> None:
+    raw = zmq.Context.instance().socket(zmq.DEALER)
+    raw.linger = 0
+    raw.curve_serverkey = SERVER.public.encode()
+    raw.curve_publickey, raw.curve_secretkey = ALICE.public.encode(), ALICE.secret.encode()
+    raw.connect(room.listener.endpoints[0])
+    raw.send_multipart([b"a", b"b", b"c"])
+    await until(lambda: room.listener.drops["frames"])
+    assert room.heard == []
+    raw.close()
+
+
+async def test_what_cannot_be_sent_is_dropped_and_counted_and_a_late_peer_is_found() -> None:
+    first = Room()
+    assert first.listener.start() is None
+    endpoint = first.listener.endpoints[0]
+    alice = caller(first, ALICE)
+    first.listener.close()
+    await until(lambda: not alice.send(b"lost"))
+    assert alice.drops["peer-down"]
+    second = Room(endpoint)
+    assert second.listener.start() is None
+    assert await alice.send_when_up(b"found", deadline_s=10)
+    await until(lambda: second.heard)
+    alice.close()
+    second.listener.close()
+
+
+async def test_an_answer_to_a_peer_that_left_is_dropped(room: Room) -> None:
+    assert not room.listener.send(b"\0none", b"hello?")
+    assert room.listener.drops["peer-gone"] == 1
+
+
+async def test_an_address_in_use_is_a_problem(room: Room) -> None:
+    other = Room(room.listener.endpoints[0])
+    found = other.listener.start()
+    assert isinstance(found, Problem) and found.code == "cannot-listen"
+    wrong = Room("tcp://not an address")
+    assert isinstance(wrong.listener.start(), Problem)
+
+
+async def test_local_sockets_work_as_well(tmp_path) -> None:
+    room = Room(f"ipc://{tmp_path}/vmsg.sock")
+    assert room.listener.start() is None
+    alice = caller(room, ALICE)
+    assert await alice.send_when_up(b"local", deadline_s=10)
+    await until(lambda: room.heard)
+    alice.close()
+    room.listener.close()
+
+
+def test_keys_are_recognised_and_their_secret_is_not_printed() -> None:
+    keys = make_keys()
+    assert is_key(keys.public) and is_key(keys.secret)
+    assert not any(map(is_key, ("", "short", "ä" * 40, "%" * 40, keys.public + "12345")))
+    assert keys.secret not in repr(keys)
