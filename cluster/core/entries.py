@@ -1,0 +1,248 @@
+"""What can be agreed upon. Each entry has an id, so that applying it twice is the same as once.
+
+`at_ms` is the proposer's wall clock, stamped before proposing: time is data here. `by` names the
+operator or node, `because` the reason shown in the history. Kinds and fields are added, never
+changed: a cluster of two adjacent versions reads both (see codec.py).
+"""
+
+from typing import Union
+
+from cluster.core.model import Figures, Landing, Proof
+from packages.core.model import PackageSpec
+from packages.core.problem import Problem
+from packages.core.values import Value
+
+
+class Entry(Value, tag_field="kind"):
+    id: str
+    at_ms: int
+    by: str
+    because: str
+
+
+class Noted(Entry, tag="noted"):
+    """Changes nothing; its commit shows that the log answers."""
+
+
+class ClusterFormed(Entry, tag="cluster-formed"):
+    """The cluster file as applied; its nodes are the members."""
+
+    name: str
+    nodes: tuple[str, ...]
+    config_text: str
+
+
+class ClusterRun(Entry, tag="cluster-run"):
+    """Packages may start."""
+
+
+class ClusterHalted(Entry, tag="cluster-halted"):
+    """Every package is halted (or detached) and none starts until the cluster is run."""
+
+    detach: bool = False
+
+
+class GuestReport(Value):
+    """A guest found on a node."""
+
+    package: str
+    epoch: int
+    boot_id: str
+
+
+class NodeJoined(Entry, tag="node-joined"):
+    """A daemon has started and says what runs on its node. Refused while a guest is listed that
+    the record does not give to the node."""
+
+    node: str
+    incarnation: str
+    version: str
+    guests: tuple[GuestReport, ...] = ()
+
+
+class NodeFailed(Entry, tag="node-failed"):
+    node: str
+    incarnation: str
+    proof: Proof
+
+
+class NodeHalted(Entry, tag="node-halted"):
+    node: str
+    force: bool = False
+    detach: bool = False
+
+
+class NodeRun(Entry, tag="node-run"):
+    node: str
+
+
+class NodeDraining(Entry, tag="node-draining"):
+    node: str
+
+
+class NodeEmptied(Entry, tag="node-emptied"):
+    """Nothing runs there any more; it is in maintenance until it is resumed."""
+
+    node: str
+
+
+class NodeStuck(Entry, tag="node-stuck"):
+    """A draining node keeps a package that cannot be moved."""
+
+    node: str
+    package: str
+    problem: Problem
+
+
+class NodeResumed(Entry, tag="node-resumed"):
+    node: str
+
+
+class PackageApplied(Entry, tag="package-applied"):
+    spec: PackageSpec
+
+
+class PackageDeleted(Entry, tag="package-deleted"):
+    package: str
+
+
+class PackageAssigned(Entry, tag="package-assigned"):
+    """Start it there, as a new life."""
+
+    package: str
+    node: str
+    boot_id: str
+    operator: bool = False
+    """An operator's order: also where switching is off, and switching is restored by it."""
+
+
+class PackageHalted(Entry, tag="package-halted"):
+    """An operator wants it stopped; its switching goes off, as with cmhaltpkg."""
+
+    package: str
+
+
+class SwitchingSet(Entry, tag="switching-set"):
+    """Switching on or off, everywhere or for one node, with an end if wanted."""
+
+    package: str
+    enabled: bool
+    node: str | None = None
+    until_ms: int | None = None
+
+
+class MaintenanceSet(Entry, tag="maintenance-set"):
+    package: str
+    on: bool
+    until_ms: int | None = None
+
+
+class HoldEnded(Entry, tag="hold-ended"):
+    """The time of an operator's suspension is over."""
+
+    package: str
+    since_ms: int
+
+
+class GuestStarted(Entry, tag="guest-started"):
+    package: str
+    epoch: int
+    node: str
+    machine: str = ""
+
+
+class GuestFailed(Entry, tag="guest-failed"):
+    """The owner found the guest dead, ill, or could not start it."""
+
+    package: str
+    epoch: int
+    node: str
+    problem: Problem
+    switching: bool = False
+    """The guest was lost after the switch of a move had begun and is not known to have resumed:
+    the target may hold the whole memory."""
+
+
+class GuestReleased(Entry, tag="guest-released"):
+    """The owner saw the guest's process gone, for this epoch: it may be given to another."""
+
+    package: str
+    epoch: int
+    node: str
+    powered_off: bool = False
+
+
+class MoveOpened(Entry, tag="move-opened"):
+    move: str
+    package: str
+    target: str
+
+
+class MoveLanded(Entry, tag="move-landed"):
+    move: str
+    package: str
+    landing: Landing
+
+
+class MoveFrozen(Entry, tag="move-frozen"):
+    """The source's vCPUs stand. Monitoring is suspended until the thaw, or `until_ms`."""
+
+    move: str
+    package: str
+    stopped_at_ms: float
+    until_ms: int
+
+
+class MoveAbortAsked(Entry, tag="move-abort-asked"):
+    move: str
+    package: str
+    operator: bool = False
+
+
+class MoveAborting(Entry, tag="move-aborting"):
+    """Agreed before the source cancels a switch that has begun: from here on the target's copy
+    can never be claimed, whoever dies."""
+
+    move: str
+    package: str
+
+
+class MoveAborted(Entry, tag="move-aborted"):
+    """The guest runs on at the source, or its target has nothing to give."""
+
+    move: str
+    package: str
+    problem: Problem
+    figures: Figures = Figures()
+
+
+class MoveCommitted(Entry, tag="move-committed"):
+    """The point of no return: the target owns the package."""
+
+    move: str
+    package: str
+    figures: Figures
+
+
+class MoveThawed(Entry, tag="move-thawed"):
+    move: str
+    package: str
+    resumed_at_ms: float
+    monitored_at_ms: float
+
+
+class MoveReturned(Entry, tag="move-returned"):
+    """After the commit the target's copy died and is known never to have run: the source, whose
+    copy still holds the memory, gets the package back under a new epoch."""
+
+    move: str
+    package: str
+
+
+AnyEntry = Union[
+    Noted, ClusterFormed, ClusterRun, ClusterHalted, NodeJoined, NodeFailed, NodeHalted, NodeRun,
+    NodeDraining, NodeEmptied, NodeStuck, NodeResumed, PackageApplied, PackageDeleted,
+    PackageAssigned, PackageHalted, SwitchingSet, MaintenanceSet, HoldEnded, GuestStarted,
+    GuestFailed, GuestReleased, MoveOpened, MoveLanded, MoveFrozen, MoveAbortAsked, MoveAborting,
+    MoveAborted, MoveCommitted, MoveThawed, MoveReturned,
+]

@@ -1,0 +1,253 @@
+"""The replicated state: who is in, who owns what, what is being moved, and what came of it.
+
+Everything here is frozen; `cluster.core.apply` returns the next state and shares what did not
+change (persistent maps), so that the work of an entry does not grow with the number of packages.
+What must never happen: a package with two owners, an epoch that goes back, an owner that changed
+without a release, a proof or a commit.
+"""
+
+from typing import Literal
+
+from packages.core.model import PackageSpec
+from packages.core.problem import Problem
+from packages.core.values import Map, Value, changed
+
+NodeState = Literal["unknown", "running", "draining", "maintenance", "halted", "failed"]
+UP: frozenset[str] = frozenset({"running", "draining", "maintenance"})
+"""States in which a node takes part and may hold guests."""
+
+PackageState = Literal[
+    "halted",         # not running, nobody's
+    "starting",       # ordered to start on `owner`
+    "running",        # the owner says that it runs
+    "halting",        # ordered to stop
+    "failing",        # something is wrong with it; the owner is ending it
+    "relocate_wait",  # its owner is gone or gave it up; waits for a node
+    "detached",       # left running on purpose by a node that left the cluster
+    "failed",         # stopped after failures, switching off, an operator's turn
+]
+
+MoveStage = Literal[
+    "opened",     # the target prepares
+    "copy",       # the target listens; memory travels while the guest runs
+    "frozen",     # the source's vCPUs stand; the switch is under way
+    "aborting",   # the source may cancel, although the switch had begun
+    "orphaned",   # the source's copy is lost; the target says whether it has the whole memory
+    "committed",  # point of no return: the target owns it, and must let it run
+    "done",       # over; see `result`
+]
+
+MoveResult = Literal["completed", "aborted", "failed"]
+
+
+class Proof(Value):
+    """What showed that an owner can no longer write."""
+
+    kind: Literal["lease", "storage-fence", "power-fence", "operator", "rejoined-empty"]
+    because: str
+
+
+class Stuck(Value):
+    """A package that a drain could not move, and why; it runs on where it is."""
+
+    package: str
+    problem: Problem
+
+
+class NodeRecord(Value):
+    name: str
+    state: NodeState = "unknown"
+    incarnation: str = ""
+    """Drawn anew at each start of the node's daemon."""
+    version: str = ""
+    since_ms: int = 0
+    because: str = ""
+    proof: Proof | None = None
+    stuck: tuple[Stuck, ...] = ()
+
+
+class Hold(Value):
+    """A suspension an operator ordered: it has an owner, a reason and, if wanted, an end."""
+
+    kind: Literal["switching", "node-switching", "maintenance"]
+    by: str
+    reason: str
+    since_ms: int
+    node: str | None = None
+    until_ms: int | None = None
+
+
+class Freeze(Value):
+    """Monitoring is off for the freeze of a move; it ends by itself at `until_ms`."""
+
+    move: str
+    since_ms: int
+    until_ms: int
+
+
+class Landing(Value):
+    """Where the target's carrier listens for this one move."""
+
+    address: str
+    port: int
+    token: str
+
+
+class Figures(Value):
+    """What a move took, measured by its source and target (milliseconds, bytes)."""
+
+    init_ms: float = 0.0
+    copy_ms: float = 0.0
+    io_quiesce_ms: float = 0.0
+    frozen_ms: float = 0.0
+    total_ms: float = 0.0
+    freeze_ms: float = 0.0
+    monitoring_suspended_ms: float = 0.0
+    transferred_bytes: int = 0
+    forecast_total_ms: float = 0.0
+    forecast_freeze_ms: float = 0.0
+
+
+class MoveRecord(Value):
+    id: str
+    package: str
+    source: str
+    target: str
+    epoch: int
+    """The source's; the target's is one more."""
+    boot_id: str
+    machine: str
+    opened_at_ms: int
+    by: str
+    because: str = ""
+    stage: MoveStage = "opened"
+    landing: Landing | None = None
+    stopped_at_ms: float = 0.0
+    abort_because: str | None = None
+    """Set when somebody asked for the move's end; the source carries it out."""
+    cancelled: bool = False
+    """The asker was an operator."""
+    result: MoveResult | None = None
+    problem: Problem | None = None
+    figures: Figures = Figures()
+
+
+class PackageRecord(Value):
+    spec: PackageSpec
+    state: PackageState = "halted"
+    owner: str | None = None
+    epoch: int = 0
+    boot_id: str = ""
+    machine: str = ""
+    auto_run: bool = True
+    since_ms: int = 0
+    because: str = ""
+    holds: tuple[Hold, ...] = ()
+    failures_ms: tuple[int, ...] = ()
+    """When this package failed lately; restarts on the spot are counted by it."""
+    avoid: tuple[str, ...] = ()
+    """Nodes it failed on since it last ran well; tried again only when nothing else is left."""
+    freeze: Freeze | None = None
+    move: MoveRecord | None = None
+    """The move under way, else the last one."""
+    proof: Proof | None = None
+    """What allowed the last takeover."""
+    not_runnable_on: str | None = None
+    """The node the package left by its last move: its copy there was given up."""
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def moving(self) -> bool:
+        return self.move is not None and self.move.stage != "done"
+
+
+class Outcome(Value):
+    """What came of an entry, for a proposer that never heard the answer."""
+
+    entry: str
+    index: int
+    problem: Problem | None = None
+
+
+class Event(Value):
+    """One change, worded once."""
+
+    index: int
+    at_ms: int
+    subject: str
+    what: str
+    before: str = ""
+    after: str = ""
+    because: str = ""
+    by: str = ""
+    request: str = ""
+
+
+class State(Value):
+    name: str = ""
+    running: bool = True
+    """False after `cluster halt`: nothing is started until `cluster run`."""
+    config_text: str = ""
+    nodes: Map[str, NodeRecord] = Map()
+    packages: Map[str, PackageRecord] = Map()
+    placed: Map[str, Map[str, bool]] = Map()
+    """Node -> names of packages that it owns or that are moving to it: an index."""
+    waiting: Map[str, bool] = Map()
+    """Names of packages without an owner that may want one: an index."""
+    outcomes: Map[str, Outcome] = Map()
+    outcome_at: Map[int, str] = Map()
+    events: Map[int, Event] = Map()
+    next_event: int = 1
+    applied: int = 0
+
+
+OUTCOMES_KEPT = 4096
+"""Longer than any proposer retries: at 100 entries a second it is 40 s, and the API gives up
+after 30."""
+EVENTS_KEPT = 5000
+"""About 1.5 MB of snapshot; older history is in the daemon's log."""
+
+
+def named_nodes(record: PackageRecord) -> set[str]:
+    """The nodes a package has something to do with now."""
+    involved = {record.owner} if record.owner else set()
+    if record.move is not None and record.move.stage != "done":
+        involved |= {record.move.source, record.move.target}
+    return {name for name in involved if name}
+
+
+def with_package(state: State, record: PackageRecord) -> State:
+    """The state with this package's record replaced, its indexes kept true."""
+    before = state.packages.get(record.name)
+    old, new = (named_nodes(before) if before else set()), named_nodes(record)
+    placed = state.placed
+    for node in sorted(old - new):
+        placed = placed.set(node, placed[node].delete(record.name))
+    for node in sorted(new - old):
+        placed = placed.set(node, placed.get(node, Map()).set(record.name, True))
+    waiting = state.waiting
+    if record.owner is None:
+        waiting = waiting.set(record.name, True)
+    elif record.name in waiting:
+        waiting = waiting.delete(record.name)
+    return changed(
+        state, packages=state.packages.set(record.name, record), placed=placed, waiting=waiting,
+    )
+
+
+def without_package(state: State, name: str) -> State:
+    """The state without a package that nobody owns."""
+    waiting = state.waiting.delete(name) if name in state.waiting else state.waiting
+    return changed(state, packages=state.packages.delete(name), waiting=waiting)
+
+
+def with_node(state: State, record: NodeRecord) -> State:
+    return changed(state, nodes=state.nodes.set(record.name, record))
+
+
+def packages_of(state: State, node: str) -> list[PackageRecord]:
+    """Packages this node owns or takes part in moving, by name."""
+    return [state.packages[name] for name in sorted(state.placed.get(node, Map()))]
