@@ -1,30 +1,14 @@
-"""The door to this node's block devices: what a disk is, and who else holds it."""
+"""The door to this node's block devices: what a disk is, and who else holds it.
 
-from typing import Literal, Protocol
+Looking at a disk never changes it and never waits for it longer than it was allowed: a dead LUN
+can hang the kernel in an ordinary stat(), and must not hang the daemon with it.
+"""
 
-from packages.core.values import Value
+from typing import Protocol
 
-DeviceKind = Literal[
-    "whole", "partition", "logical-volume", "file", "directory", "missing", "other",
-]
+from packages.core.facts import DeviceKind, DiskFacts
 
-
-class DiskFacts(Value):
-    """What this node sees under one path. `identity` is what must be equal on two nodes: WWID, or
-    serial, or for a loop device its backing file (device and inode numbers with the path)."""
-
-    path: str
-    kind: DeviceKind
-    identity: str = ""
-    serial: str = ""
-    size_bytes: int = 0
-    sector_bytes: int = 0
-    read_only: bool = False
-    mounted_at: tuple[str, ...] = ()
-    held_by: tuple[str, ...] = ()
-    """Kernel holders (device mapper, md) and partitions in use, by name."""
-    opened_by: tuple[int, ...] = ()
-    """Processes that have the device open."""
+__all__ = ["DeviceKind", "DiskFacts", "Probe"]
 
 
 class Probe(Protocol):

@@ -1,0 +1,86 @@
+"""Rules about the node itself: may the package be there, and is the node fit to take it."""
+
+from packages.core.preflight_input import PreflightInput
+from packages.core.problem import Problem, problem
+
+
+def node_not_eligible(asked: PreflightInput) -> Problem | None:
+    if asked.target in asked.spec.nodes:
+        return None
+    return problem(
+        "node-not-eligible", f"package:{asked.spec.name}",
+        what=f"{asked.target} may not run {asked.spec.name}",
+        because=f"the package's nodes are {', '.join(asked.spec.nodes)}",
+        fix=f"choose one of them, or add {asked.target} to the package's nodes",
+    )
+
+
+def node_switching_disabled(asked: PreflightInput) -> Problem | None:
+    if asked.placement.switching:
+        return None
+    return problem(
+        "node-switching-disabled", f"package:{asked.spec.name}",
+        what=f"{asked.spec.name} is kept away from {asked.target}",
+        because=asked.placement.because or "its switching is disabled on that node",
+        fix=f"vmsg package enable {asked.spec.name} --node {asked.target}",
+    )
+
+
+def node_in_maintenance(asked: PreflightInput) -> Problem | None:
+    if not asked.placement.in_maintenance:
+        return None
+    return problem(
+        "node-in-maintenance", f"node:{asked.target}",
+        what=f"{asked.target} takes no packages",
+        because=asked.placement.because or "it is being emptied or is in maintenance",
+        fix=f"vmsg node resume {asked.target}",
+    )
+
+
+def node_not_up(asked: PreflightInput) -> Problem | None:
+    if asked.placement.up:
+        return None
+    return problem(
+        "node-not-up", f"node:{asked.target}",
+        what=f"{asked.target} is not up",
+        because=asked.placement.because or "it is down, halted or unheard",
+        fix=f"vmsg node run {asked.target}, or choose another node",
+    )
+
+
+def facts_missing(asked: PreflightInput) -> Problem | None:
+    """Only asked of nodes that should have answered; one that is down is refused for that."""
+    silent = []
+    if asked.target_facts is None and asked.placement.up:
+        silent.append(asked.target)
+    if asked.running is not None and asked.source_facts is None:
+        silent.append(asked.running.node)
+    if not silent:
+        return None
+    named = " and ".join(sorted(set(silent)))
+    return problem(
+        "facts-missing", f"package:{asked.spec.name}",
+        what=f"{named} did not tell what it has",
+        because="without its facts nobody can say that the guest could run there as it does here",
+        fix=f"look at vmsgd's log on {named} and ask again",
+    )
+
+
+def node_version_differs(asked: PreflightInput) -> Problem | None:
+    """Nodes of one major version speak with each other; before 1.0 the minor one counts as it."""
+    source, target = asked.source_facts, asked.target_facts
+    if source is None or target is None:
+        return None
+    if compatible_part(source.version) == compatible_part(target.version):
+        return None
+    return problem(
+        "node-version-differs", f"node:{asked.target}",
+        what=f"{target.name} runs vmsg {target.version}, {source.name} runs {source.version}",
+        because="these versions do not promise to understand each other's moves",
+        fix=f"bring both nodes to one version, or to neighbours of {source.version}",
+    )
+
+
+def compatible_part(version: str) -> tuple[str, ...]:
+    parts = version.split(".")
+    return tuple(parts[:2]) if parts[0] == "0" else tuple(parts[:1])
