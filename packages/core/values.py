@@ -5,18 +5,21 @@ facts can be replicated, compared and printed without a line of code of their ow
 may ever run code that arrived from outside: only declared types are decoded.
 """
 
-from typing import Any, TypeVar, dataclass_transform
+from typing import Annotated, Any, TypeVar, dataclass_transform
 
 import msgspec
 from immutables import Map
 
 __all__ = [
-    "Map", "Undecodable", "Value", "changed", "from_json", "from_msgpack", "plain", "shaped",
-    "to_json", "to_msgpack",
+    "Map", "Natural", "Undecodable", "Value", "changed", "from_json", "from_msgpack", "plain",
+    "shaped", "sparse", "to_json", "to_msgpack",
 ]
 
 T = TypeVar("T")
 V = TypeVar("V", bound="Value")
+
+Natural = Annotated[int, msgspec.Meta(ge=0, le=(1 << 62))]
+"""A count or an index from the wire; bounded, so that adding one to it stays a 64-bit number."""
 
 Undecodable = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What decoding raises on bytes that are not of the type asked for."""
@@ -72,3 +75,18 @@ def shaped(tree: Any, kind: type[T] | Any) -> T:
     """A tree of dicts and lists as a value of the declared type; raises `Undecodable`."""
     made: T = msgspec.convert(tree, type=kind)
     return made
+
+
+def sparse(value: Any) -> Any:
+    """Like `plain`, leaving out the fields that have their default value."""
+    if isinstance(value, Value):
+        return {
+            field.name: sparse(held) for field in msgspec.structs.fields(value)
+            if (held := getattr(value, field.name)) != field.default
+            and not (not held and field.default_factory in (dict, list, set))
+        }
+    if isinstance(value, (tuple, list)):
+        return [sparse(each) for each in value]
+    if isinstance(value, (dict, Map)):
+        return {str(key): sparse(held) for key, held in value.items()}
+    return plain(value)

@@ -1,0 +1,127 @@
+"""What a cluster file must hold to be taken: the table of its keys and their rules.
+
+Addresses are numbers, never names: a cluster that needs a name server to find itself is down
+when the name server is. Every node reads the same file; one that is not wholly right is not used.
+"""
+
+import ipaddress
+from typing import Any
+
+from cluster.config.load import load
+from cluster.config.schema import (
+    ClusterConfig, MigrationConfig, NodeConfig, Profile, Transport, VswitchConfig
+)
+from packages.core.config import NAME, PORT, SWITCH, subject_of
+from packages.core.problem import Problem, problem
+from packages.core.shape import (
+    Faults, bad_value, block, choice, many, optional, read_tree, required, text, truth
+)
+from packages.core.tree import Mapping, Scalar, Tree, entry_of
+
+_TEXT = text(longest=100)
+
+
+def address(tree: Tree, where: str, faults: Faults) -> Any:
+    """An IPv4 or IPv6 address of one host, in its usual spelling."""
+    value = _TEXT(tree, where, faults)
+    if not isinstance(tree, Scalar) or not isinstance(value, str):
+        return value
+    try:
+        found = ipaddress.ip_address(value)
+        if not found.is_multicast and not found.is_unspecified:
+            return str(found)
+    except ValueError:
+        pass  # said below, together with addresses no single host can have
+    return bad_value(tree, where, faults, "the IP address of one host, not a name")
+
+
+def subnet(tree: Tree, where: str, faults: Faults) -> Any:
+    """A network such as 10.1.0.0/24, without host bits."""
+    value = _TEXT(tree, where, faults)
+    if not isinstance(tree, Scalar) or not isinstance(value, str):
+        return value
+    try:
+        if "/" in value:
+            return str(ipaddress.ip_network(value))
+    except ValueError:
+        pass  # said below, together with networks that lack their size
+    return bad_value(tree, where, faults, "a network such as 10.1.0.0/24")
+
+
+def _ports_differ(values: dict[str, Any], tree: Mapping, where: str, faults: Faults) -> None:
+    api, raft = values.get("api_port", 5471), values.get("raft_port", 5470)
+    if api != raft:
+        return
+    entry = entry_of(tree, "api_port") or entry_of(tree, "raft_port")
+    faults.add(
+        "config-duplicate", entry.line if entry else tree.line,
+        what=f"{where} has one port for two things",
+        because=f"raft_port and api_port are both {api}", fix="give each its own port",
+    )
+
+
+def _places(node: NodeConfig) -> tuple[str, ...]:
+    """Where this node listens; a node with one port for two things is complained of elsewhere."""
+    return tuple(sorted({
+        f"{node.address} port {node.raft_port}", f"{node.address} port {node.api_port}",
+    }))
+
+
+def _own_migration_address(node: NodeConfig) -> tuple[str, ...]:
+    own = node.migration_address
+    return () if own is None or own == node.address else (own,)
+
+
+NODE = block(NodeConfig, {
+    "name": required(NAME),
+    "address": required(address),
+    "migration_address": optional(address),
+    "raft_port": optional(PORT),
+    "api_port": optional(PORT),
+}, checks=(_ports_differ,))
+CLUSTER = block(ClusterConfig, {
+    "name": required(NAME),
+    "profile": optional(choice(Profile)),
+    # More than 64 nodes are not the job; up to seven of them vote.
+    "nodes": required(many(NODE, least=1, most=64, claims={
+        "name": lambda node: (node.name.lower(),),
+        "address": _places,
+        "migration_address": _own_migration_address,
+    })),
+    "vswitches": optional(many(
+        block(VswitchConfig, {"name": required(SWITCH), "subnet": required(subnet)}),
+        claims={"name": lambda vswitch: (vswitch.name,)},
+    )),
+    "migration": optional(block(MigrationConfig, {
+        "transport": optional(choice(Transport)),
+        "private": optional(truth()),
+    })),
+})
+
+
+def cluster_from_tree(
+    tree: Tree, *, source: str = "the cluster file",
+) -> tuple[ClusterConfig | None, list[Problem]]:
+    """The cluster the tree describes, or None with all of its faults."""
+    config, problems = read_tree(
+        CLUSTER, tree, subject=subject_of(tree, "cluster", source), source=source,
+    )
+    return config, problems
+
+
+def cluster_from_text(
+    raw: str | bytes, *, source: str = "cluster.yaml",
+) -> tuple[ClusterConfig | None, list[Problem]]:
+    """The one cluster a file describes, or None with everything that is wrong with the file."""
+    documents, problems = load(raw, source=source)
+    found = [cluster_from_tree(tree, source=source) for tree in documents]
+    problems += [fault for _, faults in found for fault in faults]
+    if len(found) > 1:
+        line = documents[1].line
+        problems.append(problem(
+            "config-duplicate", f"file:{source}",
+            what=f"{source} line {line}: a second cluster begins",
+            because=f"line {line}: a cluster file describes one cluster",
+            fix="keep one of them",
+        ))
+    return (None, problems) if problems else (found[0][0], [])

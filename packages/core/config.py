@@ -1,0 +1,191 @@
+"""What a package's description must hold to be taken: the table of its keys and their rules.
+
+Pure: a tree of text with line numbers goes in, a PackageSpec or every fault of the text comes
+out. Whether the nodes, disks and switches it names exist is not asked here (preflight does).
+"""
+
+import posixpath
+from typing import Any, get_type_hints
+
+from packages.core.model import (
+    Accelerator, DiskBus, DiskSpec, KernelSpec, MonitorKind, MonitorSpec, NetworkSpec, PackageSpec,
+    PhaseTimeouts, VmSpec
+)
+from packages.core.problem import Problem
+from packages.core.shape import (
+    Faults, block, choice, many, number, optional, path_to, read_tree, required, text, truth, whole
+)
+from packages.core.tree import Mapping, Scalar, Tree, entry_of
+
+NAME_PATTERN = r"(?!.*\.\.)[A-Za-z0-9](?:[A-Za-z0-9._-]{0,37}[A-Za-z0-9])?"
+NAME_SAYS = (
+    "1 to 39 letters, digits, '.', '-' or '_', beginning and ending with a letter or digit"
+)
+
+NAME = text(NAME_PATTERN, says=NAME_SAYS)
+DESCRIPTION = text(
+    r"[^\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]*",
+    says="text without control characters", longest=4000,
+)
+# The kernel's own limit for a path is 4096 with the end mark.
+PATH = text(
+    r"/(?:[^\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]*[^/\s])?", longest=4095,
+    says="an absolute path without control characters, not ending with '/'",
+)
+# An interface name of Linux: at most 15 characters, neither '/' nor ':' nor spaces.
+SWITCH = text(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,14})", says="the name of a bridge (15 characters)")
+# The second digit's lowest bit says multicast; such an address no interface may have.
+MAC = text(
+    r"[0-9A-Fa-f][02468ACEace](?::[0-9A-Fa-f]{2}){5}",
+    says="a MAC address such as 52:54:00:12:34:56, its first byte even",
+)
+HOST = text(r"[A-Za-z0-9](?:[A-Za-z0-9.:_-]{0,252})", says="a host name or an IP address")
+WORD = text(r"[A-Za-z0-9][A-Za-z0-9._-]*", says="one word of letters, digits, '.', '-' and '_'",
+            longest=100)
+CPU = text(
+    r"[A-Za-z0-9][A-Za-z0-9._-]*(?:,[+-]?[A-Za-z0-9._-]+(?:=[A-Za-z0-9._-]+)?)*", longest=1000,
+    says="a CPU model of QEMU, with features after commas",
+)
+PORT = whole(1, 65535)
+
+# What each kind of monitor cannot do without, and what else it understands.
+MONITOR_NEEDS: dict[str, tuple[str, ...]] = {
+    "qemu": (), "tcp": ("host", "port"), "http": ("host", "port"), "program": ("argv",),
+}
+MONITOR_TAKES: dict[str, tuple[str, ...]] = {
+    "qemu": (), "tcp": ("host", "port"), "http": ("host", "port", "path"), "program": ("argv",),
+}
+
+
+def _fields_suit_kind(
+    values: dict[str, Any], tree: Mapping, where: str, faults: Faults,
+) -> None:
+    """A monitor has what its kind needs and nothing its kind would ignore in silence."""
+    kind = values.get("kind")
+    if kind is None:
+        return
+    for key in MONITOR_NEEDS[kind]:
+        if entry_of(tree, key) is None:
+            faults.add(
+                "config-key-missing", tree.line, what=f"{path_to(where, key)} is missing",
+                because=f"a monitor of kind {kind} needs {key}", fix=f"add `{key}:`",
+            )
+    for key in ("host", "port", "path", "argv"):
+        entry = entry_of(tree, key)
+        if entry is not None and key not in MONITOR_TAKES[kind]:
+            faults.add(
+                "config-key-unknown", entry.line, what=f"{path_to(where, key)} has no meaning",
+                because=f"a monitor of kind {kind} does not use {key}",
+                fix=f"take `{key}` out, or change `kind`",
+            )
+
+
+def _program_is_absolute(
+    values: dict[str, Any], tree: Mapping, where: str, faults: Faults,
+) -> None:
+    """The daemon has its own PATH and directory; a relative program would depend on them."""
+    argv, entry = values.get("argv"), entry_of(tree, "argv")
+    if entry is None or not argv or argv[0].startswith("/"):
+        return
+    faults.add(
+        "config-bad-value", entry.line, what=f"{where}.argv begins with {argv[0]!r}",
+        because="a monitor's program is named by its absolute path",
+        fix="write the program's whole path first",
+    )
+
+
+def _something_to_boot(
+    values: dict[str, Any], tree: Mapping, where: str, faults: Faults,
+) -> None:
+    entry = entry_of(tree, "disks")
+    if entry is None or values.get("disks") != () or entry_of(tree, "kernel") is not None:
+        return
+    faults.add(
+        "config-bad-value", entry.line, what=f"{path_to(where, 'disks')} is empty",
+        because="a guest without a kernel of its own boots from its first disk",
+        fix="name a whole disk, or give `kernel:`",
+    )
+
+
+DISK = block(DiskSpec, {
+    "path": required(PATH),
+    "bus": optional(choice(DiskBus)),
+    "wwid": optional(text(r"[!-~](?:[ -~]{0,198}[!-~])?", says="a WWID or serial number")),
+    "locking": optional(choice(get_type_hints(DiskSpec)["locking"])),
+})
+NETWORK = block(NetworkSpec, {"vswitch": required(SWITCH), "mac": required(MAC)})
+KERNEL = block(KernelSpec, {
+    "image": required(PATH),
+    "initrd": optional(PATH),
+    # Linux takes 2048 characters on x86.
+    "append": optional(text(longest=2048)),
+})
+VM = block(VmSpec, {
+    "memory_mib": required(whole(1, 16 * 1024 * 1024)),
+    "vcpus": optional(whole(1, 1024)),
+    "machine": optional(WORD),
+    "cpu": optional(CPU),
+    "accel": optional(choice(Accelerator)),
+    "disks": required(many(DISK, claims={
+        "path": lambda disk: (posixpath.normpath(disk.path),),
+        "wwid": lambda disk: () if disk.wwid is None else (disk.wwid.lower(),),
+    })),
+    "networks": optional(many(NETWORK, most=32, claims={
+        "mac": lambda network: (network.mac.lower(),),
+    })),
+    "kernel": optional(KERNEL),
+    "devices": optional(many(text(says="the name of a device"))),
+}, checks=(_something_to_boot,))
+MONITOR = block(MonitorSpec, {
+    "name": required(NAME),
+    "kind": required(choice(MonitorKind)),
+    "interval_s": optional(number(0.1, 3600)),
+    "timeout_s": optional(number(0.1, 3600)),
+    "retries": optional(whole(0, 1000)),
+    "grace_s": optional(number(0, 86400)),
+    "host": optional(HOST),
+    "port": optional(PORT),
+    "path": optional(text(r"/[!-~]*", says="a path beginning with '/'")),
+    "argv": optional(many(text(longest=4095), least=1)),
+}, checks=(_fields_suit_kind, _program_is_absolute))
+# A day is longer than any phase of a move that anybody still waits for.
+PHASE_S = number(0.1, 86400)
+PACKAGE = block(PackageSpec, {
+    "name": required(NAME),
+    "description": optional(DESCRIPTION),
+    "nodes": required(many(NAME, least=1, claims={"node": lambda name: (name.lower(),)})),
+    "auto_run": optional(truth()),
+    "vm": required(VM),
+    "monitors": optional(many(MONITOR, claims={"monitor": lambda monitor: (monitor.name,)})),
+    "service_restart": optional(whole(0, 1000)),
+    "start_timeout_s": optional(number(1, 86400)),
+    "halt_timeout_s": optional(number(1, 86400)),
+    "phase_timeouts": optional(block(PhaseTimeouts, {
+        "init_s": optional(PHASE_S),
+        "copy_s": optional(PHASE_S),
+        "io_quiesce_s": optional(PHASE_S),
+        "frozen_s": optional(PHASE_S),
+    })),
+    "freeze_budget_ms": optional(whole(1, 600_000)),
+    "migration_bandwidth_mib_s": optional(whole(1, 1_000_000)),
+})
+
+
+def package_from_tree(
+    tree: Tree, *, source: str = "the package file",
+) -> tuple[PackageSpec | None, list[Problem]]:
+    """The package the tree describes, or None with all of its faults."""
+    spec, problems = read_tree(
+        PACKAGE, tree, subject=subject_of(tree, "package", source), source=source,
+    )
+    return spec, problems
+
+
+def subject_of(tree: Tree, kind: str, source: str) -> str:
+    """`package:web` when the text at least says its name, else the file."""
+    entry = entry_of(tree, "name")
+    name = entry.value if entry is not None else None
+    faults = Faults(subject="", source="")
+    if isinstance(name, Scalar) and isinstance(NAME(name, "name", faults), str):
+        return f"{kind}:{name.value}"
+    return f"file:{source}"
