@@ -18,6 +18,9 @@ CATALOGUE: dict[str, str] = {
     # sockets and keys
     "cannot-listen": "a socket could not be bound to its address",
     "bad-key": "a CURVE key is not one",
+    "cluster-halted": "the cluster was halted by an operator: nothing is started",
+    "guest-not-given": "a node that wants to join runs a guest that the record gives to another",
+    "node-not-halted": "the node was not halted by an operator, so it need not be run",
     # packages
     "package-not-running": "the package does not run, so it cannot be moved",
     "package-running": "the package runs, and what was asked needs it halted",

@@ -1,0 +1,225 @@
+"""What a client may ask of any node, and what nodes ask of each other.
+
+One request, one reply, matched by number. A request carries an id chosen by the client: it names
+the entry that is proposed, so that a client that got no answer can ask for the outcome. Replies
+to operators are plain trees in the shapes of the operator's contract (docs/commands.md); the
+command line only prints them.
+"""
+
+from typing import Any, Literal, Union
+
+from packages.core.problem import Problem
+from packages.core.values import Value
+
+Verdict = Literal["done", "failed", "refused", "no-quorum", "timed-out", "not-authorised"]
+"""Exit codes of the command line: 0, 1, 3, 4, 5, 6."""
+
+
+class Request(Value, tag_field="ask"):
+    """Base. `request` is the client's own id for it; empty for pure questions."""
+
+    request: str = ""
+
+
+class Changing(Request):
+    """Base of what changes something; with `dry_run` everything is checked and nothing done.
+    The reply's result then is {"would": [line, ...]}."""
+
+    dry_run: bool = False
+    reason: str = ""
+
+
+class NamedText(Value):
+    """A file as the operator wrote it; the name is for messages only."""
+
+    name: str
+    text: str
+
+
+class GetStatus(Request, tag="status"):
+    """Result: the `vmsg status` shape of the contract, plus "holds" and "switching" per package
+    (verbose: also policy, monitors, disks, leases)."""
+
+    verbose: bool = False
+
+
+class GetConfig(Request, tag="cluster-get"):
+    """Result: {"text": YAML}."""
+
+
+class CheckCluster(Request, tag="cluster-check"):
+    text: str = ""
+
+
+class ApplyCluster(Changing, tag="cluster-apply"):
+    text: str = ""
+
+
+class RunCluster(Changing, tag="cluster-run"):
+    pass
+
+
+class HaltCluster(Changing, tag="cluster-halt"):
+    force: bool = False
+    detach: bool = False
+
+
+class RunNode(Changing, tag="node-run"):
+    node: str = ""
+
+
+class HaltNode(Changing, tag="node-halt"):
+    node: str = ""
+    force: bool = False
+    detach: bool = False
+
+
+class DrainNode(Changing, tag="node-drain"):
+    """Result of a dry run: {"node", "moves": [{"package", "target", "because"}],
+    "stuck": [{"package", "problem"}]}. The drain itself goes on in the cluster; watch status."""
+
+    node: str = ""
+
+
+class ResumeNode(Changing, tag="node-resume"):
+    node: str = ""
+    bring_back: bool = False
+
+
+class CheckPackages(Request, tag="package-check"):
+    files: tuple[NamedText, ...] = ()
+
+
+class ApplyPackages(Changing, tag="package-apply"):
+    """Result: {"applied": [name, ...], "unchanged": [name, ...]}."""
+
+    files: tuple[NamedText, ...] = ()
+
+
+class GetPackages(Request, tag="package-get"):
+    """Result: {"text": YAML, "packages": [spec tree, ...]}; all packages without a name."""
+
+    package: str | None = None
+
+
+class DeletePackage(Changing, tag="package-delete"):
+    package: str = ""
+
+
+class RunPackage(Changing, tag="package-run"):
+    """Answers when the guest runs, or with the Problem that kept it from it."""
+
+    package: str = ""
+    node: str | None = None
+
+
+class HaltPackage(Changing, tag="package-halt"):
+    """Answers when the guest is gone."""
+
+    package: str = ""
+
+
+class SetSwitching(Changing, tag="package-switching"):
+    package: str = ""
+    enabled: bool = True
+    node: str | None = None
+    for_s: float | None = None
+
+
+class SetMaintenance(Changing, tag="package-maintenance"):
+    package: str = ""
+    on: bool = True
+    for_s: float | None = None
+
+
+class MovePackage(Changing, tag="move"):
+    """Answers when the move is open (or refused); result: MOVE. Follow with GetMove."""
+
+    package: str = ""
+    node: str = ""
+
+
+class GetMove(Request, tag="move-status"):
+    """Result: MOVE of the contract, the one under way or else the last one."""
+
+    package: str = ""
+
+
+class AbortMove(Changing, tag="move-abort"):
+    """Answers when the move has ended; result: MOVE."""
+
+    package: str = ""
+
+
+class Preflight(Request, tag="preflight"):
+    """Result: {"package", "nodes": [{"node", "allowed", "problems"}]}."""
+
+    package: str = ""
+    node: str | None = None
+
+
+class GetEvents(Request, tag="events"):
+    """Result: {"events": [EVENT with "seq"], "next": seq to ask from}. With `after` only newer
+    ones; `wait_s` holds the answer until there is one."""
+
+    after: int = 0
+    package: str | None = None
+    node: str | None = None
+    since_ms: int | None = None
+    of_request: str | None = None
+    wait_s: float = 0.0
+    limit: int = 1000
+
+
+# between nodes
+
+
+class AskLease(Request, tag="lease"):
+    """Result: {"number", "remaining_s": number or null, "leader": name or null}."""
+
+    number: int = 0
+    incarnation: str = ""
+
+
+class AskFacts(Request, tag="facts"):
+    """Result: NodeFacts, with these disks examined and these guests' processes not counted."""
+
+    disks: tuple[str, ...] = ()
+
+
+class AskProgress(Request, tag="progress"):
+    """Result: soft numbers of the move this node is the source of, or null."""
+
+    package: str = ""
+
+
+class AskReady(Request, tag="ready"):
+    """Result: {"ready": bool}: the target's agent answers and its guest waits for this move."""
+
+    move: str = ""
+    package: str = ""
+
+
+AnyRequest = Union[
+    GetStatus, GetConfig, CheckCluster, ApplyCluster, RunCluster, HaltCluster, RunNode, HaltNode,
+    DrainNode, ResumeNode, CheckPackages, ApplyPackages, GetPackages, DeletePackage, RunPackage,
+    HaltPackage, SetSwitching, SetMaintenance, MovePackage, GetMove, AbortMove, Preflight,
+    GetEvents, AskLease, AskFacts, AskProgress, AskReady,
+]
+
+
+class Call(Value):
+    """On the wire, client to node: a number to match the reply by, and the request."""
+
+    number: int
+    ask: AnyRequest
+
+
+class Reply(Value):
+    """`problems` may hold warnings beside a done verdict."""
+
+    number: int
+    verdict: Verdict = "done"
+    result: Any = None
+    problems: tuple[Problem, ...] = ()
+    request: str = ""

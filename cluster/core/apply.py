@@ -1,0 +1,93 @@
+"""`apply(state, entry) -> state`: total, pure, the same on every node.
+
+A rule returns the next state or the Problem why not; a refusal is recorded under the entry's id,
+for its proposer to find. An entry seen before changes nothing. Each change is worded here, once,
+through `cluster.core.story`.
+"""
+
+from collections.abc import Callable
+
+from cluster.core import entries, membership, moves, runs
+from cluster.core.model import EVENTS_KEPT, OUTCOMES_KEPT, Event, Outcome, State
+from cluster.core.story import tell
+from packages.core.problem import Problem
+from packages.core.values import changed
+
+
+def _noted(state: State, _: entries.Noted) -> State | Problem:
+    return state
+
+
+RULES: dict[type[entries.Entry], Callable[..., State | Problem]] = {
+    entries.Noted: _noted,
+    entries.ClusterFormed: membership.cluster_formed,
+    entries.ClusterRun: membership.cluster_run,
+    entries.ClusterHalted: membership.cluster_halted,
+    entries.NodeJoined: membership.node_joined,
+    entries.NodeFailed: membership.node_failed,
+    entries.NodeHalted: membership.node_halted,
+    entries.NodeRun: membership.node_run,
+    entries.NodeDraining: membership.node_draining,
+    entries.NodeEmptied: membership.node_emptied,
+    entries.NodeStuck: membership.node_stuck,
+    entries.NodeResumed: membership.node_resumed,
+    entries.PackageApplied: runs.package_applied,
+    entries.PackageDeleted: runs.package_deleted,
+    entries.PackageAssigned: runs.package_assigned,
+    entries.PackageHalted: runs.package_halted,
+    entries.SwitchingSet: runs.switching_set,
+    entries.MaintenanceSet: runs.maintenance_set,
+    entries.HoldEnded: runs.hold_ended,
+    entries.GuestStarted: runs.guest_started,
+    entries.GuestFailed: runs.guest_failed,
+    entries.GuestReleased: runs.guest_released,
+    entries.MoveOpened: moves.move_opened,
+    entries.MoveLanded: moves.move_entry,
+    entries.MoveFrozen: moves.move_entry,
+    entries.MoveAbortAsked: moves.move_entry,
+    entries.MoveAborting: moves.move_entry,
+    entries.MoveAborted: moves.move_entry,
+    entries.MoveCommitted: moves.move_entry,
+    entries.MoveThawed: moves.move_entry,
+    entries.MoveReturned: moves.move_entry,
+}
+
+
+def decide(state: State, entry: entries.Entry) -> State | Problem:
+    """What the entry would change, without its record in history: what a dry run asks."""
+    return RULES[type(entry)](state, entry)
+
+
+def apply(state: State, index: int, entry: entries.Entry) -> State:
+    """The next state. `index` is the entry's place in the log and grows."""
+    if entry.id in state.outcomes:
+        return changed(state, applied=index)
+    after = decide(state, entry)
+    if isinstance(after, Problem):
+        return record_outcome(state, index, entry.id, after)
+    after = _with_events(after, tell(state, after, entry, index))
+    return record_outcome(after, index, entry.id, None)
+
+
+def record_outcome(state: State, index: int, entry_id: str, refused: Problem | None) -> State:
+    """Remember what came of an entry; the oldest of too many is forgotten."""
+    outcomes = state.outcomes.set(
+        entry_id, Outcome(entry=entry_id, index=index, problem=refused),
+    )
+    outcome_at = state.outcome_at.set(index, entry_id)
+    old = outcome_at.get(index - OUTCOMES_KEPT)
+    if old is not None:
+        outcome_at = outcome_at.delete(index - OUTCOMES_KEPT)
+        if old in outcomes:
+            outcomes = outcomes.delete(old)
+    return changed(state, applied=index, outcomes=outcomes, outcome_at=outcome_at)
+
+
+def _with_events(state: State, told: list[Event]) -> State:
+    events, number = state.events, state.next_event
+    for event in told:
+        events = events.set(number, event)
+        if number - EVENTS_KEPT in events:
+            events = events.delete(number - EVENTS_KEPT)
+        number += 1
+    return changed(state, events=events, next_event=number)

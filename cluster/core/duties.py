@@ -1,0 +1,125 @@
+"""`duties(state, node)`: what the record wants of a node, now. PURE.
+
+Nothing is "about to happen" in memory only: after a restart the same state gives the same duties,
+and doing one twice is harmless. A guest on a node without a duty for it is ended there.
+"""
+
+from typing import Union
+
+from cluster.core.model import MoveRecord, PackageRecord, State, packages_of
+from cluster.core.runs import in_maintenance
+from packages.core.model import PackageSpec
+from packages.core.values import Value
+
+
+class Duty(Value):
+    """What is to be done about one package; `epoch` names the guest it is about."""
+
+    spec: PackageSpec
+    epoch: int
+    boot_id: str
+
+    @property
+    def package(self) -> str:
+        return self.spec.name
+
+
+class Start(Duty):
+    """Start it from its disks as a new life, and say so."""
+
+
+class Keep(Duty):
+    """It runs: watch it, and say when it does not."""
+
+    maintenance: bool = False
+
+
+class Halt(Duty):
+    """Let it shut itself down, end it after its time, and say that it is gone."""
+
+
+class Destroy(Duty):
+    """End it at once, see it dead, and say that it is gone."""
+
+
+class Leave(Duty):
+    """Detached: leave it running, unwatched."""
+
+
+class Send(Duty):
+    """Keep it, and take its move forward."""
+
+    move: MoveRecord
+    maintenance: bool = False
+
+
+class Receive(Duty):
+    """Hold a paused guest and a landing for this move. `epoch` is the target's."""
+
+    move: MoveRecord
+
+
+class Claim(Duty):
+    """The source is lost in the switch: say whether the whole memory is here."""
+
+    move: MoveRecord
+
+
+class Thaw(Duty):
+    """The package is ours since the commit: let its guest run."""
+
+    move: MoveRecord
+
+
+class Hold(Duty):
+    """The source after the commit: never continue the copy, keep it until the target runs."""
+
+    move: MoveRecord
+
+
+AnyDuty = Union[Start, Keep, Halt, Destroy, Leave, Send, Receive, Claim, Thaw, Hold]
+
+OWNED: dict[str, type[Start] | type[Halt] | type[Destroy] | type[Leave]] = {
+    "starting": Start, "halting": Halt, "failing": Destroy, "detached": Leave,
+}
+
+
+def duties(state: State, node: str) -> dict[str, AnyDuty]:
+    """Package name -> duty, for the packages this node has anything to do with."""
+    given = ((record.name, duty(record, node)) for record in packages_of(state, node))
+    return {name: each for name, each in given if each is not None}
+
+
+def duty(record: PackageRecord, node: str) -> AnyDuty | None:
+    if record.move is not None and record.moving:
+        return _moving(record, record.move, node)
+    if record.owner != node:
+        return None
+    return _owned(record)
+
+
+def _owned(record: PackageRecord) -> AnyDuty:
+    spec, epoch, boot_id = record.spec, record.epoch, record.boot_id
+    if record.state == "running":
+        return Keep(spec=spec, epoch=epoch, boot_id=boot_id, maintenance=in_maintenance(record))
+    return OWNED[record.state](spec=spec, epoch=epoch, boot_id=boot_id)
+
+
+def _moving(record: PackageRecord, move: MoveRecord, node: str) -> AnyDuty | None:
+    spec, boot_id = record.spec, move.boot_id
+    committed = move.stage == "committed"
+    if node == move.target and not committed:
+        side = Claim if move.stage == "orphaned" else Receive
+        return side(spec=spec, epoch=move.epoch + 1, boot_id=boot_id, move=move)
+    if node == move.source and committed:
+        return Hold(spec=spec, epoch=move.epoch, boot_id=boot_id, move=move)
+    if record.owner != node:
+        return None
+    if record.state != "running":
+        return _owned(record)
+    if committed:
+        return Thaw(spec=spec, epoch=record.epoch, boot_id=boot_id, move=move)
+    return Send(
+        spec=spec, epoch=record.epoch, boot_id=boot_id, move=move,
+        maintenance=in_maintenance(record),
+    )

@@ -1,0 +1,50 @@
+"""The replicated machine: bytes in, outcomes out; it never raises, and holds the one state.
+
+A rule that fails must never wedge the log: what cannot be decoded or breaks inside a rule is
+refused, with the same record on every node, because every node runs the same rule on the same
+bytes.
+"""
+
+import logging
+
+from cluster.core.apply import apply, record_outcome
+from cluster.core.codec import Garbled, decode_entry, decode_state, encode_state
+from cluster.core.model import Outcome, State
+from packages.core.problem import Problem, problem
+from packages.core.values import changed
+
+log = logging.getLogger(__name__)
+
+
+class StateMachine:
+    """`state` is replaced by each entry; `outcome` is what `propose` hands to the proposer."""
+
+    def __init__(self) -> None:
+        self.state = State()
+
+    def apply(self, index: int, command: bytes) -> Outcome:
+        try:
+            entry = decode_entry(command)
+        except Garbled as error:
+            self.state = changed(self.state, applied=index)
+            return Outcome(entry="", index=index, problem=_bug(f"an entry was unreadable: {error}"))
+        try:
+            self.state = apply(self.state, index, entry)
+        except Exception as error:  # the log must go on: a rule's bug refuses its entry alone
+            log.exception("a rule failed on entry %s", entry.id)
+            refused = _bug(f"the rule for this entry failed: {type(error).__name__}")
+            self.state = record_outcome(self.state, index, entry.id, refused)
+        return self.state.outcomes.get(entry.id) or Outcome(entry=entry.id, index=index)
+
+    def dump(self) -> bytes:
+        return encode_state(self.state)
+
+    def load(self, snapshot: bytes) -> None:
+        self.state = decode_state(snapshot)
+
+
+def _bug(because: str) -> Problem:
+    return problem(
+        "internal-error", "cluster", what="The change was refused by a fault in the product.",
+        because=because, fix="Report it with the daemon's log; nothing was changed.",
+    )

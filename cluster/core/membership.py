@@ -1,0 +1,205 @@
+"""Rules for entries about the cluster and its nodes.
+
+What must never happen here: a node that joins while a guest runs there that the record gives to
+somebody else; a takeover without a proof.
+"""
+
+from cluster.core import entries, refusals
+from cluster.core.model import UP, NodeRecord, NodeState, PackageRecord, State, Stuck
+from cluster.core.model import packages_of, with_node, with_package
+from cluster.core.moves import end_move, lose_node
+from packages.core.problem import Problem, problem
+from packages.core.values import changed
+
+
+def cluster_formed(state: State, entry: entries.ClusterFormed) -> State | Problem:
+    gone = [name for name in state.nodes if name not in entry.nodes]
+    for name in sorted(gone):
+        if packages_of(state, name):
+            return _not_empty(state, name)
+    nodes = state.nodes
+    for name in gone:
+        nodes = nodes.delete(name)
+    for name in entry.nodes:
+        if name not in nodes:
+            nodes = nodes.set(name, NodeRecord(name=name, since_ms=entry.at_ms))
+    return changed(state, name=entry.name, config_text=entry.config_text, nodes=nodes)
+
+
+def cluster_run(state: State, entry: entries.ClusterRun) -> State | Problem:
+    state = changed(state, running=True)
+    for name in sorted(state.packages):
+        record = state.packages[name]
+        if record.state == "detached" and record.owner is not None:
+            if state.nodes[record.owner].state in UP:
+                state = with_package(state, _reattached(record, entry))
+    return state
+
+
+def cluster_halted(state: State, entry: entries.ClusterHalted) -> State | Problem:
+    state = changed(state, running=False)
+    for name in sorted(state.packages):
+        state = _let_go(state, state.packages[name], entry, detach=entry.detach, again=False)
+    return state
+
+
+def node_joined(state: State, entry: entries.NodeJoined) -> State | Problem:
+    node = state.nodes.get(entry.node)
+    if node is None:
+        return refusals.unknown_node(entry.node)
+    for guest in entry.guests:
+        if not gives(state, entry.node, guest.package, guest.epoch):
+            return problem(
+                "guest-not-given", f"node:{entry.node}",
+                what=f"Node {entry.node} may not join yet.",
+                because=f"A guest of package {guest.package} (epoch {guest.epoch}) is there that "
+                        "the record does not give to it.",
+                fix="Its daemon ends that guest and asks again; nothing needs to be done.",
+            )
+    after: NodeState = "running" if node.state in ("unknown", "failed") else node.state
+    since = entry.at_ms if after != node.state else node.since_ms
+    return with_node(state, changed(
+        node, state=after, incarnation=entry.incarnation, version=entry.version, since_ms=since,
+        because=entry.because if after != node.state else node.because, proof=None,
+    ))
+
+
+def gives(state: State, node: str, package: str, epoch: int) -> bool:
+    """Whether the record gives this guest to this node, as its owner or as a side of its move."""
+    record = state.packages.get(package)
+    if record is None:
+        return False
+    if record.owner == node and record.epoch == epoch:
+        return True
+    move = record.move
+    if move is None or move.stage == "done":
+        return False
+    if node == move.target:
+        return epoch == move.epoch + 1
+    return node == move.source and epoch == move.epoch and move.stage == "committed"
+
+
+def node_failed(state: State, entry: entries.NodeFailed) -> State | Problem:
+    node = state.nodes.get(entry.node)
+    if node is None:
+        return refusals.unknown_node(entry.node)
+    if node.state not in UP or node.incarnation != entry.incarnation:
+        return refusals.stale_order(
+            f"node:{entry.node}", f"It is {node.state}, or has come back since.",
+        )
+    state = with_node(state, changed(
+        node, state="failed", since_ms=entry.at_ms, because=entry.because, proof=entry.proof,
+        stuck=(),
+    ))
+    for record in packages_of(state, entry.node):
+        state = lose_node(state, record, entry)
+    return state
+
+
+def node_halted(state: State, entry: entries.NodeHalted) -> State | Problem:
+    node = state.nodes.get(entry.node)
+    if node is None:
+        return refusals.unknown_node(entry.node)
+    if node.state not in UP:
+        return refusals.node_not_up(entry.node, node.state)
+    held = packages_of(state, entry.node)
+    if held and not (entry.force or entry.detach):
+        return _not_empty(state, entry.node)
+    if any(record.moving for record in held):
+        return refusals.package_moving(next(record for record in held if record.moving))
+    for record in held:
+        state = _let_go(state, record, entry, detach=entry.detach, again=True)
+    return with_node(state, changed(
+        node, state="halted", since_ms=entry.at_ms, because=entry.because, stuck=(),
+    ))
+
+
+def node_run(state: State, entry: entries.NodeRun) -> State | Problem:
+    node = state.nodes.get(entry.node)
+    if node is None:
+        return refusals.unknown_node(entry.node)
+    if node.state != "halted":
+        return problem(
+            "node-not-halted", f"node:{entry.node}", what=f"Node {entry.node} was not halted.",
+            because=f"It is {node.state}.",
+            fix="A node that failed joins again by itself when its daemon runs.",
+        )
+    state = with_node(state, changed(
+        node, state="running", since_ms=entry.at_ms, because=entry.because,
+    ))
+    for record in packages_of(state, entry.node):
+        if record.state == "detached":
+            state = with_package(state, _reattached(record, entry))
+    return state
+
+
+def node_draining(state: State, entry: entries.NodeDraining) -> State | Problem:
+    return _between(state, entry.node, entry, ("running", "draining"), "draining")
+
+
+def node_emptied(state: State, entry: entries.NodeEmptied) -> State | Problem:
+    if packages_of(state, entry.node):
+        return _not_empty(state, entry.node)
+    return _between(state, entry.node, entry, ("draining",), "maintenance")
+
+
+def node_resumed(state: State, entry: entries.NodeResumed) -> State | Problem:
+    return _between(state, entry.node, entry, ("draining", "maintenance"), "running")
+
+
+def node_stuck(state: State, entry: entries.NodeStuck) -> State | Problem:
+    node = state.nodes.get(entry.node)
+    if node is None or node.state != "draining":
+        return refusals.stale_order(f"node:{entry.node}", "It is not being drained.")
+    others = tuple(each for each in node.stuck if each.package != entry.package)
+    stuck = (*others, Stuck(package=entry.package, problem=entry.problem))
+    return with_node(state, changed(node, stuck=stuck))
+
+
+def _between(
+    state: State, name: str, entry: entries.Entry, before: tuple[str, ...], after: NodeState,
+) -> State | Problem:
+    node = state.nodes.get(name)
+    if node is None:
+        return refusals.unknown_node(name)
+    if node.state not in before:
+        return refusals.node_not_up(name, node.state)
+    return with_node(state, changed(
+        node, state=after, since_ms=entry.at_ms, because=entry.because, stuck=(),
+    ))
+
+
+def _let_go(
+    state: State, record: PackageRecord, entry: entries.Entry, *, detach: bool, again: bool,
+) -> State:
+    """Halt or detach one package because its node or the cluster is halted. `again`: it is to be
+    started elsewhere once it is gone."""
+    if record.owner is None or record.state in ("halting", "failing", "detached"):
+        return state
+    if detach and record.state == "running":
+        return with_package(state, changed(
+            record, state="detached", since_ms=entry.at_ms, because=entry.because,
+        ))
+    if record.moving and record.move is not None and record.move.stage != "committed":
+        record = end_move(record, problem(
+            "move-failed", f"package:{record.name}", what="The move was ended.",
+            because=entry.because or "The cluster was halted.", fix="Move it again later.",
+        ))
+    return with_package(state, changed(
+        record, state="failing" if again else "halting", since_ms=entry.at_ms,
+        because=entry.because,
+    ))
+
+
+def _reattached(record: PackageRecord, entry: entries.Entry) -> PackageRecord:
+    return changed(record, state="running", since_ms=entry.at_ms, because="re-attached")
+
+
+def _not_empty(state: State, name: str) -> Problem:
+    held = ", ".join(record.name for record in packages_of(state, name))
+    return problem(
+        "node-not-empty", f"node:{name}", what=f"Packages still run on {name}.",
+        because=f"It holds {held}.",
+        fix=f"Move them off with: vmsg node drain {name} (or add -f to stop them, -d to leave them "
+            "running unwatched)",
+    )

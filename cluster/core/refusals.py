@@ -1,0 +1,100 @@
+"""The refusals that several rules share, each worded once."""
+
+from cluster.core.model import PackageRecord
+from packages.core.problem import Problem, problem
+
+
+def unknown_node(name: str) -> Problem:
+    return problem(
+        "unknown-node", f"node:{name}", what=f"There is no node {name} in the cluster.",
+        because="The cluster file does not name it.",
+        fix="List the nodes with: vmsg node list",
+    )
+
+
+def unknown_package(name: str) -> Problem:
+    return problem(
+        "unknown-package", f"package:{name}", what=f"There is no package {name}.",
+        because="No package of that name was applied.",
+        fix="List the packages with: vmsg status",
+    )
+
+
+def stale_order(subject: str, because: str) -> Problem:
+    return problem(
+        "stale-order", subject, what="The order or answer was ignored.", because=because,
+        fix="Nothing needs to be done: the record has moved on.",
+    )
+
+
+def not_in_state(record: PackageRecord, wanted: str) -> Problem:
+    """`wanted` completes the sentence "It cannot ..."."""
+    running = record.owner is not None
+    code = "package-running" if running else "package-not-running"
+    where = f" on {record.owner}" if record.owner else ""
+    return problem(
+        code, f"package:{record.name}",
+        what=f"Package {record.name} cannot {wanted}.",
+        because=f"It is {record.state}{where}.",
+        fix=f"vmsg package {'halt' if running else 'run'} {record.name}",
+    )
+
+
+def package_moving(record: PackageRecord) -> Problem:
+    move = record.move
+    route = f"from {move.source} to {move.target}" if move else ""
+    return problem(
+        "package-moving", f"package:{record.name}",
+        what=f"Package {record.name} is being moved.",
+        because=f"A move {route} is under way.",
+        fix=f"Wait for it, or end it with: vmsg move {record.name} --abort",
+    )
+
+
+def package_not_moving(name: str) -> Problem:
+    return problem(
+        "package-not-moving", f"package:{name}", what=f"Package {name} is not being moved.",
+        because="No move of it is under way.",
+        fix=f"Look at its last move with: vmsg move {name} --status",
+    )
+
+
+def node_not_up(name: str, state: str) -> Problem:
+    return problem(
+        "node-not-up", f"node:{name}", what=f"Node {name} cannot take packages.",
+        because=f"It is {state}.",
+        fix=f"Start it and its daemon, then look at: vmsg node list (vmsg node run {name} where it "
+            "was halted)",
+    )
+
+
+def node_in_maintenance(name: str, state: str) -> Problem:
+    return problem(
+        "node-in-maintenance", f"node:{name}", what=f"Node {name} takes no packages.",
+        because=f"It is {state}.", fix=f"vmsg node resume {name}",
+    )
+
+
+def node_not_eligible(package: str, node: str, nodes: tuple[str, ...]) -> Problem:
+    return problem(
+        "node-not-eligible", f"package:{package}",
+        what=f"Package {package} may not run on {node}.",
+        because=f"Its node list is {', '.join(nodes)}.",
+        fix=f"Choose one of those, or add {node} to the package's nodes and apply it.",
+    )
+
+
+def node_switching_disabled(package: str, node: str) -> Problem:
+    return problem(
+        "node-switching-disabled", f"package:{package}",
+        what=f"Package {package} may not run on {node} now.",
+        because=f"Its switching is disabled on {node}.",
+        fix=f"vmsg package enable {package} --node {node}",
+    )
+
+
+def cluster_halted(name: str) -> Problem:
+    return problem(
+        "cluster-halted", f"cluster:{name}", what="Nothing is started.",
+        because="The cluster was halted by an operator.", fix="vmsg cluster run",
+    )

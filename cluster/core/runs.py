@@ -1,0 +1,267 @@
+"""Rules for entries about packages: applied, started, failed, released, halted.
+
+`LIFECYCLE` is the table of which entry may meet a package in which state; docs/packages.md draws
+it. What must never happen here: a package assigned while it has an owner. It gets a new owner
+only after the old one answered *released* for its epoch, or was proven dead.
+"""
+
+from cluster.core import entries, refusals
+from cluster.core.model import Hold, PackageRecord, PackageState, State
+from cluster.core.model import with_package, without_package
+from cluster.core.moves import end_move, orphan
+from packages.core.failover import after_failure, recent
+from packages.core.problem import Problem, problem
+from packages.core.values import changed
+
+LIFECYCLE: dict[str, frozenset[PackageState]] = {
+    "package-assigned": frozenset({"halted", "relocate_wait", "failed"}),
+    "guest-started": frozenset({"starting"}),
+    "guest-failed": frozenset({"starting", "running"}),
+    "guest-released": frozenset({"halting", "failing", "running"}),
+    "package-halted": frozenset({"starting", "running", "relocate_wait", "failed", "failing"}),
+    "package-deleted": frozenset({"halted", "failed"}),
+}
+
+
+def package_applied(state: State, entry: entries.PackageApplied) -> State | Problem:
+    spec = entry.spec
+    for name in spec.nodes:
+        if name not in state.nodes:
+            return refusals.unknown_node(name)
+    record = state.packages.get(spec.name)
+    if record is None:
+        record = PackageRecord(spec=spec, auto_run=spec.auto_run, since_ms=entry.at_ms,
+                               because="applied")
+        return with_package(state, record)
+    if record.moving:
+        return refusals.package_moving(record)
+    if record.owner is not None and record.spec.vm != spec.vm:
+        return refusals.not_in_state(record, "have its virtual machine changed")
+    if record.owner is not None and record.owner not in spec.nodes:
+        return refusals.node_not_eligible(spec.name, record.owner, spec.nodes)
+    auto_run = spec.auto_run if spec.auto_run != record.spec.auto_run else record.auto_run
+    return with_package(state, changed(record, spec=spec, auto_run=auto_run))
+
+
+def package_deleted(state: State, entry: entries.PackageDeleted) -> State | Problem:
+    record = state.packages.get(entry.package)
+    if record is None:
+        return refusals.unknown_package(entry.package)
+    if record.state not in LIFECYCLE["package-deleted"] or record.moving:
+        return refusals.not_in_state(record, "be deleted")
+    return without_package(state, entry.package)
+
+
+def package_assigned(state: State, entry: entries.PackageAssigned) -> State | Problem:
+    record = state.packages.get(entry.package)
+    if record is None:
+        return refusals.unknown_package(entry.package)
+    refused = _against_start(state, record, entry)
+    if refused is not None:
+        return refused
+    auto_run = record.spec.auto_run or record.auto_run if entry.operator else record.auto_run
+    holds = record.holds
+    if entry.operator:
+        holds = tuple(hold for hold in holds if hold.kind != "switching")
+    return with_package(state, changed(
+        record, state="starting", owner=entry.node, epoch=record.epoch + 1,
+        boot_id=entry.boot_id, since_ms=entry.at_ms, because=entry.because, auto_run=auto_run,
+        holds=holds, avoid=() if entry.operator else record.avoid, not_runnable_on=None,
+    ))
+
+
+def _against_start(
+    state: State, record: PackageRecord, entry: entries.PackageAssigned,
+) -> Problem | None:
+    node = state.nodes.get(entry.node)
+    if node is None:
+        return refusals.unknown_node(entry.node)
+    if record.moving:
+        return refusals.package_moving(record)
+    if record.owner is not None or record.state not in LIFECYCLE["package-assigned"]:
+        return refusals.not_in_state(record, "be started")
+    if entry.node not in record.spec.nodes:
+        return refusals.node_not_eligible(record.name, entry.node, record.spec.nodes)
+    if node.state in ("draining", "maintenance"):
+        return refusals.node_in_maintenance(entry.node, node.state)
+    if node.state != "running":
+        return refusals.node_not_up(entry.node, node.state)
+    if not state.running:
+        return refusals.cluster_halted(state.name)
+    if entry.node in blocked_nodes(record):
+        return refusals.node_switching_disabled(record.name, entry.node)
+    if not entry.operator and not record.auto_run:
+        return refusals.stale_order(f"package:{record.name}", "Its switching is off.")
+    return None
+
+
+def blocked_nodes(record: PackageRecord) -> frozenset[str]:
+    return frozenset(
+        hold.node for hold in record.holds if hold.kind == "node-switching" and hold.node
+    )
+
+
+def in_maintenance(record: PackageRecord) -> bool:
+    return any(hold.kind == "maintenance" for hold in record.holds)
+
+
+def _owned(
+    state: State, entry: entries.GuestStarted | entries.GuestFailed | entries.GuestReleased,
+    kind: str,
+) -> PackageRecord | Problem:
+    """The record an owner's answer is about, or why the answer is too late."""
+    record = state.packages.get(entry.package)
+    subject = f"package:{entry.package}"
+    if record is None:
+        return refusals.unknown_package(entry.package)
+    if record.owner != entry.node or record.epoch != entry.epoch:
+        return refusals.stale_order(
+            subject, f"{entry.node} answers for epoch {entry.epoch}; the record is at "
+            f"{record.epoch} on {record.owner}.",
+        )
+    if record.state not in LIFECYCLE[kind]:
+        return refusals.stale_order(subject, f"It is {record.state} already.")
+    return record
+
+
+def guest_started(state: State, entry: entries.GuestStarted) -> State | Problem:
+    record = _owned(state, entry, "guest-started")
+    if isinstance(record, Problem):
+        return record
+    return with_package(state, changed(
+        record, state="running", since_ms=entry.at_ms, machine=entry.machine,
+        because=record.because,
+    ))
+
+
+def guest_failed(state: State, entry: entries.GuestFailed) -> State | Problem:
+    record = _owned(state, entry, "guest-failed")
+    if isinstance(record, Problem):
+        return record
+    failures = (*recent(record.failures_ms, entry.at_ms), entry.at_ms)
+    record = changed(record, failures_ms=failures)
+    move = record.move if record.moving else None
+    if entry.switching and move is not None and move.stage in ("copy", "frozen"):
+        return with_package(state, orphan(record, entry.at_ms, entry.problem.what))
+    avoid = record.avoid
+    if record.state == "starting" and entry.node not in avoid:
+        avoid = (*avoid, entry.node)
+    record = end_move(record, problem(
+        "move-failed", f"package:{record.name}", what="The guest failed during its move.",
+        because=entry.problem.what, fix="The package is restarted; nothing needs to be done.",
+    ))
+    return with_package(state, changed(
+        record, state="failing", since_ms=entry.at_ms, avoid=avoid,
+        because=f"{entry.problem.what} {entry.problem.because}".strip(),
+    ))
+
+
+def guest_released(state: State, entry: entries.GuestReleased) -> State | Problem:
+    record = _owned(state, entry, "guest-released")
+    if isinstance(record, Problem):
+        return record
+    if record.state == "halting":
+        return with_package(state, changed(
+            record, state="halted", owner=None, since_ms=entry.at_ms,
+        ))
+    if entry.powered_off:
+        return with_package(state, _powered_off(record, entry))
+    if record.state == "running":
+        return refusals.stale_order(f"package:{record.name}", "A running package is not released.")
+    return with_package(state, _after_failure(state, record, entry))
+
+
+def _powered_off(record: PackageRecord, entry: entries.GuestReleased) -> PackageRecord:
+    """A guest that powered itself off is a halt, not a failure: it stays off."""
+    record = end_move(record, problem(
+        "move-failed", f"package:{record.name}", what="The guest powered itself off.",
+        because="It did so during its move.", fix=f"vmsg package run {record.name}",
+    ))
+    return changed(
+        record, state="halted", owner=None, since_ms=entry.at_ms, auto_run=False,
+        because="the guest powered itself off",
+    )
+
+
+def _after_failure(
+    state: State, record: PackageRecord, entry: entries.GuestReleased,
+) -> PackageRecord:
+    node = state.nodes.get(entry.node)
+    remedy = after_failure(
+        record.spec, node=entry.node, failures_ms=record.failures_ms, avoid=record.avoid,
+        now_ms=entry.at_ms, started=entry.node not in record.avoid and not in_maintenance(record),
+        may_stay=node is not None and node.state == "running" and state.running,
+        auto_run=record.auto_run and not in_maintenance(record),
+    )
+    because = f"{record.because} ({remedy.because})"
+    record = changed(record, since_ms=entry.at_ms, because=because, avoid=remedy.avoid)
+    if remedy.choice == "restart":
+        # The life's name is drawn from the entry's id: random, yet the same on every node.
+        return changed(record, state="starting", epoch=record.epoch + 1, boot_id=entry.id)
+    if remedy.choice == "relocate":
+        return changed(record, state="relocate_wait", owner=None)
+    return changed(record, state="failed", owner=None, auto_run=False)
+
+
+def package_halted(state: State, entry: entries.PackageHalted) -> State | Problem:
+    record = state.packages.get(entry.package)
+    if record is None:
+        return refusals.unknown_package(entry.package)
+    if record.moving:
+        return refusals.package_moving(record)
+    if record.state not in LIFECYCLE["package-halted"]:
+        return refusals.not_in_state(record, "be halted")
+    after: PackageState = "halted" if record.owner is None else "halting"
+    return with_package(state, changed(
+        record, state=after, auto_run=False, since_ms=entry.at_ms,
+        because=entry.because or f"halted by {entry.by}",
+    ))
+
+
+def switching_set(state: State, entry: entries.SwitchingSet) -> State | Problem:
+    record = state.packages.get(entry.package)
+    if record is None:
+        return refusals.unknown_package(entry.package)
+    if entry.node is not None and entry.node not in record.spec.nodes:
+        return refusals.node_not_eligible(record.name, entry.node, record.spec.nodes)
+    kind = "switching" if entry.node is None else "node-switching"
+    kept = tuple(
+        hold for hold in record.holds if not (hold.kind == kind and hold.node == entry.node)
+    )
+    if not entry.enabled:
+        kept = (*kept, Hold(
+            kind="switching" if entry.node is None else "node-switching", by=entry.by,
+            reason=entry.because, since_ms=entry.at_ms, node=entry.node, until_ms=entry.until_ms,
+        ))
+    auto_run = entry.enabled if entry.node is None else record.auto_run
+    avoid = record.avoid
+    if entry.enabled:
+        avoid = tuple(name for name in avoid if entry.node is not None and name != entry.node)
+    return with_package(state, changed(record, holds=kept, auto_run=auto_run, avoid=avoid))
+
+
+def maintenance_set(state: State, entry: entries.MaintenanceSet) -> State | Problem:
+    record = state.packages.get(entry.package)
+    if record is None:
+        return refusals.unknown_package(entry.package)
+    if record.moving:
+        return refusals.package_moving(record)
+    kept = tuple(hold for hold in record.holds if hold.kind != "maintenance")
+    if entry.on:
+        kept = (*kept, Hold(
+            kind="maintenance", by=entry.by, reason=entry.because, since_ms=entry.at_ms,
+            until_ms=entry.until_ms,
+        ))
+    return with_package(state, changed(record, holds=kept))
+
+
+def hold_ended(state: State, entry: entries.HoldEnded) -> State | Problem:
+    record = state.packages.get(entry.package)
+    if record is None:
+        return refusals.unknown_package(entry.package)
+    ended = [hold for hold in record.holds if hold.since_ms == entry.since_ms]
+    if not ended:
+        return refusals.stale_order(f"package:{entry.package}", "That suspension is over.")
+    kept = tuple(hold for hold in record.holds if hold.since_ms != entry.since_ms)
+    auto_run = record.auto_run or any(hold.kind == "switching" for hold in ended)
+    return with_package(state, changed(record, holds=kept, auto_run=auto_run))

@@ -1,0 +1,152 @@
+"""Each change worded once, from (before, after, entry): log, history, metrics and dashboard are
+views of this. PURE."""
+
+from cluster.core.entries import Entry, MoveFrozen, MoveLanded
+from cluster.core.model import Event, MoveRecord, NodeRecord, PackageRecord, State
+
+
+def tell(before: State, after: State, entry: Entry, index: int) -> list[Event]:
+    """The events of one entry, in a fixed order: cluster, nodes, packages."""
+    told = _cluster(before, after)
+    if before.nodes is not after.nodes:
+        for name in sorted(set(before.nodes) | set(after.nodes)):
+            told += _node(name, before.nodes.get(name), after.nodes.get(name))
+    for name in _changed_packages(before, after, entry):
+        told += _package(name, before.packages.get(name), after.packages.get(name), entry)
+    return [
+        Event(
+            index=index, at_ms=entry.at_ms, subject=each.subject, what=each.what,
+            before=each.before, after=each.after, because=each.because or entry.because,
+            by=entry.by, request=entry.id,
+        )
+        for each in told
+    ]
+
+
+def _changed_packages(before: State, after: State, entry: Entry) -> list[str]:
+    if before.packages is after.packages:
+        return []
+    name = getattr(entry, "package", None) or getattr(getattr(entry, "spec", None), "name", None)
+    if isinstance(name, str):
+        return [name]
+    # Only entries about whole nodes or the cluster come here: rare, and they touch many.
+    names = set(before.packages) | set(after.packages)
+    return sorted(n for n in names if before.packages.get(n) is not after.packages.get(n))
+
+
+def _event(
+    subject: str, what: str, *, before: str = "", after: str = "", because: str = "",
+) -> Event:
+    return Event(
+        index=0, at_ms=0, subject=subject, what=what, before=before, after=after, because=because,
+    )
+
+
+def _cluster(before: State, after: State) -> list[Event]:
+    subject = f"cluster:{after.name}"
+    told = []
+    if before.config_text != after.config_text:
+        told.append(_event(subject, "configuration applied"))
+    if before.running != after.running:
+        words = ("halted", "running")
+        told.append(_event(
+            subject, "cluster run" if after.running else "cluster halted",
+            before=words[before.running], after=words[after.running],
+        ))
+    return told
+
+
+def _node(name: str, before: NodeRecord | None, after: NodeRecord | None) -> list[Event]:
+    subject = f"node:{name}"
+    if before is after:
+        return []
+    if after is None:
+        return [_event(subject, "node removed")]
+    if before is None:
+        return [_event(subject, "node added", after=after.state)]
+    told = []
+    if before.state != after.state:
+        proof = f" Proof: {after.proof.kind}: {after.proof.because}" if after.proof else ""
+        told.append(_event(
+            subject, f"node {after.state}", before=before.state, after=after.state,
+            because=f"{after.because}{proof}".strip(),
+        ))
+    elif before.incarnation != after.incarnation:
+        told.append(_event(subject, "daemon restarted", before=before.state, after=after.state))
+    for stuck in after.stuck:
+        if stuck not in before.stuck:
+            told.append(_event(
+                subject, f"drain cannot move {stuck.package}", because=stuck.problem.because,
+            ))
+    return told
+
+
+def _package(
+    name: str, before: PackageRecord | None, after: PackageRecord | None, entry: Entry,
+) -> list[Event]:
+    subject = f"package:{name}"
+    if before is after:
+        return []
+    if after is None:
+        return [_event(subject, "package deleted")]
+    if before is None:
+        return [_event(subject, "package applied", after=after.state)]
+    told = _move(subject, before.move, after.move, entry)
+    if before.state != after.state or before.owner != after.owner:
+        told.append(_event(
+            subject, f"package {after.state}", before=_place(before), after=_place(after),
+            because=after.because,
+        ))
+    if before.spec != after.spec:
+        told.append(_event(subject, "package configuration changed"))
+    if before.auto_run != after.auto_run:
+        words = ("disabled", "enabled")
+        told.append(_event(
+            subject, f"switching {words[after.auto_run]}",
+            before=words[before.auto_run], after=words[after.auto_run],
+        ))
+    for hold in after.holds:
+        if hold not in before.holds:
+            where = f" on {hold.node}" if hold.node else ""
+            told.append(_event(subject, f"{hold.kind} suspended{where}", because=hold.reason))
+    for hold in before.holds:
+        if hold not in after.holds:
+            where = f" on {hold.node}" if hold.node else ""
+            told.append(_event(subject, f"{hold.kind} suspension ended{where}"))
+    return told
+
+
+def _place(record: PackageRecord) -> str:
+    return f"{record.state} on {record.owner}" if record.owner else record.state
+
+
+def _move(
+    subject: str, before: MoveRecord | None, after: MoveRecord | None, entry: Entry,
+) -> list[Event]:
+    if after is None or before == after:
+        return []
+    if before is None or before.id != after.id:
+        return [_event(
+            subject, "move opened", before=after.source, after=after.target,
+            because=after.because,
+        )]
+    if before.stage == after.stage:
+        if after.abort_because and not before.abort_because:
+            return [_event(subject, "move: end asked for", because=after.abort_because)]
+        return []
+    if after.stage != "done":
+        words = {MoveLanded: "move: copy begins", MoveFrozen: "move: frozen, monitoring suspended"}
+        what = words.get(type(entry), f"move: {after.stage}")
+        return [_event(subject, what, before=before.stage, after=after.stage)]
+    figures = after.figures
+    if after.result == "completed":
+        because = (
+            f"total {figures.total_ms:.0f} ms, freeze {figures.freeze_ms:.1f} ms, monitoring "
+            f"suspended {figures.monitoring_suspended_ms:.1f} ms"
+        )
+    else:
+        because = after.problem.because if after.problem else ""
+    return [_event(
+        subject, f"move {after.result}", before=after.source, after=after.target,
+        because=because,
+    )]

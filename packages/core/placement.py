@@ -1,0 +1,62 @@
+"""Where a package may run, and why not elsewhere. PURE.
+
+`configured_node` of Serviceguard: the first node of the package's list that may take it. Each
+refusal is kept, so that a package that stays without a node says why for each of them.
+"""
+
+from collections.abc import Mapping
+
+from packages.core.values import Value
+
+
+class NodeView(Value):
+    """One node as placement sees it."""
+
+    name: str
+    state: str
+    heard: bool = True
+    """Its lease was answered lately; a silent node is not chosen, though nobody calls it dead."""
+    load: int = 0
+
+
+class Choice(Value):
+    node: str | None
+    because: str
+    refused: tuple[tuple[str, str], ...] = ()
+    """(node, reason) for each node that was passed over."""
+
+
+def choose(
+    wanted: tuple[str, ...], nodes: Mapping[str, NodeView], *, blocked: frozenset[str],
+    avoid: tuple[str, ...], exclude: frozenset[str] = frozenset(),
+) -> Choice:
+    """The first node of `wanted` that takes part, is heard and is not blocked."""
+    refused: list[tuple[str, str]] = []
+    for name in wanted:
+        reason = _reason_against(name, nodes.get(name), blocked=blocked, avoid=avoid,
+                                 exclude=exclude)
+        if reason is None:
+            place = "its primary node" if name == wanted[0] else "the next of its nodes that can"
+            return Choice(node=name, because=f"{name} is {place}", refused=tuple(refused))
+        refused.append((name, reason))
+    told = "; ".join(f"{name}: {reason}" for name, reason in refused)
+    return Choice(node=None, because=told or "its node list is empty", refused=tuple(refused))
+
+
+def _reason_against(
+    name: str, node: NodeView | None, *, blocked: frozenset[str], avoid: tuple[str, ...],
+    exclude: frozenset[str],
+) -> str | None:
+    if node is None:
+        return "not in the cluster"
+    if name in exclude:
+        return "the package is there now"
+    if node.state != "running":
+        return node.state
+    if not node.heard:
+        return "unheard"
+    if name in blocked:
+        return "switching is disabled there"
+    if name in avoid:
+        return "the package failed there lately"
+    return None
