@@ -73,4 +73,22 @@ CATALOGUE: dict[str, str] = {
     "key-file-broken": "a file of the node's folder does not hold what it should",
     "key-files-exist": "keys are there already and are never overwritten",
     "key-file-unwritable": "a file of the node's folder could not be written",
+    # the guardian
+    "guardian-unreachable": "the process that freezes guests without a lease does not answer",
+    # health of a guest
+    "guest-gone": "the guest's process ended without the guest having powered off",
+    "guest-powered-off": "the guest powered itself off",
+    "guest-io-error": "the guest stands still after an error of its storage",
+    "guest-panicked": "the guest's kernel panicked",
+    "guest-watchdog": "the guest's watchdog ran out",
+    "guest-unanswered": "the guest's process lives, but its monitor does not answer",
+    "guest-not-running": "the guest's processors are stopped",
+    "check-no-connection": "the monitored port does not take connections",
+    "check-no-answer": "the monitored server did not answer as asked",
+    "check-bad-status": "the monitored server answered with a status of 400 or above",
+    "check-timed-out": "the check did not end in its time",
+    "check-failed": "the operator's health-check program ended with a failure",
+    "check-not-started": "the operator's health-check program could not be started",
+    "check-without-host": "a monitor names no host, and the guest's own address is not known",
+    "check-broken": "the check itself failed, by a bug",
 }

@@ -1,0 +1,367 @@
+"""vmsg-guard: freezes this node's guests when the node's lease runs out.
+
+A node that has lost the cluster may run its guests only until the expiry its daemon was last told;
+after that somebody else may run them. This process holds that expiry and acts on it alone, so
+that a daemon which is hung, stopped, being upgraded or cut off cannot delay it. It decides one
+thing: `wanted`. Standard library only, and of ours only its other half, guardian_host.py: what
+needs little is sure to run.
+
+What must never happen here: a guest that runs past the expiry; a wait without an end (a full
+socket, a stuck log, an endless line); a guest stopped or killed that is not the registered one.
+
+Protocol, one JSON object a line, on DIR/guardian.sock, from this process's own uid only:
+
+    {"lease": {"expiry_s": E, "kill_at_s": K}}   on CLOCK_BOOTTIME. An expiry not later
+            than the one held is ignored, unless "revoke": true stands beside it.
+    {"guests": [{"package", "epoch", "pid", "start_ticks"}...]}     the full list
+    {"ask": N}  is answered {"ask": N, "frozen", "killed", "guarded": guests, "expiry_s",
+            "kill_at_s", "ending"}, after everything sent before it has been taken up.
+
+and, unasked, {"event": "frozen|thawed|killed|gone|absent", "guests", "at_s", "because"}.
+
+Precision: a CLOCK_BOOTTIME timer of the kernel ends the wait at the expiry (milliseconds; at once
+on waking from suspend), and the wait ends every second by itself, so that a failed timer costs a
+second and not everything. A host that wakes from suspend runs its guests until this process is
+scheduled: real-time priority keeps that short, only a storage fence takes it away.
+
+DIR must be on a tmpfs (/run): the record is written at each renewal, which must not wait for a
+disk; freezing does not wait for it. A signal to end (TERM, INT, HUP) is obeyed only when no guest
+is registered; until then it is answered loudly and guarding goes on. To upgrade the guardian, kill
+it with SIGKILL and start the new one, which takes up lease and guests from this boot's record.
+"""
+
+import argparse
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+from cluster.guardian_host import (
+    CONNECTIONS, NEVER_S, Alarm, Json, Record, ToEnd, accepted, boottime_s, harden, listening,
+    locked, say
+)
+
+LINE_BYTES = 1 << 20  # a list of 5,000 guests is 500 KB: nobody sends more
+AHEAD_S = 600.0  # no profile's lease comes near: an expiry further off is a mistake of units
+WAKE_S = 1.0  # the second string beside the kernel's timer
+
+
+class Garbage(Exception):
+    """The peer sent something that is not of the protocol; its connection is dropped."""
+
+
+class Lease(NamedTuple):
+    """Both on CLOCK_BOOTTIME. A guardian that was told nothing holds a lease that is over."""
+
+    expiry_s: float = 0.0
+    kill_at_s: float = NEVER_S
+
+
+def wanted(lease: Lease, now_s: float) -> str:
+    """The one decision: what all guests of this node have to be now."""
+    if now_s >= lease.kill_at_s:
+        return "killed"
+    return "thawed" if now_s < lease.expiry_s else "frozen"
+
+
+def told(held: Lease, said: Any) -> Lease:
+    """The lease after a message: it only grows, unless the daemon itself gives it back."""
+    if not isinstance(said, dict) or set(said) - {"expiry_s", "kill_at_s", "revoke"}:
+        raise Garbage("lease")
+    new = Lease(number(said.get("expiry_s")), number(said.get("kill_at_s")))
+    if new.kill_at_s < new.expiry_s or new.expiry_s > boottime_s() + AHEAD_S:
+        raise Garbage("lease")
+    return new if new.expiry_s > held.expiry_s or said.get("revoke") is True else held
+
+
+def number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e12:
+        raise Garbage("number")
+    return float(value)
+
+
+def parsed(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise Garbage("not JSON") from error
+
+
+class Guest:
+    """One registered process, held by a pidfd that cannot come to mean another process."""
+
+    def __init__(self, said: Any) -> None:
+        names = ("package", "epoch", "pid", "start_ticks")
+        if not isinstance(said, dict) or [type(said.get(name)) for name in names] != [
+            str, int, int, int,
+        ]:
+            raise Garbage("guest")
+        self.shown: Json = {name: said[name] for name in names}
+        self.pid, self.start_ticks = said["pid"], said["start_ticks"]
+        if len(said["package"]) > 255 or not 1 < self.pid < 1 << 31 or self.pid == os.getpid():
+            raise Garbage("guest")
+        self.state = "thawed"
+        self.pidfd = -1
+
+    @property
+    def key(self) -> tuple[int, int]:
+        return self.pid, self.start_ticks
+
+    def held(self) -> bool:
+        """Open the pidfd; False: no such process. The start time is looked at after that, so that
+        a pid used again in between is noticed."""
+        try:
+            self.pidfd = os.pidfd_open(self.pid)
+            # Field 22; the second, a name in brackets, may contain anything.
+            with open(f"/proc/{self.pid}/stat", "rb") as stat:
+                if int(stat.read().rpartition(b")")[2].split()[19]) == self.start_ticks:
+                    return True
+        except OSError:
+            pass
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+        return False
+
+    def bring(self, state: str) -> bool:
+        """To `thawed`, `frozen` or `killed`; True if that is new. A frozen guest is stopped again
+        each time, because somebody may have continued it (or the record may be a moment old). Only
+        what was frozen is thawed: a guest stopped by others is the health checks' business."""
+        if self.state == "killed" or self.state == state == "thawed":
+            return False
+        how = {
+            "frozen": signal.SIGSTOP, "thawed": signal.SIGCONT, "killed": signal.SIGKILL,
+        }[state]
+        try:
+            signal.pidfd_send_signal(self.pidfd, how)
+        except ProcessLookupError:
+            return False  # its end is about to be read from the pidfd
+        except OSError as error:
+            say(f"CANNOT signal {self.shown}: {error}")
+            return False
+        before, self.state = self.state, state
+        return before != state
+
+
+def remembered(kept: Json | None) -> tuple[Lease, list[Guest], list[Guest]]:
+    """Lease, guests and killed from a predecessor's record; what cannot be read is over."""
+    if kept is None:
+        return Lease(), [], []
+    try:
+        guests = list(map(Guest, kept["guests"]))
+        for guest, said in zip(guests, kept["guests"]):
+            guest.state = said["state"]
+        return told(Lease(), kept["lease"]), guests, list(map(Guest, kept["killed"]))
+    except (Garbage, KeyError, TypeError) as error:
+        say(f"the record is unreadable ({error!r}): taken as a lease that is over")
+        return Lease(), [], []
+
+
+class Connection:
+    """One peer: whole lines in, whole lines out, both bounded, never waited for."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.coming = b""
+
+    def lines(self) -> list[bytes]:
+        """The whole lines that have come; Garbage at the peer's end or on an endless line."""
+        try:
+            arrived = self.sock.recv(1 << 16)
+        except BlockingIOError:
+            return []
+        *whole, self.coming = (self.coming + arrived).split(b"\n")
+        if not arrived or len(self.coming) > LINE_BYTES:
+            raise Garbage("endless line" if arrived else "closed")
+        return whole
+
+    def send(self, message: Json) -> None:
+        """All of it or Garbage: a peer that does not read asks again when it reads."""
+        line = json.dumps(message).encode() + b"\n"
+        if self.sock.send(line) < len(line):
+            raise Garbage("does not read")
+
+
+class Guardian:
+    """The loop: enforce, record, wait, listen."""
+
+    def __init__(self, folder: str) -> None:
+        self.record = Record(folder)
+        self.alarm = Alarm()
+        self.to_end = ToEnd()
+        self.listener = listening(os.path.join(folder, "guardian.sock"))
+        self.connections: list[Connection] = []
+        self.guests: dict[tuple[int, int], Guest] = {}
+        self.ending = False
+        self.unwritten = True
+        self.selector = selectors.DefaultSelector()
+        self.watch(self.listener, self.accept)
+        self.watch(self.to_end, self.asked_to_end)
+        self.watch(self.alarm, lambda: None)
+        self.lease, guests, killed = remembered(self.record.read())
+        self.killed = {guest.key: guest for guest in killed}
+        self.take(guests)
+
+    def watch(self, source: Any, then: Callable[[], None]) -> None:
+        self.selector.register(source, selectors.EVENT_READ, then)
+
+    def run(self) -> None:
+        """Until asked to end with nobody left to guard."""
+        left_s = self.lease.expiry_s - boottime_s()
+        say(f"guarding {len(self.guests)} guests, lease ends in {left_s:.3f} s")
+        while self.guests or not self.ending:
+            self.enforce()
+            if self.unwritten:
+                self.unwritten = False
+                self.record.write({
+                    "lease": self.lease._asdict(), "killed": shown(self.killed.values()),
+                    "guests": [{**each.shown, "state": each.state} for each in self.all()],
+                })
+            for key, _ in self.selector.select(WAKE_S):
+                key.data()
+
+    def all(self) -> list[Guest]:
+        return list(self.guests.values())
+
+    def enforce(self) -> None:
+        now_s = boottime_s()
+        wish = wanted(self.lease, now_s)
+        changed = [guest for guest in self.all() if guest.bring(wish)]
+        ends = {"thawed": self.lease.expiry_s, "frozen": self.lease.kill_at_s, "killed": NEVER_S}
+        self.alarm.set(ends[wish])
+        if wish == "killed":
+            self.killed.update((guest.key, guest) for guest in changed)
+        if changed:
+            self.unwritten = True
+            over_s = now_s - self.lease.expiry_s
+            because = "it was renewed" if wish == "thawed" else f"it ended {over_s:.3f} s ago"
+            self.tell(wish, changed, because=f"the lease: {because}")
+
+    def tell(self, event: str, guests: list[Guest], *, because: str) -> None:
+        """To every listener and the log: after the deed, never before it."""
+        names = ", ".join(f"{each.shown['package']} (pid {each.pid})" for each in guests)
+        say(f"{event} {names}; {because}")
+        message = {
+            "event": event, "guests": shown(guests), "at_s": boottime_s(), "because": because,
+        }
+        for connection in list(self.connections):
+            self.contained(connection, Connection.send, message)
+
+    def contained(self, connection: Connection, act: Callable[..., None], *said: Json) -> None:
+        """Whatever is wrong with one connection ends that connection only."""
+        try:
+            act(connection, *said)
+        except (Garbage, OSError) as error:
+            if str(error) != "closed":
+                say(f"a connection was dropped: {error!r}")
+            if connection in self.connections:
+                self.connections.remove(connection)
+                self.selector.unregister(connection.sock)
+                connection.sock.close()
+
+    def accept(self) -> None:
+        sock = accepted(self.listener)
+        if sock is None:
+            return
+        if len(self.connections) >= CONNECTIONS:
+            say("refused a connection: too many")
+            sock.close()
+            return
+        connection = Connection(sock)
+        self.connections.append(connection)
+        self.watch(sock, lambda: self.contained(connection, self.listen))
+
+    def listen(self, connection: Connection) -> None:
+        for line in connection.lines():
+            message = parsed(line)
+            if not isinstance(message, dict) or len(message) != 1:
+                raise Garbage("not a message")
+            [(kind, said)] = message.items()
+            if kind == "lease":
+                self.lease = told(self.lease, said)
+                self.unwritten = True
+            elif kind == "guests" and isinstance(said, list):
+                self.register([Guest(each) for each in said])
+            elif kind == "ask" and isinstance(said, int):
+                self.enforce()
+                connection.send(self.report(said))
+            else:
+                raise Garbage("unknown message")
+
+    def register(self, listed: list[Guest]) -> None:
+        """The full list. A killed guest stays reported until the daemon's list leaves it out."""
+        keys = {guest.key for guest in listed}
+        for guest in self.all():
+            if guest.key not in keys:
+                self.forget(guest)
+                say(f"NO LONGER GUARDED, by the daemon's word: {guest.shown} ({guest.state})")
+        self.killed = {key: guest for key, guest in self.killed.items() if key in keys}
+        self.take(listed)
+
+    def take(self, listed: list[Guest]) -> None:
+        """Hold each; one that is new is brought to the lease's wish before anything else."""
+        absent = []
+        for guest in listed:
+            if guest.key in self.guests:  # a move that ended here: same life, a new epoch
+                self.guests[guest.key].shown = guest.shown
+            elif guest.held():
+                self.guests[guest.key] = guest
+                self.watch(guest.pidfd, partial(self.ended, guest.key))
+            elif guest.key not in self.killed:
+                absent.append(guest)
+        self.unwritten = True
+        self.enforce()
+        if absent:
+            self.tell("absent", absent, because="there is no process of that pid and start time")
+
+    def ended(self, key: tuple[int, int]) -> None:
+        """Called for a pidfd; the same turn of the loop may have let the guest go before."""
+        guest = self.guests.get(key)
+        if guest is not None:
+            self.forget(guest)
+            self.unwritten = True
+            self.tell("gone", [guest], because="its process ended")
+
+    def forget(self, guest: Guest) -> None:
+        del self.guests[guest.key]
+        self.selector.unregister(guest.pidfd)
+        os.close(guest.pidfd)
+
+    def report(self, asked: int) -> Json:
+        frozen = [guest for guest in self.all() if guest.state == "frozen"]
+        return {
+            "ask": asked, "frozen": shown(frozen), "killed": shown(self.killed.values()),
+            "guarded": shown(self.all()), "ending": self.ending, **self.lease._asdict(),
+        }
+
+    def asked_to_end(self) -> None:
+        self.to_end.clear()
+        self.ending = True
+        if self.guests:
+            say(f"ASKED TO END, but {len(self.guests)} guests would run unguarded: "
+                "stays until they have ended (SIGKILL overrules)")
+
+
+def shown(guests: Any) -> list[Json]:
+    return [guest.shown for guest in guests]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="vmsg-guard", description="freezes guests without lease")
+    parser.add_argument("--run", required=True, metavar="DIR", help="on a tmpfs; holds the socket")
+    parser.add_argument("--node", default="", help="for people who read the process list")
+    folder = parser.parse_args().run
+    if not locked(folder):
+        say(f"another guardian guards {folder}: this one refuses to run")
+        return 1
+    harden()
+    Guardian(folder).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

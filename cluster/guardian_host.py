@@ -1,0 +1,168 @@
+"""What the guardian asks of Linux: a timer, a lock, a socket, priority, a record, a log.
+
+The other half of cluster/guardian.py and of the same rule: standard library only, and nothing in
+here may wait for anything but the tmpfs it writes to.
+"""
+
+import ctypes
+import fcntl
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import struct
+import time
+from typing import Any
+
+Json = dict[str, Any]
+
+NEVER_S = 1e11
+"""Later than any clock will show; finite, because JSON knows no infinity."""
+
+CONNECTIONS = 16
+"""The daemon, its successor, an operator's question; more is a mistake."""
+
+SENT_BYTES = 1 << 20
+"""Room for the whole answer of a node with thousands of guests: it is sent at once or not."""
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def boottime_s() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def say(text: str) -> None:
+    """One line on stderr, lost rather than waited for: a log that is full must not stop this."""
+    writable = select.poll()
+    writable.register(2, select.POLLOUT)
+    try:
+        if writable.poll(0):
+            os.write(2, f"vmsg-guard: {text}\n".encode()[:4096])
+    except OSError:
+        return
+
+
+class Alarm:
+    """A kernel timer on CLOCK_BOOTTIME, readable when it has fired; Python 3.11 has none."""
+
+    def __init__(self) -> None:
+        clock_boottime, nonblock_cloexec = 7, 0o2004000
+        self.fd: int = LIBC.timerfd_create(clock_boottime, nonblock_cloexec)
+        if self.fd < 0:
+            raise OSError(ctypes.get_errno(), "timerfd_create")
+
+    def fileno(self) -> int:
+        return self.fd
+
+    def set(self, at_s: float) -> None:
+        """Fire then, at once if that is past. Setting it also ends its readability."""
+        absolute, nanos = 1, max(1, int(at_s * 1e9)) if at_s < NEVER_S else 0  # 0 disarms
+        when = (ctypes.c_long * 4)(0, 0, nanos // 10**9, nanos % 10**9)
+        LIBC.timerfd_settime(self.fd, absolute, when, None)
+
+
+class Record:
+    """DIR/guardian.json: what a guardian's successor has to know, of this boot only."""
+
+    def __init__(self, folder: str) -> None:
+        self.path = os.path.join(folder, "guardian.json")
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as boot_id:
+            self.boot_id = boot_id.read().strip()
+
+    def write(self, kept: Json) -> None:
+        """Whole or not at all. Not synced: it outlives this process, and need not a power cut."""
+        try:
+            with open(self.path + ".new", "w", encoding="ascii") as new:
+                json.dump({"boot_id": self.boot_id, **kept}, new)
+            os.replace(self.path + ".new", self.path)
+        except OSError as error:
+            say(f"CANNOT write {self.path}: {error}; a restart would not know these guests")
+
+    def read(self) -> Json | None:
+        """None: there is none of this boot, so its clock and its pids would mean nothing."""
+        try:
+            with open(self.path, "rb") as old:
+                kept = json.load(old)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, RecursionError) as error:
+            say(f"record {self.path} is unreadable: {error}")
+            return None
+        if not isinstance(kept, dict) or kept.get("boot_id") != self.boot_id:
+            return None
+        return kept
+
+
+class ToEnd:
+    """Readable when a signal to end has come; the handler itself does nothing."""
+
+    def __init__(self) -> None:
+        self.readable, wakeup = socket.socketpair()
+        self.readable.setblocking(False)
+        wakeup.setblocking(False)
+        signal.set_wakeup_fd(wakeup.detach(), warn_on_full_buffer=False)
+        for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(each, lambda *_: None)
+
+    def fileno(self) -> int:
+        return self.readable.fileno()
+
+    def clear(self) -> None:
+        self.readable.recv(64)
+
+
+def listening(path: str) -> socket.socket:
+    """Only the holder of the folder's lock comes here, so a socket found there is a dead one's."""
+    if os.path.exists(path):
+        os.unlink(path)
+    listener = socket.socket(socket.AF_UNIX)
+    before = os.umask(0o177)
+    listener.bind(path)
+    os.umask(before)
+    listener.listen(CONNECTIONS)
+    listener.setblocking(False)
+    return listener
+
+
+def accepted(listener: socket.socket) -> socket.socket | None:
+    """The next peer, if it is of our own uid (root's, on a node)."""
+    try:
+        sock, _ = listener.accept()
+    except OSError:
+        return None
+    _, uid, _ = struct.unpack("iII", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    if uid != os.geteuid():
+        say(f"refused a connection of uid {uid}")
+        sock.close()
+        return None
+    sock.setblocking(False)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SENT_BYTES)
+    return sock
+
+
+def locked(folder: str) -> bool:
+    """The lock is held for as long as this process lives; its descriptor is meant to leak."""
+    lock = os.open(os.path.join(folder, "guardian.lock"), os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def harden() -> None:
+    """Be there when the host is sick. All of it is best effort: a lab's guardian may not."""
+    current_future_onfault = 1 | 2 | 4  # lock what is used, not all that is mapped
+    if LIBC.mlockall(current_future_onfault) != 0:
+        say("memory is not locked: a swapping host may freeze guests late")
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:
+            score.write("-1000")
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    except (OSError, ValueError) as error:
+        say(f"no real-time priority: {error}")
