@@ -1,0 +1,232 @@
+"""The shapes operators and scripts read, made from the state. PURE.
+
+Names and shapes are a contract (docs/commands.md): add to them, never change them.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from cluster.core.model import UP, Event, MoveRecord, NodeRecord, PackageRecord, State
+from cluster.core.runs import blocked_nodes, in_maintenance
+from packages.core.problem import Problem, problem
+from packages.core.values import Value, plain
+
+STATUS_WORDS = {
+    "running": "up", "starting": "starting", "halting": "halting", "failing": "failing",
+    "halted": "down", "failed": "down", "relocate_wait": "relocate_wait", "detached": "detached",
+}
+
+PHASES = {
+    "opened": "init", "copy": "copy", "frozen": "frozen", "aborting": "frozen",
+    "orphaned": "frozen", "committed": "thaw", "done": "done",
+}
+
+
+class Surroundings(Value):
+    """What the answering node knows beside the state."""
+
+    now_ms: int
+    leader: str | None
+    quorum: bool
+    term: int
+    addresses: Mapping[str, str]
+    heard: frozenset[str] | None = None
+    """Nodes heard lately, where this node is the leader."""
+    progress: Mapping[str, Any] = {}
+    """Package -> soft numbers of its running move, from its source."""
+    problems: tuple[Problem, ...] = ()
+
+
+def rfc3339(at_ms: float) -> str:
+    at = datetime.fromtimestamp(at_ms / 1000, tz=timezone.utc)
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{int(at_ms) % 1000:03d}Z"
+
+
+def status(state: State, around: Surroundings, *, verbose: bool = False) -> dict[str, Any]:
+    """`vmsg status -o json`."""
+    packages = [state.packages[name] for name in sorted(state.packages)]
+    return {
+        "cluster": {
+            "name": state.name, "status": _cluster_status(state, around),
+            "leader": around.leader, "quorum": around.quorum, "term": around.term,
+            "entry": state.applied,
+        },
+        "nodes": [
+            _node(state, state.nodes[name], around, verbose) for name in sorted(state.nodes)
+        ],
+        "packages": [package(record, around, verbose=verbose) for record in packages],
+        "problems": [plain(each) for each in (*around.problems, *problems(state, around))],
+    }
+
+
+def _cluster_status(state: State, around: Surroundings) -> str:
+    if not around.quorum:
+        return "unknown"
+    if not state.name or around.leader is None:
+        return "starting"
+    return "up" if state.running else "down"
+
+
+def _node(
+    state: State, record: NodeRecord, around: Surroundings, verbose: bool,
+) -> dict[str, Any]:
+    up = record.state in UP
+    silent = around.heard is not None and record.name not in around.heard
+    shown: dict[str, Any] = {
+        "name": record.name, "status": "up" if up and not silent else "down",
+        "state": record.state, "address": around.addresses.get(record.name, ""),
+    }
+    if record.state == "unknown" or (up and not around.quorum):
+        shown["status"] = "unknown"
+    if up and silent and around.quorum:
+        shown["status"] = "unknown"
+    if verbose:
+        shown |= {
+            "since": rfc3339(record.since_ms), "because": record.because,
+            "version": record.version, "proof": plain(record.proof),
+            "packages": sorted(state.placed.get(record.name, ())),
+            "stuck": [plain(each) for each in record.stuck],
+        }
+    return shown
+
+
+def monitoring(record: PackageRecord, now_ms: int) -> str:
+    if record.state not in ("running", "starting") or in_maintenance(record):
+        return "off"
+    if record.freeze is not None and now_ms < record.freeze.until_ms:
+        return "suspended"
+    return "active"
+
+
+def package(
+    record: PackageRecord, around: Surroundings, *, verbose: bool = False,
+) -> dict[str, Any]:
+    watched = monitoring(record, around.now_ms)
+    until = record.freeze.until_ms if record.freeze and watched == "suspended" else None
+    moving = record.moving and record.move is not None
+    shown: dict[str, Any] = {
+        "name": record.name, "status": STATUS_WORDS[record.state],
+        "state": "maintenance" if _shows_maintenance(record) else record.state,
+        "node": record.owner, "auto_run": record.auto_run, "epoch": record.epoch,
+        "boot_id": record.boot_id, "monitoring": watched,
+        "suspended_until": rfc3339(until) if until is not None else None,
+        "move": move(record, around) if moving else None,
+        "because": record.because,
+        "holds": [plain(hold) for hold in record.holds],
+        "switching": [
+            {"node": name, "enabled": name not in blocked_nodes(record)}
+            for name in record.spec.nodes
+        ],
+    }
+    if verbose:
+        shown |= {
+            "description": record.spec.description, "since": rfc3339(record.since_ms),
+            "service_restart": record.spec.service_restart, "proof": plain(record.proof),
+            "machine": record.machine, "disks": [disk.path for disk in record.spec.vm.disks],
+            "monitors": [plain(monitor) for monitor in record.spec.monitors],
+            "not_runnable_on": record.not_runnable_on,
+            "last_move": move(record, around) if record.move and not moving else None,
+        }
+    return shown
+
+
+def _shows_maintenance(record: PackageRecord) -> bool:
+    return record.state == "running" and in_maintenance(record)
+
+
+def move(record: PackageRecord, around: Surroundings) -> dict[str, Any] | None:
+    """MOVE of the contract; the running one's soft numbers come from its source."""
+    if record.move is None:
+        return None
+    soft = around.progress.get(record.name) if record.moving else None
+    shown = _recorded(record.move)
+    if isinstance(soft, dict) and soft.get("id") == record.move.id:
+        shown |= {key: soft[key] for key in _SOFT if soft.get(key) is not None}
+    return shown
+
+
+_SOFT = (
+    "phase", "percent", "total_ms", "freeze_ms", "monitoring_suspended_ms", "transferred_bytes",
+    "remaining_bytes", "dirty_bytes_s", "bandwidth_bytes_s", "forecast", "phases",
+)
+
+
+def _recorded(record: MoveRecord) -> dict[str, Any]:
+    figures = record.figures
+    done = record.stage == "done"
+    return {
+        "id": record.id, "package": record.package, "source": record.source,
+        "target": record.target, "result": record.result, "problem": plain(record.problem),
+        "phase": PHASES[record.stage],
+        "percent": 100 if record.result == "completed" else 0,
+        "total_ms": round(figures.total_ms, 1), "freeze_ms": round(figures.freeze_ms, 3),
+        "monitoring_suspended_ms": round(figures.monitoring_suspended_ms, 3),
+        "transferred_bytes": figures.transferred_bytes,
+        "phases": {
+            "init": {"ms": round(figures.init_ms, 1)}, "copy": {"ms": round(figures.copy_ms, 1)},
+            "io_quiesce": {"ms": round(figures.io_quiesce_ms, 3)},
+            "frozen": {"ms": round(figures.frozen_ms, 3)},
+        },
+        "forecast": {
+            "total_ms": round(figures.forecast_total_ms, 1),
+            "freeze_ms": round(figures.forecast_freeze_ms, 1),
+        },
+        "opened_at": rfc3339(record.opened_at_ms), "because": record.because,
+        "by": record.by, "ended": done,
+    }
+
+
+def event(number: int, told: Event) -> dict[str, Any]:
+    """EVENT of the contract."""
+    return {
+        "entry": told.index, "at": rfc3339(told.at_ms), "subject": told.subject,
+        "what": told.what, "from": told.before, "to": told.after, "because": told.because,
+        "by": told.by, "request": told.request, "seq": number,
+    }
+
+
+def problems(state: State, around: Surroundings) -> list[Problem]:
+    """What an operator should know about, worst first."""
+    found = []
+    for name in sorted(state.nodes):
+        found += _node_problems(state.nodes[name], around)
+    for name in sorted(state.packages):
+        found += _package_problems(state.packages[name])
+    return found
+
+
+def _node_problems(record: NodeRecord, around: Surroundings) -> list[Problem]:
+    subject = f"node:{record.name}"
+    if record.state == "failed":
+        return [problem(
+            "node-failed", subject, what=f"Node {record.name} failed.", because=record.because,
+            fix="Start it again; it joins by itself when nothing foreign runs there.",
+            severity="warn",
+        )]
+    if record.state in UP and around.heard is not None and record.name not in around.heard:
+        return [problem(
+            "node-silent", subject, what=f"Node {record.name} is silent.",
+            because="It has not asked for its lease lately; it is not proven dead.",
+            fix="Wait for its lease to end, or look at its network and its daemon.",
+            severity="warn",
+        )]
+    return [each.problem for each in record.stuck]
+
+
+def _package_problems(record: PackageRecord) -> list[Problem]:
+    subject = f"package:{record.name}"
+    if record.state == "failed":
+        return [problem(
+            "package-failed", subject, what=f"Package {record.name} is stopped after failures.",
+            because=record.because, severity="warn",
+            fix=f"Mend the cause, then: vmsg package run {record.name}",
+        )]
+    if record.state == "relocate_wait":
+        return [problem(
+            "no-node-available", subject, what=f"Package {record.name} waits for a node.",
+            because=record.because, severity="warn",
+            fix="Start one of its nodes, or enable its switching: "
+                f"vmsg package enable {record.name}",
+        )]
+    return []
