@@ -46,7 +46,7 @@ def disk_not_paravirtual(package: str, disk: DiskSpec) -> Problem | None:
 
 def disk_not_visible(asked: DiskQuestion) -> Problem | None:
     if asked.seen.kind == "missing":
-        because = f"{asked.node} has no such path"
+        because = f"there is no such device on {asked.node}"
     elif asked.seen.kind == "other" and not asked.seen.identity:
         because = f"the device did not answer {asked.node} in time"
     else:

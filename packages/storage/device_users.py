@@ -1,0 +1,123 @@
+"""Who on this host uses a block device: mounts, swap, device mapper, md, and open files.
+
+Everything is read from the kernel's own records and nothing is opened: opening a device can
+itself make others (udev) look at it. What cannot be read is taken as not there only where it has
+just gone away, such as a process that ended while it was looked at.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+CountsProcess = Callable[[int], bool]
+
+
+def every_process(pid: int) -> bool:
+    """On a host of its own, whoever has the disk open counts."""
+    return True
+
+
+def same_network_namespace(pid: int) -> bool:
+    """Where several nodes share one kernel (vmsg lab), a node is a network namespace, and what
+    the other nodes' processes have open says nothing about this one."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/net") == os.readlink("/proc/self/ns/net")
+    except OSError:
+        return False
+
+
+def mount_points(proc: Path, device: int) -> tuple[str, ...]:
+    """Where the device is mounted, in this process's view and in the host's."""
+    found: dict[str, None] = {}
+    for view in ("self", "1"):
+        for line in _lines(proc / view / "mountinfo"):
+            if _mounts(line, device):
+                found[_unescaped(line.split()[4])] = None
+    return tuple(found)
+
+
+def kernel_holders(sysfs_home: Path, proc: Path, device: int) -> tuple[str, ...]:
+    """Holders of the device by their kernel names, its partitions in use, and swap."""
+    found = _names_in(sysfs_home / "holders")
+    if _is_swap(proc, device):
+        found.append("swap")
+    for home, partition in partitions(sysfs_home):
+        in_use = mount_points(proc, partition) or _names_in(home / "holders")
+        if in_use or _is_swap(proc, partition):
+            found.append(home.name)
+    return tuple(found)
+
+
+def partitions(sysfs_home: Path) -> Iterator[tuple[Path, int]]:
+    """The partitions the kernel made of a device, with their device numbers."""
+    for child in sorted(sysfs_home.iterdir()):
+        if (child / "partition").exists():
+            major, _, minor = (child / "dev").read_text().strip().partition(":")
+            yield child, os.makedev(int(major), int(minor))
+
+
+def openers(proc: Path, devices: frozenset[int], counts: CountsProcess) -> tuple[int, ...]:
+    """The processes that have one of the devices open, in ascending order."""
+    pids = sorted(int(name) for name in os.listdir(proc) if name.isdigit())
+    return tuple(pid for pid in pids if _has_open(f"{proc}/{pid}/fd", devices) and counts(pid))
+
+
+def _has_open(folder: str, devices: frozenset[int]) -> bool:
+    try:
+        return any(_opened_device(f"{folder}/{name}") in devices for name in os.listdir(folder))
+    except OSError:
+        return False  # the process has ended
+
+
+def _opened_device(descriptor: str) -> int | None:
+    """Only names below /dev are looked at more closely: to ask about a file on a dead network
+    file system would hang, and is nothing to us."""
+    try:
+        if not os.readlink(descriptor).startswith("/dev/"):
+            return None
+        seen = os.stat(descriptor)
+    except OSError:
+        return None  # closed meanwhile
+    return seen.st_rdev if stat.S_ISBLK(seen.st_mode) else None
+
+
+def _mounts(line: str, device: int) -> bool:
+    """File systems of several devices (btrfs) have a made-up number, and name one of them."""
+    fields, _, rest = line.partition(" - ")
+    if fields.split()[2] == f"{os.major(device)}:{os.minor(device)}":
+        return True
+    source = _unescaped(rest.split()[1])
+    return source.startswith("/dev/") and _device_number(source) == device
+
+
+def _is_swap(proc: Path, device: int) -> bool:
+    return any(
+        _device_number(_unescaped(line.split()[0])) == device
+        for line in _lines(proc / "swaps") if line.startswith("/dev/")
+    )
+
+
+def _device_number(path: str) -> int | None:
+    try:
+        seen = os.stat(path)
+    except OSError:
+        return None
+    return seen.st_rdev if stat.S_ISBLK(seen.st_mode) else None
+
+
+def _names_in(folder: Path) -> list[str]:
+    return sorted(os.listdir(folder)) if folder.is_dir() else []
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return []
+
+
+def _unescaped(field: str) -> str:
+    """The kernel writes space, tab, newline and backslash as three octal digits."""
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), field)
