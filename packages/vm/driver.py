@@ -113,6 +113,9 @@ class Driver(Protocol):
     async def observe(self, guest: Guest, *, deadline_s: float = 2.0) -> Observation:
         """What the guest is doing now; `unanswered` when its monitor is silent that long."""
 
+    async def relabel(self, guest: Guest, *, epoch: int) -> Guest | Problem:
+        """The same process under a later epoch of the same life, recorded for a later `adopt`."""
+
     def listen(self, guest: Guest, heard: Callable[[GuestEvent], None]) -> Callable[[], None]:
         """Call `heard` for each event from now on, in order; returns what ends it."""
 

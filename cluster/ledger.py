@@ -1,0 +1,103 @@
+"""The record as this node sees it, and the way to change it.
+
+Every proposal carries an id, so that one whose answer was lost is simply proposed again: it is
+applied once. What must never happen here: a proposal reported as refused that may yet be applied.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from cluster.clock import Clock
+from cluster.core.codec import encode_entry
+from cluster.core.entries import Entry
+from cluster.core.machine import StateMachine
+from cluster.core.model import Outcome, PackageRecord, State
+from cluster.raft.replica import Replica
+from packages.core.problem import Problem
+
+ROUND_S = 2.0
+"""One attempt: longer than a re-election (profile `lan`: below 1.3 s), so that an attempt made
+during one succeeds."""
+PAUSE_S = 0.05
+
+
+class Ledger:
+    """Wraps the replica and its machine; `by` signs this node's own entries."""
+
+    def __init__(self, replica: Replica, machine: StateMachine, clock: Clock, by: str) -> None:
+        self.replica = replica
+        self.clock = clock
+        self.by = by
+        self._machine = machine
+        self._waiting: set[asyncio.Event] = set()
+        self._watchers: list[Callable[[], None]] = []
+        replica.watch(self._moved_on)
+
+    @property
+    def state(self) -> State:
+        return self._machine.state
+
+    def package(self, name: str) -> PackageRecord | None:
+        return self.state.packages.get(name)
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Call `changed` after each advance of the record."""
+        self._watchers.append(changed)
+
+    def _moved_on(self) -> None:
+        for event in self._waiting:
+            event.set()
+        for changed in self._watchers:
+            changed()
+
+    def entry(self, kind: Callable[..., Entry], because: str, **fields: object) -> Entry:
+        """An entry of this node's own, stamped now."""
+        stamp = {"id": self.clock.token(), "at_ms": self.clock.wall_ms(), "by": self.by}
+        return kind(**{**stamp, "because": because, **fields})
+
+    async def say(
+        self, kind: Callable[..., Entry], because: str, *, deadline_s: float = 30.0,
+        **fields: object,
+    ) -> Problem | None:
+        """Propose an entry of this node's own; None when it was applied."""
+        return await self.propose(self.entry(kind, because, **fields), deadline_s=deadline_s)
+
+    async def propose(self, entry: Entry, *, deadline_s: float) -> Problem | None:
+        """None when applied, the record's refusal, or `no-quorum` / `timed-out` when the deadline
+        passed; after `timed-out` the entry may still be applied, under its id."""
+        raw = encode_entry(entry)
+        end_s = self.clock.boottime_s() + deadline_s
+        doubt: Problem | None = None
+        while True:
+            left_s = max(0.01, end_s - self.clock.boottime_s())
+            answer = await self.replica.propose(raw, deadline_s=min(ROUND_S, left_s))
+            if isinstance(answer, Outcome):
+                return answer.problem
+            outcome = self.state.outcomes.get(entry.id)
+            if outcome is not None:
+                return outcome.problem
+            assert isinstance(answer, Problem)
+            if doubt is None or answer.code == "timed-out":
+                doubt = answer  # one unanswered attempt leaves the outcome open for good
+            if self.clock.boottime_s() + PAUSE_S >= end_s:
+                return doubt
+            await asyncio.sleep(PAUSE_S)
+
+    async def until(self, holds: Callable[[State], bool], *, deadline_s: float | None) -> bool:
+        """Wait until the record is so; False when the deadline passed first."""
+        event = asyncio.Event()
+        self._waiting.add(event)
+        end_s = None if deadline_s is None else self.clock.boottime_s() + deadline_s
+        try:
+            while not holds(self.state):
+                event.clear()
+                left_s = None if end_s is None else end_s - self.clock.boottime_s()
+                if left_s is not None and left_s <= 0:
+                    return False
+                try:
+                    await asyncio.wait_for(event.wait(), left_s)
+                except TimeoutError:
+                    return holds(self.state)
+            return True
+        finally:
+            self._waiting.discard(event)

@@ -1,0 +1,58 @@
+"""Where a move goes on after its agent was restarted: the record and the surviving guest decide.
+PURE.
+
+Rows are MOVES.md's "states by phase", seen on real QEMU. What must never happen: the source's
+copy continued after the commit; a target continued before it.
+"""
+
+from typing import Literal
+
+SourceStep = Literal["land", "send", "copy", "quiesce", "complete", "commit", "abort", "lost"]
+
+SOURCE: dict[tuple[str, str], SourceStep] = {
+    ("running", "none"): "send",
+    # A guest that arrived here by an earlier move still says "completed" about that one.
+    ("running", "completed"): "send",
+    ("running", "setup"): "copy",
+    ("running", "active"): "copy",
+    ("running", "failed"): "abort",
+    ("running", "cancelling"): "abort",
+    ("running", "cancelled"): "abort",
+    ("switchover", "active"): "quiesce",
+    ("switchover", "pre-switchover"): "quiesce",
+    ("switchover", "device"): "complete",
+    ("switchover", "completed"): "commit",
+    ("postmigrate", "completed"): "commit",
+    ("paused", "pre-switchover"): "quiesce",
+    ("gone", "none"): "lost",
+}
+
+
+def source_step(stage: str, state: str, migration: str) -> SourceStep:
+    """The step at which the source's agent takes its move up again; what the table does not name
+    is aborted, which before the commit always leaves one guest, at the source."""
+    if stage == "aborting":
+        return "abort"
+    if state == "gone":
+        return "lost"
+    if stage == "opened":
+        return "land"
+    return SOURCE.get((state, migration), "abort")
+
+
+TargetAnswer = Literal["claim", "wait", "give-up"]
+
+CLAIM: dict[str, TargetAnswer] = {
+    # Loaded completely and never run: the memory is the last, for the source was lost in the
+    # switch and no abort was agreed.
+    "paused": "claim",
+    "running": "claim",
+    "incoming": "give-up",
+    "gone": "give-up",
+    "unanswered": "wait",
+}
+
+
+def target_answer(state: str) -> TargetAnswer:
+    """What a target says of its copy when the source is lost in the switch (MOVES.md, rule 3)."""
+    return CLAIM.get(state, "give-up")

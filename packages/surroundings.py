@@ -1,0 +1,51 @@
+"""What a package's agent on a node works with: the doors, the record, and its neighbours."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from cluster.clock import Clock
+from cluster.ledger import Ledger
+from packages.core.model import PackageSpec
+from packages.core.problem import Problem
+from packages.vm.carrier import Carrier
+from packages.vm.driver import Driver, Guest
+
+
+class Surroundings:
+    """Handed to every agent of one node; nothing here belongs to one package."""
+
+    def __init__(
+        self, *, node: str, driver: Driver, carrier: Carrier, ledger: Ledger, clock: Clock,
+        may_run: Callable[[], bool], guests_changed: Callable[[], None],
+        target_ready: Callable[[str, str, str], Awaitable[bool]],
+        against_start: Callable[[PackageSpec], Awaitable[list[Problem]]],
+        guest_address: Callable[[PackageSpec], str | None],
+    ) -> None:
+        self.node = node
+        self.driver = driver
+        self.carrier = carrier
+        self.ledger = ledger
+        self.clock = clock
+        self.may_run = may_run
+        """Whether this node's lease is good: asked right before a guest is let run."""
+        self.guests_changed = guests_changed
+        """Called when a guest came or went, for the guardian's list."""
+        self.target_ready = target_ready
+        """(node, package, move) -> its agent answers and its guest waits for this move."""
+        self.against_start = against_start
+        """Why a package may not start here: its disks, switches, memory."""
+        self.guest_address = guest_address
+        """Where monitors without a host of their own find the guest."""
+
+
+class Body:
+    """The guest of one package on this node, as its agent holds it."""
+
+    def __init__(self) -> None:
+        self.guest: Guest | None = None
+        self.arrived_for: str | None = None
+        """The move an incoming guest was made for."""
+        self.let_run = False
+        """Whether this agent ever sent `resume`, so that it knows a guest never ran."""
+        self.soft: dict[str, Any] | None = None
+        """Soft numbers of the running move, for whoever asks."""
