@@ -66,6 +66,13 @@ def make_keys() -> CurveKeys:
     return CurveKeys(public=public.decode(), secret=secret.decode())
 
 
+def keys_of(secret: str) -> CurveKeys | None:
+    """The pair whose secret half this is; None when it is no key."""
+    if not is_key(secret):
+        return None
+    return CurveKeys(public=zmq.curve_public(secret.encode()).decode(), secret=secret)
+
+
 def is_key(text: str) -> bool:
     """Whether this is a key in the form CURVE takes: 32 bytes as 40 characters of Z85."""
     try:
@@ -260,7 +267,7 @@ class Sender:
     def __init__(
         self, endpoint: str, *, server_key: str, keys: CurveKeys,
         received: Callable[[bytes], None] | None = None,
-        max_message_bytes: int = MAX_MESSAGE_BYTES,
+        max_message_bytes: int = MAX_MESSAGE_BYTES, watch_refusals: bool = False,
     ) -> None:
         self.endpoint = endpoint
         self.drops: Counter[str] = Counter()
@@ -276,11 +283,34 @@ class Sender:
         self._socket.curve_serverkey = server_key.encode()
         self._socket.curve_publickey = keys.public.encode()
         self._socket.curve_secretkey = keys.secret.encode()
+        self._refusals: zmq.Socket[bytes] | None = None
+        if watch_refusals:
+            self._refusals = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_AUTH)
         self._socket.connect(endpoint)
         self._dialled_s = self._loop.time()
         self._waiting: list[asyncio.Future[None]] = []
         self._inbox = Inbox(self._socket, self._arrived, ready=self._is_writable)
         self._is_open = True
+
+    def was_refused(self) -> bool:
+        """Whether the listener has said, since this was last asked, that our key is unknown.
+
+        Whoever watches refusals must ask now and then: ZeroMQ's own thread stands still when a
+        thousand of them were not collected.
+        """
+        refused = False
+        while self._refusals is not None and events(self._refusals) & zmq.POLLIN:
+            self._refusals.recv_multipart(zmq.NOBLOCK)
+            refused = True
+        return refused
+
+    def is_up(self) -> bool:
+        """Whether the peer is connected and reads."""
+        if not self._is_open:
+            return False
+        is_writable = bool(events(self._socket) & zmq.POLLOUT)
+        self._inbox.look_again()
+        return is_writable
 
     def send(self, payload: bytes) -> bool:
         """Send now; False, and counted, when the peer is not connected or does not read."""
@@ -336,6 +366,9 @@ class Sender:
         if self._is_open:
             self._is_open = False
             self._inbox.close()
+            if self._refusals is not None:
+                self._socket.disable_monitor()
+                self._refusals.close(0)
             self._socket.close(0)
             self._is_writable()
 

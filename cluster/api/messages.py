@@ -216,9 +216,9 @@ class Call(Value):
 
 
 class Reply(Value):
-    """`problems` may hold warnings beside a done verdict."""
+    """`problems` may hold warnings beside a done verdict; the server fills in the number."""
 
-    number: int
+    number: int = 0
     verdict: Verdict = "done"
     result: Any = None
     problems: tuple[Problem, ...] = ()

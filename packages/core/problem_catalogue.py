@@ -12,6 +12,10 @@ CATALOGUE: dict[str, str] = {
     "not-authorised": "the key is not on the cluster's allow list, or its role forbids this",
     "bad-request": "the request could not be understood",
     "internal-error": "a bug: the daemon's log holds the details",
+    "node-unreachable": "no connection to the node could be made",
+    "answer-lost": "the connection ended before the answer came; it may still complete",
+    "bad-reply": "the node's answer could not be understood",
+    "too-many-requests": "one caller has more requests under way than a node takes",
     "unknown-node": "no node of that name is in the cluster",
     "unknown-package": "no package of that name is in the cluster",
     "stale-order": "the answer belongs to an older epoch or order and was ignored",
@@ -21,6 +25,14 @@ CATALOGUE: dict[str, str] = {
     "cluster-halted": "the cluster was halted by an operator: nothing is started",
     "guest-not-given": "a node that wants to join runs a guest that the record gives to another",
     "node-not-halted": "the node was not halted by an operator, so it need not be run",
+    # agreement
+    "engine-not-pinned": "the installed PySyncObj is not the one this release was checked with",
+    "journal-in-use": "another daemon uses this node's folder",
+    "journal-damaged": "agreed decisions on this node's disk can no longer be read",
+    "snapshot-damaged": "the state stored on this node's disk can no longer be read",
+    "journal-not-writable": "the disk under this node's journal failed or is full",
+    "replica-diverged": "this node applied something its leader does not have",
+    "host-exhausted": "an agreed decision could not be applied for want of resources",
     # packages
     "package-not-running": "the package does not run, so it cannot be moved",
     "package-running": "the package runs, and what was asked needs it halted",
@@ -67,6 +79,8 @@ CATALOGUE: dict[str, str] = {
     "config-wrong-type": "a value is of another kind than its key takes",
     "config-bad-value": "a value is outside what its key takes",
     "config-duplicate": "something that must be given once is given twice",
+    # a node's own programs
+    "program-failed": "a program of the host gave no answer",
     # a node's folder
     "key-file-exposed": "a secret can be read by others than its owner",
     "key-file-missing": "a file of the node's folder is absent or cannot be read",

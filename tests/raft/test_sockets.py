@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import zmq
 
-from cluster.sockets import CurveKeys, Listener, Sender, is_key, make_keys
+from cluster.sockets import CurveKeys, Listener, Sender, is_key, keys_of, make_keys
 from packages.core.problem import Problem
 
 SERVER, ALICE, BOB, MALLORY = make_keys(), make_keys(), make_keys(), make_keys()
@@ -181,3 +181,4 @@ def test_keys_are_recognised_and_their_secret_is_not_printed() -> None:
     assert is_key(keys.public) and is_key(keys.secret)
     assert not any(map(is_key, ("", "short", "ä" * 40, "%" * 40, keys.public + "12345")))
     assert keys.secret not in repr(keys)
+    assert keys_of(keys.secret) == keys and keys_of("nonsense") is None

@@ -1,0 +1,104 @@
+"""A client of the cluster: any node answers for all of it.
+
+Nodes are asked in order until one answers, and the one that did is asked first the next time. A
+request keeps its id when it goes to another node, and an entry of one id is applied once, so
+asking again does no harm. What cannot be reached is a Problem, never an exception.
+"""
+
+import asyncio
+import os
+from collections.abc import Sequence
+
+from cluster.api.messages import AnyRequest, Changing, GetEvents, Reply
+from cluster.api.peer import CONNECT_S, Endpoint, Peer
+from cluster.sockets import CurveKeys
+from packages.core.problem import Problem, problem
+
+QUESTION_S = 5.0
+"""A status of 5,000 packages takes tens of milliseconds: a node that has not answered a mere
+question by then is stuck, and the next one is asked."""
+
+NEVER_SENT = frozenset({"node-unreachable", "not-authorised"})
+
+
+class Client:
+    """Made on the running event loop."""
+
+    def __init__(self, endpoints: Sequence[Endpoint], keys: CurveKeys) -> None:
+        self._endpoints = list(endpoints)
+        self._keys = keys
+        self._peers: dict[str, Peer] = {}
+
+    async def ask(self, request: AnyRequest, *, deadline_s: float) -> Reply | Problem:
+        """The first good answer. A node without quorum is believed when no other knows better."""
+        loop = asyncio.get_running_loop()
+        due_s = loop.time() + deadline_s
+        without_quorum: Reply | None = None
+        problems: list[Problem] = []
+        for place, endpoint in enumerate(list(self._endpoints)):
+            left_s = due_s - loop.time()
+            if left_s <= 0:
+                break
+            is_last = place == len(self._endpoints) - 1
+            patience_s = left_s if is_last else min(left_s, patience(request))
+            answer = await self._ask_one(endpoint, request, patience_s)
+            if isinstance(answer, Problem):
+                problems.append(answer)
+            elif answer.verdict == "no-quorum":
+                without_quorum = answer
+            else:
+                self._prefer(endpoint)
+                return answer
+        return without_quorum if without_quorum is not None else nobody_answered(problems)
+
+    async def _ask_one(
+        self, endpoint: Endpoint, request: AnyRequest, patience_s: float,
+    ) -> Reply | Problem:
+        path = endpoint.address.removeprefix("ipc://")
+        if path != endpoint.address and not os.path.exists(path):
+            return nothing_listens(endpoint)
+        peer = self._peers.get(endpoint.address)
+        if peer is None:
+            peer = self._peers[endpoint.address] = Peer(endpoint, self._keys)
+        answer = await peer.ask(request, deadline_s=patience_s, connect_s=CONNECT_S)
+        if isinstance(answer, Problem):
+            self._peers.pop(endpoint.address).close()
+        return answer
+
+    def _prefer(self, endpoint: Endpoint) -> None:
+        self._endpoints.remove(endpoint)
+        self._endpoints.insert(0, endpoint)
+
+    def close(self) -> None:
+        for peer in self._peers.values():
+            peer.close()
+        self._peers.clear()
+
+
+def patience(request: AnyRequest) -> float:
+    """How long one node of several is given. What changes something may rightly take long."""
+    if isinstance(request, Changing):
+        return float("inf")
+    return QUESTION_S + (request.wait_s if isinstance(request, GetEvents) else 0.0)
+
+
+def nobody_answered(problems: Sequence[Problem]) -> Problem:
+    """One Problem for all nodes: the one in which the request got furthest."""
+    sent = [each for each in problems if each.code not in NEVER_SENT]
+    if sent:
+        return sent[-1]
+    refused = [each for each in problems if each.code == "not-authorised"]
+    if refused:
+        return refused[0]
+    return problem(
+        "no-cluster", "cluster", what="No node of the cluster answered.",
+        because=" ".join(each.what for each in problems) or "No node is known.",
+        fix="Start vmsgd on the nodes, or name a node that runs with --endpoint.",
+    )
+
+
+def nothing_listens(endpoint: Endpoint) -> Problem:
+    return problem(
+        "node-unreachable", f"node:{endpoint.shown}", what=f"{endpoint.shown} cannot be reached.",
+        because="There is no such socket.", fix="Start vmsgd on this host.",
+    )

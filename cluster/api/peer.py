@@ -1,0 +1,138 @@
+"""One lasting connection to one node's API, on which many requests may be under way at once.
+
+Each answer is matched to its request by number, whatever order they come in. Every wait has a
+deadline and ends with a Reply or a Problem that says how far the request got, because whoever asked
+must know whether it may have been carried out:
+
+    node-unreachable, not-authorised    it was never sent
+    answer-lost, timed-out, bad-reply   it was sent, and may be carried out
+
+What must never happen here: an answer given to another request than its own.
+"""
+
+import asyncio
+
+from cluster.api.messages import AnyRequest, Call, Reply
+from cluster.sockets import CurveKeys, Sender
+from packages.core.problem import Problem, problem
+from packages.core.values import Undecodable, Value, from_msgpack, to_msgpack
+
+CONNECT_S = 0.4
+"""A connection over a LAN takes 5 ms; a host that lost power never refuses one."""
+
+LOOK_S = 0.2
+"""How often a waiting caller looks whether the connection still stands. ZeroMQ notices a dead
+host after 1.5 s, and a daemon that restarts is away for longer than this."""
+
+
+class Endpoint(Value):
+    """Where a node's API listens (tcp://host:port or ipc://path) and the key that proves it."""
+
+    address: str
+    server_key: str
+    node: str = ""
+
+    @property
+    def shown(self) -> str:
+        return f"{self.node} at {self.address}" if self.node else self.address
+
+
+class Peer:
+    """Made on the running event loop; connects by itself, again and again, until closed."""
+
+    def __init__(self, endpoint: Endpoint, keys: CurveKeys) -> None:
+        self.endpoint = endpoint
+        self.undecodable = 0
+        """Answers that were not of the declared shape."""
+        self._loop = asyncio.get_running_loop()
+        self._number = 0
+        self._waiting: dict[int, asyncio.Future[Reply | Problem]] = {}
+        self._sender = Sender(
+            endpoint.address, server_key=endpoint.server_key, keys=keys, received=self._arrived,
+            watch_refusals=True,
+        )
+
+    async def ask(
+        self, request: AnyRequest, *, deadline_s: float, connect_s: float = CONNECT_S,
+    ) -> Reply | Problem:
+        """The node's answer, or the Problem of not having one (see the module's table)."""
+        due_s = self._loop.time() + deadline_s
+        self._number += 1
+        call = Call(number=self._number, ask=request)
+        answer: asyncio.Future[Reply | Problem] = self._loop.create_future()
+        self._waiting[call.number] = answer
+        try:
+            payload = to_msgpack(call)
+            if not await self._sender.send_when_up(payload, deadline_s=min(connect_s, deadline_s)):
+                return self._unsent(connect_s)
+            return await self._answer(answer, request, due_s=due_s, deadline_s=deadline_s)
+        finally:
+            del self._waiting[call.number]
+
+    async def _answer(
+        self, answer: asyncio.Future[Reply | Problem], request: AnyRequest, *, due_s: float,
+        deadline_s: float,
+    ) -> Reply | Problem:
+        while (left_s := due_s - self._loop.time()) > 0:
+            await asyncio.wait([answer], timeout=min(left_s, LOOK_S))
+            if answer.done():
+                return answer.result()
+            if not self._sender.is_up():
+                return problem(
+                    "answer-lost", f"node:{self.endpoint.shown}",
+                    what="The connection ended before the answer came.",
+                    because=f"{self.endpoint.shown} is gone or its daemon was restarted.",
+                    fix=how_to_follow(request),
+                )
+        return problem(
+            "timed-out", f"node:{self.endpoint.shown}",
+            what=f"No answer came within {deadline_s:g} s.",
+            because=f"{self.endpoint.shown} took the request and has not answered.",
+            fix=how_to_follow(request),
+        )
+
+    def _unsent(self, connect_s: float) -> Problem:
+        subject = f"node:{self.endpoint.shown}"
+        if self._sender.was_refused():
+            return problem(
+                "not-authorised", subject, what="The node does not know this key.",
+                because="The key is not in the node's keys.yaml.",
+                fix="Use a key of the cluster, or add this one to keys.yaml on every node.",
+            )
+        return problem(
+            "node-unreachable", subject, what=f"{self.endpoint.shown} cannot be reached.",
+            because=f"No connection was made within {connect_s:g} s.",
+            fix="See whether the host is up and vmsgd runs there, and whether its key changed.",
+        )
+
+    def _arrived(self, payload: bytes) -> None:
+        try:
+            reply: Reply = from_msgpack(payload, Reply)
+        except Undecodable as error:
+            self.undecodable += 1
+            # Whose it was cannot be told, and nobody waits in vain for an answer that came.
+            for each in self._waiting.values():
+                if not each.done():
+                    each.set_result(self._bad_reply(str(error)))
+            return
+        waiting = self._waiting.get(reply.number)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(reply)
+
+    def _bad_reply(self, because: str) -> Problem:
+        return problem(
+            "bad-reply", f"node:{self.endpoint.shown}",
+            what="The node's answer could not be understood.", because=because,
+            fix="See that this host and the node run the same version of the product.",
+        )
+
+    def close(self) -> None:
+        """Whoever still waits is told that the answer is lost."""
+        self._sender.close()
+
+
+def how_to_follow(request: AnyRequest) -> str:
+    """What to do about a request of unknown outcome."""
+    if not request.request:
+        return "Ask again."
+    return f"It may still complete: vmsg events --request {request.request}"

@@ -1,0 +1,68 @@
+"""Who may ask what: one row for each request, the least role that may make it.
+
+Serviceguard's roles: a monitor may look, a package-admin may change packages, a full-admin may do
+everything. Nodes hold the log together and may ask everything; some questions are theirs alone.
+"""
+
+from typing import Literal
+
+from cluster.api import messages as ask
+from cluster.config.schema import Role
+from packages.core.problem import Problem, problem
+from packages.core.values import Value
+
+Least = Role | Literal["node"]
+
+LEAST_ROLE: dict[type[ask.Request], Least] = {
+    ask.GetStatus: "monitor",
+    ask.GetConfig: "monitor",
+    ask.CheckCluster: "monitor",
+    ask.CheckPackages: "monitor",
+    ask.GetPackages: "monitor",
+    ask.GetMove: "monitor",
+    ask.Preflight: "monitor",
+    ask.GetEvents: "monitor",
+    ask.ApplyPackages: "package-admin",
+    ask.DeletePackage: "package-admin",
+    ask.RunPackage: "package-admin",
+    ask.HaltPackage: "package-admin",
+    ask.SetSwitching: "package-admin",
+    ask.SetMaintenance: "package-admin",
+    ask.MovePackage: "package-admin",
+    ask.AbortMove: "package-admin",
+    ask.ApplyCluster: "full-admin",
+    ask.RunCluster: "full-admin",
+    ask.HaltCluster: "full-admin",
+    ask.RunNode: "full-admin",
+    ask.HaltNode: "full-admin",
+    ask.DrainNode: "full-admin",
+    ask.ResumeNode: "full-admin",
+    ask.AskLease: "node",
+    ask.AskFacts: "node",
+    ask.AskProgress: "node",
+    ask.AskReady: "node",
+}
+
+RANK: dict[Least, int] = {"monitor": 0, "package-admin": 1, "full-admin": 2, "node": 3}
+
+
+class Caller(Value):
+    """Whose key the connection proved. A node has the role "full-admin" and more."""
+
+    name: str
+    role: Role = "monitor"
+    is_node: bool = False
+
+
+def refused_to(caller: Caller, request: ask.AnyRequest) -> Problem | None:
+    """Why this caller may not ask this; None when it may. A request without a row is a node's."""
+    least = LEAST_ROLE.get(type(request), "node")
+    if caller.is_node or RANK[caller.role] >= RANK[least]:
+        return None
+    needs = "only nodes may ask this" if least == "node" else f"this needs the role {least}"
+    return problem(
+        "not-authorised", f"operator:{caller.name}",
+        what=f"{caller.name} may not do this.",
+        because=f"{caller.name} has the role {caller.role}, and {needs}.",
+        fix="Ask an operator with that role, or change the role in keys.yaml on every node.",
+    )

@@ -1,0 +1,218 @@
+"""A request meets its answer, whoever fails on the way."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from cluster.api import messages as ask
+from cluster.api.client import Client
+from cluster.api.peer import Endpoint, Peer
+from cluster.api.roles import LEAST_ROLE, Caller
+from cluster.api.server import ApiServer
+from cluster.config.schema import Operator, PublicKeys
+from cluster.sockets import CurveKeys, Listener, Sender, make_keys
+from packages.core.problem import Problem, problem
+from packages.core.values import from_msgpack, to_msgpack
+
+SERVER, NODE, ROOT, LOOKER, KEEPER, STRANGER = (make_keys() for _ in range(6))
+KNOWN = PublicKeys(
+    nodes={"n2": NODE.public},
+    operators=(
+        Operator(name="root", public_key=ROOT.public),
+        Operator(name="looker", public_key=LOOKER.public, role="monitor"),
+        Operator(name="keeper", public_key=KEEPER.public, role="package-admin"),
+    ),
+)
+LONG_S = 10.0
+"""A generous deadline: reached only when something is broken."""
+
+
+class Room:
+    """A server whose answers say who asked what; some requests fail in a way of their own."""
+
+    def __init__(self, folder: Path, name: str = "api") -> None:
+        self.released = asyncio.Event()
+        self.begun: list[str] = []
+        self.server = ApiServer(
+            [f"ipc://{folder}/{name}.sock"], keys=SERVER, answer=self.answer, most_under_way=3,
+        )
+        self.server.allow(KNOWN)
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return Endpoint(address=self.server.endpoints[0], server_key=SERVER.public, node="n1")
+
+    async def answer(self, caller: Caller, request: ask.AnyRequest) -> ask.Reply:
+        self.begun.append(type(request).__name__)
+        if isinstance(request, ask.GetMove):
+            await self.released.wait()
+        if isinstance(request, ask.GetConfig):
+            raise RuntimeError("a bug")
+        if isinstance(request, ask.GetPackages):
+            return ask.Reply(result=object())
+        if isinstance(request, ask.GetEvents):
+            cut_off = problem("no-quorum", "node:n1", what="a", because="b", fix="c")
+            return ask.Reply(verdict="no-quorum", problems=(cut_off,))
+        return ask.Reply(result=[caller.name, caller.role, caller.is_node])
+
+
+@pytest.fixture
+async def room(tmp_path: Path) -> AsyncIterator[Room]:
+    room = Room(tmp_path)
+    assert room.server.start() is None
+    yield room
+    await room.server.close()
+
+
+async def asked(
+    endpoint: Endpoint, keys: CurveKeys, request: ask.AnyRequest, deadline_s: float = LONG_S,
+) -> ask.Reply | Problem:
+    peer = Peer(endpoint, keys)
+    try:
+        return await peer.ask(request, deadline_s=deadline_s, connect_s=min(deadline_s, 2.0))
+    finally:
+        peer.close()
+
+
+async def until(happened: Callable[[], object], deadline_s: float = LONG_S) -> None:
+    async with asyncio.timeout(deadline_s):
+        while not happened():
+            await asyncio.sleep(0.005)
+
+
+def code_of(answer: ask.Reply | Problem) -> str:
+    return answer.code if isinstance(answer, Problem) else answer.problems[0].code
+
+
+async def test_the_caller_is_who_its_key_says(room: Room) -> None:
+    for keys, expected in (
+        (ROOT, ["root", "full-admin", False]), (LOOKER, ["looker", "monitor", False]),
+        (NODE, ["n2", "full-admin", True]),
+    ):
+        answer = await asked(room.endpoint, keys, ask.GetStatus())
+        assert isinstance(answer, ask.Reply) and answer.result == expected
+
+
+@pytest.mark.parametrize("keys, request_, verdict", [
+    (LOOKER, ask.RunPackage(package="web"), "not-authorised"),
+    (LOOKER, ask.Preflight(package="web"), "done"),
+    (KEEPER, ask.RunPackage(package="web"), "done"),
+    (KEEPER, ask.DrainNode(node="n1"), "not-authorised"),
+    (ROOT, ask.DrainNode(node="n1"), "done"),
+    (ROOT, ask.AskLease(), "not-authorised"),
+    (NODE, ask.AskLease(), "done"),
+])
+async def test_a_role_allows_what_it_names(
+    room: Room, keys: CurveKeys, request_: ask.AnyRequest, verdict: str,
+) -> None:
+    answer = await asked(room.endpoint, keys, request_)
+    assert isinstance(answer, ask.Reply) and answer.verdict == verdict
+
+
+def test_every_request_has_its_row() -> None:
+    assert set(LEAST_ROLE) == set(ask.AnyRequest.__args__)  # type: ignore[attr-defined]
+
+
+async def test_a_stranger_learns_that_it_is_one(room: Room) -> None:
+    answer = await asked(room.endpoint, STRANGER, ask.GetStatus(), deadline_s=1.0)
+    assert code_of(answer) == "not-authorised"
+    assert room.begun == []
+
+
+async def test_a_bug_in_an_answer_is_a_problem_and_the_rest_goes_on(room: Room) -> None:
+    for request in (ask.GetConfig(), ask.GetPackages()):
+        answer = await asked(room.endpoint, ROOT, request)
+        assert code_of(answer) == "internal-error"
+    assert isinstance(await asked(room.endpoint, ROOT, ask.GetStatus()), ask.Reply)
+
+
+async def test_a_slow_answer_holds_up_nobody_and_a_caller_has_its_limit(room: Room) -> None:
+    peer = Peer(room.endpoint, ROOT)
+    slow = [
+        asyncio.create_task(peer.ask(ask.GetMove(package=f"p{each}"), deadline_s=LONG_S))
+        for each in range(3)
+    ]
+    await until(lambda: len(room.begun) == 3)
+    assert code_of(await peer.ask(ask.GetStatus(), deadline_s=LONG_S)) == "too-many-requests"
+    assert isinstance(await asked(room.endpoint, LOOKER, ask.GetStatus()), ask.Reply)
+    room.released.set()
+    assert all(isinstance(each, ask.Reply) for each in await asyncio.gather(*slow))
+    again = await peer.ask(ask.GetStatus(), deadline_s=LONG_S)
+    assert isinstance(again, ask.Reply) and again.verdict == "done"
+    peer.close()
+
+
+async def test_bytes_that_are_no_request(room: Room) -> None:
+    heard: list[bytes] = []
+    raw = Sender(
+        room.endpoint.address, server_key=SERVER.public, keys=ROOT, received=heard.append,
+    )
+    for junk in (b"", b"\xff" * 100, b"\x91" * 5000, to_msgpack({"number": "x"})):
+        assert await raw.send_when_up(junk, deadline_s=LONG_S)
+    nonsense = {"number": 7, "ask": {"ask": "no such thing"}}
+    assert raw.send(to_msgpack(nonsense))
+    await until(lambda: heard)
+    reply: ask.Reply = from_msgpack(heard[0], ask.Reply)
+    assert (reply.number, reply.problems[0].code) == (7, "bad-request")
+    assert room.server.counts["undecodable"] == 5 and room.begun == []
+    raw.close()
+
+
+async def test_no_answer_in_time_says_how_to_follow_the_request(room: Room) -> None:
+    answer = await asked(room.endpoint, ROOT, ask.GetMove(request="r1"), deadline_s=0.5)
+    assert isinstance(answer, Problem) and answer.code == "timed-out"
+    assert "--request r1" in answer.fix
+
+
+async def test_an_answer_lost_with_its_server_is_noticed_before_the_deadline(room: Room) -> None:
+    waiting = asyncio.create_task(asked(room.endpoint, ROOT, ask.GetMove(), deadline_s=60.0))
+    await until(lambda: room.begun)
+    await room.server.close()
+    async with asyncio.timeout(LONG_S):
+        assert code_of(await waiting) == "answer-lost"
+
+
+async def test_a_client_goes_on_to_the_node_that_answers_and_stays_with_it(
+    room: Room, tmp_path: Path,
+) -> None:
+    missing = Endpoint(address=f"ipc://{tmp_path}/none.sock", server_key=SERVER.public)
+    dead = Endpoint(address="tcp://127.0.0.1:9", server_key=SERVER.public)
+    client = Client([missing, dead, room.endpoint], ROOT)
+    first = await client.ask(ask.GetStatus(), deadline_s=LONG_S)
+    assert isinstance(first, ask.Reply) and first.verdict == "done"
+    begun_s = asyncio.get_running_loop().time()
+    assert isinstance(await client.ask(ask.GetStatus(), deadline_s=LONG_S), ask.Reply)
+    assert asyncio.get_running_loop().time() - begun_s < 0.4  # the dead node was not tried again
+    client.close()
+
+
+async def test_a_node_without_quorum_is_believed_when_no_other_knows_better(
+    room: Room, tmp_path: Path,
+) -> None:
+    dead = Endpoint(address=f"ipc://{tmp_path}/none.sock", server_key=SERVER.public)
+    client = Client([room.endpoint, dead], ROOT)
+    answer = await client.ask(ask.GetEvents(), deadline_s=LONG_S)
+    assert isinstance(answer, ask.Reply) and answer.verdict == "no-quorum"
+    client.close()
+
+
+async def test_without_any_node_there_is_one_problem(tmp_path: Path) -> None:
+    missing = Endpoint(address=f"ipc://{tmp_path}/none.sock", server_key=SERVER.public, node="n1")
+    for endpoints in ([], [missing]):
+        client = Client(endpoints, ROOT)
+        assert code_of(await client.ask(ask.GetStatus(), deadline_s=LONG_S)) == "no-cluster"
+        client.close()
+
+
+async def test_an_answer_that_cannot_be_read_ends_the_waiting(tmp_path: Path) -> None:
+    listener = Listener(
+        [f"ipc://{tmp_path}/junk.sock"], keys=SERVER,
+        received=lambda peer, route, payload: listener.send(route, b"\xc1 junk") or None,
+    )
+    listener.allow({ROOT.public: "root"})
+    assert listener.start() is None
+    endpoint = Endpoint(address=listener.endpoints[0], server_key=SERVER.public)
+    assert code_of(await asked(endpoint, ROOT, ask.GetStatus())) == "bad-reply"
+    listener.close()
