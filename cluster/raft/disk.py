@@ -1,0 +1,87 @@
+"""The door to the disk: the few file operations that journal and snapshot are built on.
+
+Narrow on purpose, so that a simulated disk can lose, tear and refuse writes the way real ones do.
+What must never happen here: a return before the bytes are where the caller was told they are.
+Every operation may raise OSError; above, that ends the replica (after a failed fsync nothing on
+the disk can be trusted, see Rebello et al., "Can Applications Recover from fsync Failures?").
+"""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Protocol
+
+
+class Disk(Protocol):
+    def read(self, path: Path) -> bytes | None:
+        """The whole file; None when there is none."""
+
+    def open(self, path: Path) -> int:
+        """A handle for reading and writing; the file is made when missing."""
+
+    def write_at(self, handle: int, raw: bytes, offset: int) -> None: ...
+
+    def sync(self, handle: int) -> None:
+        """Returns when everything written to the handle would survive a loss of power."""
+
+    def cut(self, handle: int, size: int) -> None: ...
+
+    def close(self, handle: int) -> None: ...
+
+    def replace(self, new: Path, old: Path) -> None:
+        """Rename `new` over `old`, durably: afterwards a crash finds one or the other."""
+
+    def remove(self, path: Path) -> None: ...
+
+    def lock(self, path: Path) -> int:
+        """A handle that holds the lock until closed; raises BlockingIOError when it is taken."""
+
+
+class HostDisk:
+    """The host's own file system."""
+
+    def read(self, path: Path) -> bytes | None:
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def open(self, path: Path) -> int:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def write_at(self, handle: int, raw: bytes, offset: int) -> None:
+        rest = memoryview(raw)
+        while rest:
+            written = os.pwrite(handle, rest, offset)
+            offset += written
+            rest = rest[written:]
+
+    def sync(self, handle: int) -> None:
+        os.fdatasync(handle)
+
+    def cut(self, handle: int, size: int) -> None:
+        os.ftruncate(handle, size)
+        os.fsync(handle)
+
+    def close(self, handle: int) -> None:
+        os.close(handle)
+
+    def replace(self, new: Path, old: Path) -> None:
+        os.rename(new, old)
+        folder = os.open(old.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def remove(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+
+    def lock(self, path: Path) -> int:
+        handle = self.open(path)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(handle)
+            raise
+        return handle

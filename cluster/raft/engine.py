@@ -1,0 +1,269 @@
+"""PySyncObj with its unsafe methods replaced, and its private parts under readable names.
+
+Every `_SyncObj__name` of this project is in this file: inside the engine that is its private
+method or attribute `__name`, and a subclass may define it. `pin.py` makes sure that the source is
+the one these overrides were written for. The numbers of holes are those of docs/consensus.md.
+
+What must never happen here: an entry that stops the log; a state half loaded; a command of a kind
+this project does not make.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from cluster.config.schema import Timings
+from cluster.raft.fatal import Fatal, apply_failed, diverged, journal_damaged, snapshot_damaged
+from cluster.raft.journal import Journal
+from cluster.raft.pin import FAIL_REASON, Member, SyncObj, SyncObjConf, Transport
+from cluster.raft.replica import Machine
+from cluster.raft.snapshot import SnapshotDamaged, SnapshotStore
+from packages.core.problem import problem
+
+FOLLOWER, LEADER = 0, 2
+"""The engine's numbers for its states; 1 is a candidate."""
+
+COMMAND = b"\0"
+"""The engine's type of an ordinary command; every other type but its own no-op is refused."""
+
+MAX_COMMAND_BYTES = 8 << 20
+"""An entry is a decision, not a payload; and it must fit into one message with room to spare."""
+
+BATCH_BYTES = 16 << 20
+"""Above any command, so that the engine's own splitting of large entries is never used."""
+
+COMPACT_AFTER_ENTRIES = 5000
+COMPACT_EVERY_S = 300.0
+"""Replaying 5,000 entries takes well below a second, and so does a snapshot of a usual state."""
+
+Told = Callable[[object, int], None]
+"""(the machine's result, or None; the engine's FAIL_REASON, 0 for success)"""
+
+log = logging.getLogger(__name__)
+
+
+class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
+    """One voter. `may_stand` is asked when an election is due, `elected` told when it is won."""
+
+    def __init__(
+        self, name: str, peers: Sequence[str], *, journal: Journal, store: SnapshotStore,
+        machine: Machine, transport: Transport, timings: Timings, may_stand: Callable[[], bool],
+        elected: Callable[[], None],
+        compact_after_entries: int = COMPACT_AFTER_ENTRIES,
+    ) -> None:
+        # Before super().__init__, which looks at every attribute of the object.
+        self.name = name
+        self._machine = machine
+        self._store = store
+        self._may_stand = may_stand
+        self._elected = elected
+        self._sent_mark = (0, 0)
+        self.has_loaded_snapshot = False
+        configuration = SyncObjConf(
+            autoTick=False, appendEntriesUseBatch=True, appendEntriesBatchSizeBytes=BATCH_BYTES,
+            commandsWaitLeader=False, dynamicMembershipChange=False, journalFile=journal,
+            fullDumpFile=None, raftMinTimeout=timings.raft_min_s,
+            raftMaxTimeout=timings.raft_max_s, appendEntriesPeriod=timings.raft_append_s,
+            leaderFallbackTimeout=timings.raft_max_s, connectionTimeout=timings.raft_max_s,
+            logCompactionMinEntries=compact_after_entries, logCompactionMinTime=COMPACT_EVERY_S,
+        )
+        super().__init__(
+            Member(name), [Member(peer) for peer in peers], configuration, nodeClass=Member,
+            transport=transport,
+        )
+        self._SyncObj__serializer = store
+        self._SyncObj__needLoadDumpFile = False  # it is loaded here, and a failure is not ignored
+        self._load_at_start()
+
+    def _load_at_start(self) -> None:
+        try:
+            stored = self._store.stored()
+        except SnapshotDamaged as error:  # hole 15: the engine would go on with an empty state
+            raise Fatal(snapshot_damaged(self.name, str(error))) from error
+        if stored is not None:
+            if self.last_index == 1 and self.log.boot == 1:
+                raise Fatal(journal_damaged(self.name, "there is a snapshot, but no journal"))
+            self._cut_journal_to(tuple(stored.previous), tuple(stored.last))
+            self._SyncObj__loadDumpFile(False)
+        first = self.log[0][1]
+        if first > 1 and self.last_applied <= first:  # hole 14
+            raise Fatal(snapshot_damaged(
+                self.name, f"the journal begins at entry {first} and there is no snapshot",
+            ))
+
+    def _cut_journal_to(self, previous: tuple[Any, ...], last: tuple[Any, ...]) -> None:
+        """Hole 2: after a crash between the snapshot and the compaction it allows, the engine
+        would throw the whole journal away for not beginning where the snapshot ends."""
+        position = previous[1] - self.log[0][1]
+        if position > 0 and self.log[position:position + 2] == [previous, last]:
+            self.log.deleteEntriesTo(position)
+
+    # Readable names for what the engine hides
+
+    @property
+    def log(self) -> Journal:
+        journal: Journal = self._SyncObj__raftLog
+        return journal
+
+    @property
+    def last_index(self) -> int:
+        return self.log[-1][1]
+
+    @property
+    def last_term(self) -> int:
+        return self.log[-1][2]
+
+    @property
+    def term(self) -> int:
+        return int(self._SyncObj__raftCurrentTerm)
+
+    @property
+    def commit_index(self) -> int:
+        return int(self._SyncObj__raftCommitIndex)
+
+    @property
+    def last_applied(self) -> int:
+        return int(self._SyncObj__raftLastApplied)
+
+    @property
+    def is_leading(self) -> bool:
+        """In its own eyes; whether that still holds is the lease's to say."""
+        return bool(self._SyncObj__raftState == LEADER)
+
+    @property
+    def has_applied_first_entry(self) -> bool:
+        """A leader's state is current only once the no-op of its own term is applied."""
+        return 0 < self.first_own_index <= self.last_applied
+
+    @property
+    def first_own_index(self) -> int:
+        """Of the no-op this node appended when it was last elected; 0 before."""
+        return self._SyncObj__noopIDx or 0
+
+    @property
+    def leader_name(self) -> str | None:
+        leader = self._SyncObj__raftLeader
+        return None if leader is None else str(leader.id)
+
+    @property
+    def match_index(self) -> dict[Member, int]:
+        matches: dict[Member, int] = self._SyncObj__raftMatchIndex
+        return matches
+
+    @property
+    def next_index(self) -> dict[Member, int]:
+        nexts: dict[Member, int] = self._SyncObj__raftNextIndex
+        return nexts
+
+    def has_entry(self, index: int, term: int) -> bool:
+        position = index - self.log[0][1]
+        return 0 <= position < len(self.log) and self.log[position][2] == term
+
+    # What filters and transport make it do
+
+    def submit(self, command: bytes, told: Told) -> None:
+        """Append here or forward to the leader at the next tick; `told` hears once, or never."""
+        self._applyCommand(COMMAND + command, quieted(told))
+
+    def forget(self, number: int) -> Told | None:
+        """Take back the waiting for a forwarded command's answer."""
+        told: Told | None = self._SyncObj__commandsWaitingReply.pop(number, None)
+        return told
+
+    def send_appends(self) -> None:
+        self._SyncObj__sendAppendEntries()
+        self._sent_mark = (self.last_index, self.commit_index)
+
+    def send_news(self) -> None:
+        """Append entries at once when the log or the commit index moved since the last time: a
+        commit then takes one round trip instead of one heartbeat period."""
+        if self.is_leading and self._sent_mark != (self.last_index, self.commit_index):
+            self.send_appends()
+
+    def follow(self, term: int) -> None:
+        """Adopt a higher term, without a vote in it."""
+        was_leading = self.is_leading
+        self._SyncObj__setCurrentTerm(term, None)
+        self._SyncObj__setState(FOLLOWER)
+        if was_leading:
+            self._SyncObj__raftLeader = None
+
+    def forget_leader(self) -> None:
+        if self._SyncObj__raftLeader is not None:
+            self._SyncObj__raftLeader = None
+            self._SyncObj__onLeaderChanged()
+
+    def know_committed(self, index: int) -> None:
+        if index > self.commit_index:
+            self._SyncObj__raftCommitIndex = index
+            self.log.setRaftCommitIndex(index)
+
+    def is_acceptable(self, command: bytes) -> bool:
+        """Whether a peer's forwarded command is one this project makes (holes 11 and 13)."""
+        return command[:1] == COMMAND and len(command) <= MAX_COMMAND_BYTES + 1
+
+    def spread(self) -> float:
+        """From 0 to 1, from the engine's dice."""
+        low, high = self.conf.raftMinTimeout, self.conf.raftMaxTimeout
+        return float((self._SyncObj__generateRaftTimeout() - low) / (high - low))
+
+    # Overrides of the engine's private methods
+
+    def _SyncObj__connectedToAnyone(self) -> bool:
+        """The engine asks this only when an election is due: the place for the pre-vote."""
+        return bool(super()._SyncObj__connectedToAnyone()) and self._may_stand()
+
+    def _SyncObj__onBecomeLeader(self) -> None:
+        self._elected()  # before the first heartbeats, which count for the lease
+        super()._SyncObj__onBecomeLeader()
+
+    def _SyncObj__doApplyCommand(self, command: bytes) -> object:
+        """Hole 11: an exception here would stop the log of every node for good."""
+        if command[:1] != COMMAND:
+            return None
+        index = self.last_applied + 1
+        try:
+            return self._machine.apply(index, command[1:])
+        except (MemoryError, OSError, RecursionError) as error:  # this host's alone: not agreed
+            raise Fatal(apply_failed(self.name, error)) from error
+        except Exception as error:  # a bug, and the same one on every node: becomes the result
+            log.exception("entry %d could not be applied", index)
+            return problem(
+                "internal-error", f"entry:{index}", what="The entry could not be applied.",
+                because=repr(error), fix="Report it with the daemon's log.",
+            )
+
+    def _SyncObj__loadDumpFile(self, clearJournal: bool) -> None:
+        super()._SyncObj__loadDumpFile(clearJournal)  # which swallows every exception
+        stored = self._store.stored()
+        if stored is None or self.last_applied != stored.last[1]:
+            raise Fatal(snapshot_damaged(self.name, "the machine could not load it"))
+        self.has_loaded_snapshot = True
+        self.know_committed(stored.last[1])
+        if self.term < self.last_term:
+            self._SyncObj__setCurrentTerm(self.last_term, None)
+        self._tell_overtaken(stored.last[1])
+
+    def _tell_overtaken(self, index: int) -> None:
+        """Hole 20: proposals below an installed snapshot would never hear."""
+        waiting = self._SyncObj__commandsWaitingCommit
+        for position in [each for each in waiting if each <= index]:
+            for _, told in waiting.pop(position):
+                told(None, FAIL_REASON.UNKNOWN_OUTCOME)
+
+    def must_not_conflict(self, index: int, leader: str) -> None:
+        """An entry this node has applied can only be committed, hence the same everywhere."""
+        if index <= self.last_applied:
+            raise Fatal(diverged(
+                self.name, f"leader {leader} has another entry {index}, applied here already",
+            ))
+
+
+def quieted(told: Told) -> Told:
+    """Hole 12: an exception in a callback would make the engine apply the entry twice."""
+    def tell(result: object, reason: int) -> None:
+        try:
+            told(result, reason)
+        except Exception:  # the caller's bug; the log must go on
+            log.exception("whoever proposed could not be told")
+    return tell

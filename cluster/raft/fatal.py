@@ -1,0 +1,72 @@
+"""Why a replica cannot take part, or can no longer, and what its operator is to do.
+
+A replica that cannot trust its own disk, or disagrees about an entry it has applied, steps out: it
+stops talking before it says anything that is not so.
+"""
+
+from pathlib import Path
+
+from packages.core.problem import Problem, problem
+
+REJOIN = (
+    "Stop the daemon, remove the node from the cluster and add it again under a new name with an "
+    "empty folder; the others send it the state. Never under its old name: it has forgotten what "
+    "it voted for and what it acknowledged."
+)
+
+
+class Fatal(Exception):
+    """Unwinds through the engine's frames to the pump, which reports the problem and stops."""
+
+    def __init__(self, found: Problem) -> None:
+        super().__init__(f"{found.what} {found.because}")
+        self.problem = found
+
+
+def disk_failed(name: str, error: OSError) -> Problem:
+    return problem(
+        "journal-not-writable", f"node:{name}",
+        what="The journal of agreement cannot be written; this node has stepped out.",
+        because=str(error),
+        fix="Free space or repair the disk, then start the daemon again; nothing acknowledged is "
+            "lost.",
+    )
+
+
+def journal_damaged(name: str, because: str) -> Problem:
+    return problem(
+        "journal-damaged", f"node:{name}",
+        what="The journal holds acknowledged decisions that cannot be read any more.",
+        because=because, fix=REJOIN,
+    )
+
+
+def snapshot_damaged(name: str, because: str) -> Problem:
+    return problem(
+        "snapshot-damaged", f"node:{name}",
+        what="The snapshot cannot be read, so the state of the cluster is not known here.",
+        because=because, fix=REJOIN,
+    )
+
+
+def diverged(name: str, because: str) -> Problem:
+    return problem(
+        "replica-diverged", f"node:{name}",
+        what="This node has applied an entry that its leader does not have.",
+        because=because, fix=REJOIN,
+    )
+
+
+def apply_failed(name: str, error: BaseException) -> Problem:
+    return problem(
+        "host-exhausted", f"node:{name}",
+        what="An agreed entry could not be applied for want of the host's resources.",
+        because=repr(error), fix="Give the host memory, then start the daemon again.",
+    )
+
+
+def folder_in_use(name: str, folder: Path) -> Problem:
+    return problem(
+        "journal-in-use", f"node:{name}", what="Another daemon uses this node's folder.",
+        because=f"{folder} is locked.", fix="Stop the other daemon first.",
+    )

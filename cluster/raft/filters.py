@@ -1,0 +1,246 @@
+"""What may reach the engine, and what the engine may say: its holes, closed one by one.
+
+Each message is looked at as a typed value before PySyncObj sees it. The engine believes what it is
+told: that an acknowledgement is of this term, that a vote is counted once, that a snapshot proves
+what lies before it. Here it is made true. The numbers of holes are those of docs/consensus.md.
+
+What must never happen here: an acknowledgement for more than was compared with the leader's log; a
+commit index raised by a message that proved nothing about the log.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+
+from cluster.raft.engine import GuardedEngine
+from cluster.raft.lease import Lease, PreVotes
+from cluster.raft.pin import Member
+from cluster.raft.wire import (
+    Ack, Append, Body, Forward, Forwarded, HigherTerm, Install, PreVote, PreVoteRequest, Vote,
+    VoteRequest
+)
+from packages.core.values import Value, changed
+
+log = logging.getLogger(__name__)
+
+Post = Callable[[str, Body], None]
+Deliver = Callable[[Member, Body], None]
+
+
+class Basis(Value):
+    """What the engine's next acknowledgement rests on: the leader's message it answers."""
+
+    sent_s: float | None
+    proven_to: int | None = None
+    """The log here equals the leader's up to this index."""
+    conflict_at: int | None = None
+    """The leader's log has another entry here."""
+
+
+class Incoming:
+    """`post` sends a message of our own; `deliver` gives a message to the engine."""
+
+    def __init__(
+        self, engine: GuardedEngine, *, lease: Lease, pre_votes: PreVotes, post: Post,
+        deliver: Deliver, drops: Counter[str],
+    ) -> None:
+        self._engine, self._lease, self._pre_votes = engine, lease, pre_votes
+        self._post, self._deliver, self._drops = post, deliver, drops
+        self._votes: tuple[int, set[str]] = (0, set())
+        self._leader_of: tuple[int, str] = (0, "")
+        self.basis: Basis | None = None
+        """Of the message the engine is being given; `Outgoing` reads it."""
+
+    def admit(self, peer: Member, term: int, body: Body) -> bool:
+        """`term` is the sender's own. True when the engine has something to do."""
+        match body:
+            case Append() | Install():
+                return self._from_leader(peer, term, body)
+            case Ack():
+                return self._ack(peer, term, body)
+            case Vote():
+                return self._vote(peer, term, body)
+            case VoteRequest():
+                return self._vote_request(peer, body)
+            case PreVoteRequest():
+                return self._pre_vote_request(peer, body)
+            case PreVote():
+                return self._pre_vote(peer, term, body)
+            case HigherTerm():
+                return self._higher_term(term)
+            case Forward():
+                if not self._engine.is_acceptable(body.command):
+                    return self._drop("unacceptable-command")
+                return self._give(peer, body)
+            case Forwarded():
+                return self._give(peer, body)
+            case _:
+                return self._drop("not-for-the-engine")
+
+    def became_leader(self) -> None:
+        self._leader_of = (self._engine.term, self._engine.name)
+        self._pre_votes.forget()
+
+    def _drop(self, reason: str) -> bool:
+        self._drops[reason] += 1
+        return False
+
+    def _give(self, peer: Member, body: Body, basis: Basis | None = None) -> bool:
+        self.basis = basis
+        try:
+            self._deliver(peer, body)
+        finally:
+            self.basis = None
+        return True
+
+    # What a leader sends
+
+    def _from_leader(self, peer: Member, term: int, body: Append | Install) -> bool:
+        if body.term != term:  # hole 7: sent in a term its sender has left since
+            return self._drop("left-term")
+        if body.term < self._engine.term:
+            self._drops["earlier-term"] += 1
+            self._post(peer.name, HigherTerm())
+            return True
+        known_term, leader = self._leader_of
+        if body.term == known_term and leader != peer.name:
+            log.critical("two leaders in term %d: %s and %s", known_term, leader, peer.name)
+            return self._drop("two-leaders")
+        self._leader_of = (body.term, peer.name)
+        self._lease.heard_leader(body.quorum_age_s)
+        self._pre_votes.forget()
+        if isinstance(body, Install):
+            return self._install(peer, body)
+        return self._append(peer, body)
+
+    def _append(self, peer: Member, body: Append) -> bool:
+        engine, basis = self._engine, Basis(sent_s=body.sent_s)
+        first, last = engine.log[0][1], engine.last_index
+        previous, previous_term = body.previous_index, body.previous_term
+        entries = body.entries
+        if previous is None or previous_term is None or previous > last:
+            # The engine answers with where its log ends.
+            return self._give(peer, changed(body, commit_index=0, entries=[]), basis)
+        if any(entry[1] != previous + 1 + at for at, entry in enumerate(entries)):
+            return self._drop("gap-in-entries")
+        proven_to = max(first, previous + len(entries))
+        if previous < first:  # below the snapshot everything is committed, hence identical
+            entries = entries[first - previous:]
+            previous, previous_term = first, engine.log[0][2]
+        if not engine.has_entry(previous, previous_term):
+            engine.must_not_conflict(previous, peer.name)
+            asked = changed(
+                body, commit_index=0, entries=[], previous_index=previous,
+                previous_term=previous_term,
+            )
+            return self._give(peer, asked, changed(basis, conflict_at=previous))
+        kept = changed(
+            self._without_known(peer, body, previous, entries),
+            commit_index=min(body.commit_index, proven_to),  # hole 1
+        )
+        return self._give(peer, kept, changed(basis, proven_to=proven_to))
+
+    def _without_known(
+        self, peer: Member, body: Append, previous: int, entries: list[tuple[bytes, int, int]],
+    ) -> Append:
+        """Hole 6: the engine cuts its log after `previous` and appends anew, also what it has.
+        Only entries that are really new or really different may reach it."""
+        engine = self._engine
+        known = 0
+        while known < len(entries) and engine.has_entry(entries[known][1], entries[known][2]):
+            known += 1
+        if known == len(entries):
+            at, at_term = engine.last_index, engine.last_term  # nothing new: nothing is cut
+        else:
+            engine.must_not_conflict(entries[known][1], peer.name)
+            at = previous + known
+            at_term = engine.log[at - engine.log[0][1]][2]
+        return changed(body, previous_index=at, previous_term=at_term, entries=entries[known:])
+
+    def _install(self, peer: Member, body: Install) -> bool:
+        engine, basis = self._engine, Basis(sent_s=body.sent_s)
+        # Hole 1: a snapshot says nothing about entries that are only in the log here.
+        body = changed(body, commit_index=min(body.commit_index, engine.commit_index))
+        if body.snapshot is None:  # hole 22: the engine would not answer, and its leader give up
+            self._give(peer, body, basis)
+            self._post(peer.name, heard(1, body.sent_s))
+            return True
+        if engine.has_entry(body.last_index, body.last_term):
+            # The log here reaches as far; what lies beyond may be acknowledged and must stay.
+            engine.know_committed(body.last_index)
+        if body.last_index <= engine.commit_index:  # hole 17
+            self._give(peer, changed(body, snapshot=None), basis)
+            self._post(peer.name, matching(engine.commit_index + 1, body.sent_s))
+            return True
+        engine.has_loaded_snapshot = False
+        return self._give(peer, body, basis)
+
+    # What peers answer
+
+    def _ack(self, peer: Member, term: int, body: Ack) -> bool:
+        engine = self._engine
+        if term != engine.term:  # hole 7: of another leadership
+            return self._drop("ack-of-another-term")
+        if not engine.is_leading or peer not in engine.match_index:
+            return self._drop("ack-to-no-leader")
+        if body.is_success and body.next_index > engine.last_index + 1:
+            return self._drop("ack-beyond-log")
+        self._lease.confirmed(peer.name, body.sent_s)
+        if body.is_reset and not body.is_success:  # a reset never undoes what was acknowledged
+            least = max(2, engine.match_index[peer] + 1)
+            body = changed(body, next_index=max(body.next_index, least))
+        before = engine.next_index[peer]
+        self._give(peer, body)
+        if body.is_success and not body.is_reset and engine.next_index[peer] < before:
+            engine.next_index[peer] = before  # hole 6: or all that is under way is sent again
+        return True
+
+    def _vote(self, peer: Member, term: int, body: Vote) -> bool:
+        if term != body.term or term != self._engine.term:
+            return self._drop("vote-of-another-term")
+        if self._votes[0] != term:
+            self._votes = (term, set())
+        if peer.name in self._votes[1]:  # hole 8: the engine counts votes, not voters
+            return self._drop("second-vote")
+        self._votes[1].add(peer.name)
+        return self._give(peer, body)
+
+    def _vote_request(self, peer: Member, body: VoteRequest) -> bool:
+        if self._is_bound():  # hole 10
+            return self._drop("loyal-to-leader")
+        return self._give(peer, body)
+
+    def _pre_vote_request(self, peer: Member, body: PreVoteRequest) -> bool:
+        engine = self._engine
+        is_as_long = (body.last_term, body.last_index) >= (engine.last_term, engine.last_index)
+        is_granted = not self._is_bound() and body.term > engine.term and is_as_long
+        self._post(peer.name, PreVote(round=body.round, is_granted=is_granted))
+        return False
+
+    def _pre_vote(self, peer: Member, term: int, body: PreVote) -> bool:
+        if self._engine.is_leading:
+            return self._drop("pre-vote-to-leader")
+        if not body.is_granted:
+            return self._higher_term(term)
+        self._pre_votes.granted(peer.name, body.round)
+        return self._pre_votes.has_majority()
+
+    def _higher_term(self, term: int) -> bool:
+        if term <= self._engine.term:
+            return False
+        self._engine.follow(term)
+        return True
+
+    def _is_bound(self) -> bool:
+        """To the leader this node heard, or to itself while its lease lasts."""
+        if self._engine.is_leading:
+            return self._lease.left_s() > 0
+        return self._lease.is_loyal()
+
+
+def heard(next_index: int, sent_s: float | None) -> Ack:
+    return Ack(next_index=next_index, is_reset=False, is_success=False, sent_s=sent_s)
+
+
+def matching(next_index: int, sent_s: float | None) -> Ack:
+    return Ack(next_index=next_index, is_reset=True, is_success=True, sent_s=sent_s)

@@ -1,0 +1,265 @@
+"""The write-ahead log: term, vote, boot count and log entries of this node, on its disk.
+
+A file of numbered batches, each with a checksum: one `flush` is one batch, one write and one
+fdatasync, and is found again whole or not at all. Changing methods only collect in memory; the
+transport flushes before anything leaves the node that depends on it. Compaction writes a new file
+and renames it over the old.
+
+What must never happen here: acknowledged bytes given up silently. A damaged batch with nothing
+intact after it is a write torn by a crash, never acknowledged, and is cut off; a damaged batch with
+an intact one after it is damage to acknowledged data, and the node must not take part
+(`JournalDamaged`).
+
+The method names in camel case are those PySyncObj calls.
+"""
+
+import struct
+import zlib
+from pathlib import Path
+from typing import overload
+
+from cluster.raft.disk import Disk
+
+Entry = tuple[bytes, int, int]
+"""(command, index, term), as the engine has it"""
+
+FORMAT = b"VMSG-JOURNAL-1\n"
+BATCH_MARK = b"\xa5VJ\n"
+BATCH = struct.Struct("<4sIIQ")
+"""mark, bytes in the body, checksum of number and body, number"""
+RECORD = struct.Struct("<IBQQ")
+"""bytes of payload, kind, and two numbers whose meaning is the kind's"""
+
+ENTRY, CUT_FROM, VOTE, COMMIT = 1, 2, 3, 4
+
+SPARE_BYTES = 1 << 20
+"""Zeroes written ahead of need: syncing into space that is already allocated took 0.12 ms where a
+growing file took 0.23 ms."""
+
+
+class JournalDamaged(Exception):
+    """The file holds acknowledged data that can no longer be read; says where."""
+
+
+class Journal:
+    """Opening replays the file and begins a new boot; raises JournalDamaged or OSError."""
+
+    def __init__(self, path: Path, *, disk: Disk, spare_bytes: int = SPARE_BYTES) -> None:
+        self._path, self._disk, self._spare_bytes = path, disk, spare_bytes
+        self._entries: list[Entry] = []
+        self._waiting: list[bytes] = []
+        self._term, self._vote, self._boot = 0, "", 0
+        self._commit = 1
+        self._commit_written = 1
+        self._handle: int | None = None
+        self._end = self._size = self._number = 0
+        self.torn_bytes = 0
+        """Cut off the end of the file at start: a write that a crash interrupted."""
+        self._open()
+        self._boot += 1
+        self._record_vote()
+        self.flush()
+
+    @property
+    def boot(self) -> int:
+        """How often this journal was opened, this time included: grows with every restart."""
+        return self._boot
+
+    def is_term_durable(self) -> bool:
+        return self._term == self._durable_term
+
+    # Reading the file
+
+    def _open(self) -> None:
+        new = self._path.with_suffix(".new")
+        self._disk.remove(new)  # a compaction that a crash interrupted
+        raw = self._disk.read(self._path)
+        if raw is None:
+            self._rewrite()
+            return
+        if not raw.startswith(FORMAT):
+            raise JournalDamaged(f"{self._path} does not begin as a journal of this release")
+        offset = len(FORMAT)
+        while (end := intact_batch_end(raw, offset, self._number)) is not None:
+            self._replay(raw[offset + BATCH.size:end])
+            offset, self._number = end, self._number + 1
+        later = intact_batch_after(raw, offset, self._number)
+        if self._number == 0 or later is not None:
+            raise JournalDamaged(
+                f"{self._path}: batch {self._number} at byte {offset} is damaged"
+                + (f", batch {later} is intact" if later is not None else ""),
+            )
+        self._handle = self._disk.open(self._path)
+        self._end, self._size, self._durable_term = offset, len(raw), self._term
+        if any(raw[offset:]):
+            self.torn_bytes = len(raw) - offset
+            self._disk.cut(self._handle, offset)
+            self._size = offset
+
+    def _replay(self, body: bytes) -> None:
+        offset = 0
+        while offset < len(body):
+            size, kind, first, second = RECORD.unpack_from(body, offset)
+            payload = body[offset + RECORD.size:offset + RECORD.size + size]
+            offset += RECORD.size + size
+            if kind == ENTRY:
+                if self._entries and first != self._entries[-1][1] + 1:
+                    raise JournalDamaged(f"{self._path}: entry {first} does not follow the last")
+                self._entries.append((payload, first, second))
+            elif kind == CUT_FROM:
+                del self._entries[max(0, first - self._first_index()):]
+            elif kind == VOTE:
+                self._boot, self._term, self._vote = first, second, payload.decode()
+            elif kind == COMMIT:
+                self._commit = self._commit_written = max(self._commit, first)
+
+    def _first_index(self) -> int:
+        return self._entries[0][1] if self._entries else 0
+
+    # Writing the file
+
+    def flush(self) -> bool:
+        """Make everything collected durable; False when there was nothing to write."""
+        if not self._waiting or self._handle is None:
+            return False
+        if self._commit != self._commit_written:
+            # Safe to lose, since commitment is found anew from a majority: rides along.
+            self._waiting.append(RECORD.pack(0, COMMIT, self._commit, 0))
+            self._commit_written = self._commit
+        raw = batch(self._number, self._waiting)
+        if self._end + len(raw) > self._size and self._spare_bytes:
+            grown = (len(raw) // self._spare_bytes + 1) * self._spare_bytes
+            self._disk.write_at(self._handle, bytes(grown), self._size)
+            self._size += grown
+        self._disk.write_at(self._handle, raw, self._end)
+        self._disk.sync(self._handle)
+        self._end += len(raw)
+        self._size = max(self._size, self._end)
+        self._number += 1
+        self._waiting = []
+        self._durable_term = self._term
+        return True
+
+    def _rewrite(self) -> None:
+        """Replace the file by what is in memory now, at once or not at all."""
+        new = self._path.with_suffix(".new")
+        self._disk.remove(new)
+        records = [self._vote_record(), RECORD.pack(0, COMMIT, self._commit, 0)]
+        records += [entry_record(each) for each in self._entries]
+        raw = FORMAT + batch(0, records)
+        handle = self._disk.open(new)
+        try:
+            self._disk.write_at(handle, raw + bytes(self._spare_bytes), 0)
+            self._disk.sync(handle)
+            self._disk.replace(new, self._path)
+        except OSError:
+            self._disk.close(handle)
+            raise
+        if self._handle is not None:
+            self._disk.close(self._handle)
+        self._handle, self._end, self._number = handle, len(raw), 1
+        self._size = len(raw) + self._spare_bytes
+        self._waiting = []
+        self._commit_written, self._durable_term = self._commit, self._term
+
+    def _vote_record(self) -> bytes:
+        vote = self._vote.encode()
+        return RECORD.pack(len(vote), VOTE, self._boot, self._term) + vote
+
+    def _record_vote(self) -> None:
+        self._waiting.append(self._vote_record())
+
+    # What PySyncObj calls
+
+    def add(self, command: bytes, index: int, term: int) -> None:
+        entry = (command, index, term)
+        self._entries.append(entry)
+        self._waiting.append(entry_record(entry))
+
+    def clear(self) -> None:
+        self.deleteEntriesFrom(0)
+
+    def deleteEntriesFrom(self, position: int) -> None:
+        if position < len(self._entries):
+            self._waiting.append(RECORD.pack(0, CUT_FROM, self._entries[position][1], 0))
+            del self._entries[position:]
+
+    def deleteEntriesTo(self, position: int) -> None:
+        if position > 0:
+            del self._entries[:position]
+            self._rewrite()  # which makes everything collected durable too
+
+    @overload
+    def __getitem__(self, where: int) -> Entry: ...
+
+    @overload
+    def __getitem__(self, where: slice) -> list[Entry]: ...
+
+    def __getitem__(self, where: int | slice) -> Entry | list[Entry]:
+        return self._entries[where]
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def setRaftCommitIndex(self, index: int) -> None:
+        self._commit = max(self._commit, index)
+
+    def getRaftCommitIndex(self) -> int:
+        """Never beyond the last entry: else a leader would apply entries as it appends them."""
+        return max(1, min(self._commit, self._entries[-1][1] if self._entries else 1))
+
+    def setCurrentTerm(self, term: int, vote: str | None) -> None:
+        if (term, vote or "") != (self._term, self._vote):
+            self._term, self._vote = term, vote or ""
+            self._record_vote()
+
+    def getCurrentTerm(self) -> int:
+        return self._term
+
+    def getVotedForNodeId(self) -> str | None:
+        return self._vote or None
+
+    def onOneSecondTimer(self) -> None:
+        """Nothing is left for later."""
+
+    def _destroy(self) -> None:
+        if self._handle is not None:
+            self._disk.close(self._handle)
+            self._handle = None
+
+
+def batch(number: int, records: list[bytes]) -> bytes:
+    body = b"".join(records)
+    return BATCH.pack(BATCH_MARK, len(body), checksum(number, body), number) + body
+
+
+def entry_record(entry: Entry) -> bytes:
+    command, index, term = entry
+    return RECORD.pack(len(command), ENTRY, index, term) + command
+
+
+def checksum(number: int, body: bytes) -> int:
+    return zlib.crc32(body, number & 0xFFFFFFFF)
+
+
+def intact_batch_end(raw: bytes, offset: int, number: int) -> int | None:
+    """Where batch `number`, which begins at `offset`, ends; None when it is not intact."""
+    if offset + BATCH.size > len(raw):
+        return None
+    mark, size, known, found = BATCH.unpack_from(raw, offset)
+    end = offset + BATCH.size + size
+    if mark != BATCH_MARK or found != number or end > len(raw):
+        return None
+    return end if checksum(number, raw[offset + BATCH.size:end]) == known else None
+
+
+def intact_batch_after(raw: bytes, offset: int, number: int) -> int | None:
+    """The number of an intact batch later than `number` anywhere beyond `offset`."""
+    found = raw.find(BATCH_MARK, offset)
+    while found >= 0:
+        if found + BATCH.size <= len(raw):
+            later = BATCH.unpack_from(raw, found)[3]
+            if later > number and intact_batch_end(raw, found, later) is not None:
+                return int(later)
+        found = raw.find(BATCH_MARK, found + 1)
+    return None

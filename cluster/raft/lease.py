@@ -1,0 +1,109 @@
+"""Who may lead, and until when: the leader's lease, the voters' loyalty to it, and the pre-vote.
+
+The leader stamps each heartbeat with its clock; an acknowledgement brings the stamp back. Once a
+majority has brought back stamps of at least t, nobody else can have been elected before
+t + raft_min_s, because a voter that heard the leader refuses every candidate for that long (Raft
+thesis 4.2.3, 6.4.1). The lease is a little shorter than that, for clocks that run differently.
+
+What must never happen here: a lease computed from when an acknowledgement arrived instead of when
+its heartbeat was sent; a voter that was restarted and forgot its loyalty.
+"""
+
+from collections.abc import Collection
+
+from cluster.clock import Clock
+
+LEASE_SHARE = 0.9
+"""Of raft_min_s: allows for clocks whose rates differ by a tenth, a thousand times the usual."""
+
+RETRY_SHARE = 0.5
+"""A pre-vote round that brought nothing is repeated after half of raft_min_s: an answer takes
+milliseconds, and two candidates asking at once must draw apart."""
+
+
+class Lease:
+    """`peers` are the other voters."""
+
+    def __init__(self, peers: Collection[str], *, clock: Clock, raft_min_s: float) -> None:
+        self._peers = frozenset(peers)
+        self._clock = clock
+        self._raft_min_s = raft_min_s
+        self._confirmed_s: dict[str, float] = {}
+        # A voter that restarts may have acknowledged a heartbeat just before.
+        self._loyal_until_s = clock.boottime_s() + raft_min_s
+        self.elected_at_s = 0.0
+        self.majority_heard_s = 0.0
+        """On a follower: when its leader was last known to have a majority."""
+
+    def elected(self) -> None:
+        self.elected_at_s = self._clock.boottime_s()
+        self._confirmed_s = {}
+
+    def confirmed(self, peer: str, sent_s: float | None) -> None:
+        """A peer acknowledged the heartbeat this leader sent then."""
+        if sent_s is not None and self.elected_at_s <= sent_s <= self._clock.boottime_s():
+            self._confirmed_s[peer] = max(self._confirmed_s.get(peer, 0.0), sent_s)
+
+    def quorum_at_s(self) -> float:
+        """When the last round that a majority has confirmed began; 0 before any."""
+        if not self._peers:
+            return self._clock.boottime_s()
+        newest = sorted((self._confirmed_s.get(peer, 0.0) for peer in self._peers), reverse=True)
+        return newest[(len(newest) + 1) // 2 - 1]  # with this node itself, that is a majority
+
+    def quorum_age_s(self) -> float:
+        """How old the proof of a majority is; the votes of the election are one too."""
+        proven_s = max(self.quorum_at_s(), self.elected_at_s)
+        return max(0.0, self._clock.boottime_s() - proven_s)
+
+    def left_s(self) -> float:
+        """What is left of the lease; not positive when there is none."""
+        return self.quorum_at_s() + LEASE_SHARE * self._raft_min_s - self._clock.boottime_s()
+
+    def heard_leader(self, quorum_age_s: float) -> None:
+        now_s = self._clock.boottime_s()
+        self._loyal_until_s = now_s + self._raft_min_s
+        self.majority_heard_s = max(self.majority_heard_s, now_s - max(0.0, quorum_age_s))
+
+    def heard_at_s(self) -> float:
+        """When a leader, this node included, was last known to have a majority."""
+        return max(self.majority_heard_s, self.elected_at_s, self.quorum_at_s())
+
+    def is_loyal(self) -> bool:
+        """Somebody led so recently that no other candidate may be voted for."""
+        return self._clock.boottime_s() < self._loyal_until_s
+
+
+class PreVotes:
+    """Asks before standing: a node that was cut off, or whose clock stood still, would otherwise
+    come back with a higher term and depose a leader that works."""
+
+    def __init__(self, peers: Collection[str], *, clock: Clock, raft_min_s: float) -> None:
+        self._needed = (len(peers) + 1) // 2
+        self._clock = clock
+        self._retry_s = RETRY_SHARE * raft_min_s
+        self._granted: set[str] = set()
+        self._next_s = 0.0
+        self.round = 0
+
+    def has_majority(self) -> bool:
+        """With this node's own vote."""
+        return len(self._granted) >= self._needed
+
+    def is_due(self) -> bool:
+        return self._clock.boottime_s() >= self._next_s
+
+    def begin_round(self, spread: float) -> int:
+        """A new round's number; `spread`, from 0 to 1, keeps rival candidates apart."""
+        self.forget()
+        self._next_s = self._clock.boottime_s() + self._retry_s * (1.0 + spread)
+        return self.round
+
+    def forget(self) -> None:
+        """Somebody leads, or the election began: grants of this round count no longer."""
+        self.round += 1
+        self._granted = set()
+
+    def granted(self, peer: str, round_: int) -> None:
+        if round_ == self.round:
+            self._granted.add(peer)

@@ -1,0 +1,321 @@
+"""The Replica on sockets: a voter, one listener, one sender per peer, ticked by the event loop.
+
+What must never happen here: an exception for trouble that is expected; a wait without a deadline;
+anything said or acknowledged after a fatal error.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from cluster.clock import Clock
+from cluster.config.schema import Timings
+from cluster.raft.disk import Disk, HostDisk
+from cluster.raft.engine import COMPACT_AFTER_ENTRIES, MAX_COMMAND_BYTES
+from cluster.raft.fatal import Fatal, disk_failed
+from cluster.raft.pin import FAIL_REASON, check_pin
+from cluster.raft.replica import Machine
+from cluster.raft.voter import Voter
+from cluster.raft.wire import AskIndex
+from cluster.sockets import CurveKeys, Listener, Sender
+from packages.core.problem import Problem, problem
+
+TICK_S = 0.05
+"""Messages and proposals are served at once; the tick is for what falls due: half the shortest
+heartbeat period, and far below any election timeout."""
+
+NOT_PROPOSED = frozenset({
+    FAIL_REASON.QUEUE_FULL, FAIL_REASON.MISSING_LEADER, FAIL_REASON.NOT_LEADER,
+    FAIL_REASON.REQUEST_DENIED, FAIL_REASON.DISCARDED,
+})
+"""Reasons after which the command certainly takes no effect, so it may be proposed again. The
+others (the leader changed, a snapshot came in between) leave its fate unknown."""
+
+Fate = tuple[object, int]
+"""What `Told` heard."""
+
+
+class SyncObjReplica:
+    """`peers`: the other voters, each with endpoint and public key. `on_fatal` hears once, when
+    this node has stepped out and its daemon should end."""
+
+    def __init__(
+        self, *, name: str, peers: Mapping[str, tuple[str, str]], bind: str, keys: CurveKeys,
+        folder: Path, machine: Machine, timings: Timings, clock: Clock,
+        on_fatal: Callable[[Problem], None], disk: Disk | None = None,
+        compact_after_entries: int = COMPACT_AFTER_ENTRIES,
+    ) -> None:
+        self.name = name
+        self._peers, self._keys, self._folder = dict(peers), keys, folder
+        self._machine, self._timings, self._clock = machine, timings, clock
+        self._on_fatal, self._disk = on_fatal, disk or HostDisk()
+        self._compact_after_entries = compact_after_entries
+        self._listener = Listener([bind], keys=keys, received=self._received)
+        self._listener.allow({key: peer for peer, (_, key) in self._peers.items()})
+        self._senders: dict[str, Sender] = {}
+        self._voter: Voter | None = None
+        self._executor: ThreadPoolExecutor | None = None
+        self._watchers: list[Callable[[], None]] = []
+        self._seen: tuple[object, ...] = ()
+        self._moved = asyncio.Event()
+        self._proposed: set[asyncio.Future[Fate]] = set()
+        self._asked: dict[int, asyncio.Future[int]] = {}
+        self._questions = 0
+        self._is_pump_due = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    # Beginning and end
+
+    async def start(self) -> Problem | None:
+        found = check_pin() or self._open_voter() or self._listener.start()
+        if found is not None:
+            await self.close()
+            return found
+        self._senders = {
+            peer: Sender(endpoint, server_key=key, keys=self._keys)
+            for peer, (endpoint, key) in self._peers.items()
+        }
+        self._tick()
+        return None
+
+    def _open_voter(self) -> Problem | None:
+        self._loop = asyncio.get_running_loop()
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._voter = Voter(
+                self.name, list(self._peers), folder=self._folder, machine=self._machine,
+                timings=self._timings, clock=self._clock, disk=self._disk, wire=self,
+                wake=self._wake, executor=self._executor,
+                compact_after_entries=self._compact_after_entries,
+            )
+        except Fatal as fatal:
+            return fatal.problem
+        except OSError as error:
+            return disk_failed(self.name, error)
+        self._voter.transport.index_told = self._index_told
+        return None
+
+    async def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for sender in self._senders.values():
+            sender.close()
+        self._senders = {}
+        self._listener.close()
+        if self._voter is not None:
+            self._voter.close()
+            self._voter = None
+        if self._executor is not None:
+            self._executor.shutdown()
+            self._executor = None
+        self._give_up_proposals()
+        self._tell_watchers()
+
+    def _step_out(self, found: Problem) -> None:
+        """Say nothing more, and let the daemon know that it should end."""
+        if self._voter is not None:
+            self._voter.stop()
+        self._give_up_proposals()
+        self._tell_watchers()
+        self._on_fatal(found)
+
+    def _give_up_proposals(self) -> None:
+        for future in self._proposed:
+            settle(future, (None, FAIL_REASON.UNKNOWN_OUTCOME))
+
+    def _live(self) -> Voter | None:
+        """The voter while it takes part."""
+        voter = self._voter
+        return None if voter is None or voter.transport.is_stopped else voter
+
+    # Messages and time
+
+    def send(self, peer: str, raw: bytes) -> bool:
+        """The voter's wire."""
+        sender = self._senders.get(peer)
+        return sender is not None and sender.send(raw)
+
+    def _received(self, peer: str, _route: bytes, payload: bytes) -> None:
+        if (voter := self._live()) is not None:
+            try:
+                voter.transport.receive(peer, payload)
+            except Fatal as fatal:
+                self._step_out(fatal.problem)
+
+    def _tick(self) -> None:
+        self._timer = self._loop.call_later(TICK_S, self._tick)
+        if (voter := self._live()) is not None:
+            voter.transport.check_peers()
+            self._pump()
+
+    def _wake(self) -> None:
+        if not self._is_pump_due:
+            self._is_pump_due = True
+            self._loop.call_soon(self._pump)
+
+    def _pump(self) -> None:
+        self._is_pump_due = False
+        if (voter := self._live()) is not None:
+            try:
+                voter.transport.pump()
+            except Fatal as fatal:
+                self._step_out(fatal.problem)
+        self._tell_watchers()
+
+    def _tell_watchers(self) -> None:
+        seen = (self.applied(), self.leader(), self.term(), self.is_leader(), self._live() is None)
+        if seen == self._seen:
+            return
+        self._seen = seen
+        self._moved.set()
+        self._moved = asyncio.Event()
+        for changed in self._watchers:
+            self._loop.call_soon(changed)
+
+    async def _move(self, within_s: float) -> None:
+        """Return when something was applied or leadership changed, or the time is over."""
+        try:
+            await asyncio.wait_for(self._moved.wait(), within_s)
+        except TimeoutError:
+            return
+
+    # Asking for agreement
+
+    async def propose(self, command: bytes, *, deadline_s: float) -> object | Problem:
+        if len(command) > MAX_COMMAND_BYTES:
+            return too_large(self.name, len(command))
+        loop = asyncio.get_running_loop()
+        due_s = loop.time() + deadline_s
+        while (left_s := due_s - loop.time()) > 0 and (voter := self._live()) is not None:
+            if voter.engine.leader_name is None:
+                await self._move(left_s)
+                continue
+            result, reason = await self._submitted(voter, command, left_s)
+            if reason == FAIL_REASON.SUCCESS:
+                return result
+            if reason not in NOT_PROPOSED:
+                return timed_out(self.name)
+            await self._move(min(left_s, TICK_S))
+        return no_quorum(self.name)
+
+    async def _submitted(self, voter: Voter, command: bytes, within_s: float) -> Fate:
+        fate: asyncio.Future[Fate] = self._loop.create_future()
+        self._proposed.add(fate)
+        voter.engine.submit(command, lambda result, reason: settle(fate, (result, reason)))
+        self._wake()
+        try:
+            return await asyncio.wait_for(fate, within_s)
+        except TimeoutError:
+            return None, FAIL_REASON.UNKNOWN_OUTCOME
+        finally:
+            self._proposed.discard(fate)
+
+    async def confirm(self, *, deadline_s: float) -> Problem | None:
+        loop = asyncio.get_running_loop()
+        due_s = loop.time() + deadline_s
+        needed: int | None = None
+        while (left_s := due_s - loop.time()) > 0 and (voter := self._live()) is not None:
+            if needed is None:
+                # A question that was lost is asked again; an answer takes a round trip or two.
+                needed = await self._needed_index(voter, min(left_s, self._timings.raft_min_s))
+            elif voter.engine.last_applied < needed:
+                await self._move(left_s)
+            else:
+                return None
+        return no_quorum(self.name)
+
+    async def _needed_index(self, voter: Voter, within_s: float) -> int | None:
+        """How far a node must have applied to be current as of now; None: no answer."""
+        leader = voter.engine.leader_name
+        if leader is None:
+            await self._move(within_s)
+            return None
+        self._questions += 1
+        number = self._questions
+        answer = self._asked[number] = self._loop.create_future()
+        if leader == self.name:
+            voter.transport.reads.ask(lambda index: self._index_told(number, index))
+            self._wake()
+        else:
+            voter.transport.post(leader, AskIndex(number=number))
+        try:
+            return await asyncio.wait_for(answer, within_s)
+        except TimeoutError:
+            return None
+        finally:
+            del self._asked[number]
+
+    def _index_told(self, number: int, index: int) -> None:
+        if (answer := self._asked.get(number)) is not None:
+            settle(answer, index)
+
+    # What is known here
+
+    def leader(self) -> str | None:
+        voter = self._live()
+        return None if voter is None else voter.engine.leader_name
+
+    def is_leader(self) -> bool:
+        voter = self._live()
+        return voter is not None and voter.is_leader()
+
+    def quorum_at_s(self) -> float:
+        voter = self._live()
+        if voter is None or not voter.engine.is_leading:
+            return 0.0
+        return voter.transport.lease.quorum_at_s()
+
+    def elected_at_s(self) -> float:
+        voter = self._live()
+        if voter is None or not voter.engine.is_leading:
+            return 0.0
+        return voter.transport.lease.elected_at_s
+
+    def heard_at_s(self) -> float:
+        return 0.0 if self._voter is None else self._voter.transport.lease.heard_at_s()
+
+    def term(self) -> int:
+        return 0 if self._voter is None else self._voter.engine.term
+
+    def applied(self) -> int:
+        return 0 if self._voter is None else self._voter.engine.last_applied
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        self._watchers.append(changed)
+
+
+T = TypeVar("T")
+
+
+def settle(future: asyncio.Future[T], value: T) -> None:
+    """Whoever waited may have given up meanwhile."""
+    if not future.done():
+        future.set_result(value)
+
+
+def no_quorum(name: str) -> Problem:
+    return problem(
+        "no-quorum", f"node:{name}", what="Nothing can be decided now.",
+        because="This node reaches no leader that has a majority of the cluster.",
+        fix="Start more nodes, or repair the network between them; then ask again.",
+    )
+
+
+def timed_out(name: str) -> Problem:
+    return problem(
+        "timed-out", f"node:{name}", what="It is not known whether this was decided.",
+        because="The leader changed or did not answer in time.",
+        fix="Ask again with the same id: a decision taken twice is the same as once.",
+    )
+
+
+def too_large(name: str, size: int) -> Problem:
+    return problem(
+        "bad-request", f"node:{name}", what="The command is too large.",
+        because=f"It has {size} bytes; at most {MAX_COMMAND_BYTES} can be decided at once.",
+        fix="Split the request.",
+    )

@@ -1,0 +1,221 @@
+"""The engine's transport, and the one order in which things may happen: disk, engine, disk, wire.
+
+The engine sends whenever it likes; here what it sends waits in an outbox until the journal is
+flushed. `pump` is one turn: flush, tick the engine, flush, send. A vote or an acknowledgement
+therefore never leaves before what it promises is on disk. The leader's own heartbeats may overtake
+its flush, because it counts itself only at the next tick (Raft thesis 10.2.1): that hides its disk
+behind the followers'.
+
+What must never happen here: a promise sent before it is durable; a message of a stranger or of an
+earlier life reaching the filters; anything said after a fatal error.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from cluster.clock import Clock
+from cluster.config.schema import Timings
+from cluster.raft.engine import GuardedEngine
+from cluster.raft.fatal import Fatal, disk_failed
+from cluster.raft.filters import Incoming
+from cluster.raft.lease import Lease, PreVotes
+from cluster.raft.outgoing import Outgoing
+from cluster.raft.pin import FAIL_REASON, Member, Transport
+from cluster.raft.reads import Reads
+from cluster.raft.wire import (
+    Append, AskIndex, Body, Envelope, Forward, Install, Message, Ping, PreVoteRequest, Stamps,
+    TellIndex, as_message, opened
+)
+
+PING_S = 0.25
+"""What is said to a peer that nothing else was said to: two pings fit into the shortest time
+after which a peer counts as gone."""
+
+
+class Wire(Protocol):
+    """Carries bytes to a peer, or drops them; what arrives is given to `receive`."""
+
+    def send(self, peer: str, raw: bytes) -> bool: ...
+
+
+class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no types
+    """Made before the engine, which takes it; `attach` closes the circle. `wake` asks for a
+    `pump` soon."""
+
+    def __init__(
+        self, name: str, peers: Sequence[str], *, wire: Wire, clock: Clock, timings: Timings,
+        boot: int, wake: Callable[[], None],
+    ) -> None:
+        super().__init__(None, Member(name), ())
+        self.name = name
+        self._members = {peer: Member(peer) for peer in peers}
+        self._wire, self._clock, self._timings, self._wake = wire, clock, timings, wake
+        self._stamps = Stamps(boot)
+        self._outbox: list[tuple[str, int, Body]] = []
+        self._heard_s: dict[str, float] = {}
+        self._said_s: dict[str, float] = {}
+        self._is_pumping = False
+        self.is_stopped = False
+        self.drops: Counter[str] = Counter()
+        self.lease = Lease(peers, clock=clock, raft_min_s=timings.raft_min_s)
+        self.pre_votes = PreVotes(peers, clock=clock, raft_min_s=timings.raft_min_s)
+        self.index_told: Callable[[int, int], None] = lambda number, index: None
+        """(number of our AskIndex, the index to wait for)"""
+
+    def attach(self, engine: GuardedEngine) -> None:
+        self.engine = engine
+        self.incoming = Incoming(
+            engine, lease=self.lease, pre_votes=self.pre_votes, post=self.post,
+            deliver=self._deliver, drops=self.drops,
+        )
+        self._outgoing = Outgoing(
+            engine, lease=self.lease, clock=self._clock, drops=self.drops,
+        )
+        self.reads = Reads(engine, lease=self.lease, clock=self._clock)
+
+    # What the engine asks
+
+    def send(self, member: Member, message: Message) -> bool:
+        """The engine speaks; it goes out with the next pump."""
+        if member.name not in self._members:
+            return False
+        body = self._outgoing.typed(member, message, self.incoming.basis)
+        if isinstance(body, Forward) and member.name not in self._heard_s:
+            told = self.engine.forget(body.number)  # hole 20: the engine would never tell
+            if told is not None:
+                told(None, FAIL_REASON.MISSING_LEADER)
+            return False
+        if body is not None:
+            self.post(member.name, body)
+        return member.name in self._heard_s
+
+    def may_stand(self) -> bool:
+        """Whether an election that is due may begin: only once a majority would vote for us."""
+        if not self._members or self.pre_votes.has_majority():
+            return True
+        self.engine.forget_leader()
+        if self.pre_votes.is_due():
+            round_ = self.pre_votes.begin_round(self.engine.spread())
+            for peer in self._members:
+                self.post(peer, PreVoteRequest(
+                    round=round_, term=self.engine.term + 1, last_index=self.engine.last_index,
+                    last_term=self.engine.last_term,
+                ))
+        return False
+
+    def elected(self) -> None:
+        self.lease.elected()
+        self.incoming.became_leader()
+
+    def destroy(self) -> None:
+        self.is_stopped = True
+
+    # What arrives
+
+    def receive(self, peer: str, raw: bytes) -> None:
+        """`peer` is who the connection's key belongs to. Raises Fatal."""
+        member = self._members.get(peer)
+        if member is None or self.is_stopped:
+            self.drops["stranger"] += 1
+            return
+        envelope = opened(raw)
+        if envelope is None:
+            self.drops["undecodable"] += 1
+            return
+        is_restart = self._stamps.is_restart(peer, envelope)
+        refusal = self._stamps.refusal(peer, envelope)
+        if refusal is not None:
+            self.drops[refusal] += 1
+            return
+        if is_restart and member in self.engine.match_index:
+            self.engine.match_index[member] = 0  # what it has is learned anew
+        self._is_there(member)
+        try:
+            self._understand(member, envelope)
+        except OSError as error:
+            raise Fatal(disk_failed(self.name, error)) from error
+
+    def _understand(self, member: Member, envelope: Envelope) -> None:
+        match envelope.body:
+            case Ping():
+                pass
+            case AskIndex(number=number):
+                self.reads.ask(lambda index: self.post(
+                    member.name, TellIndex(number=number, index=index),
+                ))
+                self._wake()
+            case TellIndex(number=number, index=index):
+                self.index_told(number, index)
+            case body:
+                if self.incoming.admit(member, envelope.term, body):
+                    self._wake()
+
+    def _deliver(self, member: Member, body: Body) -> None:
+        self._onMessageReceived(member, as_message(body))
+
+    def _is_there(self, member: Member) -> None:
+        if member.name not in self._heard_s:
+            self._onNodeConnected(member)
+        self._heard_s[member.name] = self._clock.boottime_s()
+
+    def check_peers(self) -> None:
+        """Note who went silent, and let nobody think it of us. To be called every tick."""
+        now_s = self._clock.boottime_s()
+        for peer, heard_s in list(self._heard_s.items()):
+            if now_s - heard_s > self._timings.raft_max_s:
+                del self._heard_s[peer]
+                self._onNodeDisconnected(self._members[peer])
+        for peer in self._members:
+            if now_s - self._said_s.get(peer, 0.0) >= PING_S:
+                self._say(peer, self.engine.term, Ping())
+
+    # The turn
+
+    def post(self, peer: str, body: Body) -> None:
+        self._outbox.append((peer, self.engine.term, body))
+        if not self._is_pumping:
+            self._wake()
+
+    def pump(self) -> None:
+        """One turn. Raises Fatal, after which nothing more is said."""
+        if self._is_pumping or self.is_stopped:
+            return
+        self._is_pumping = True
+        engine = self.engine
+        try:
+            engine.log.flush()
+            engine.doTick(0)
+            if self.reads.take_round_wanted():
+                engine.send_appends()
+            engine.send_news()
+            self._send_early()
+            engine.log.flush()
+            self.reads.settle()
+        except OSError as error:
+            raise Fatal(disk_failed(self.name, error)) from error
+        finally:
+            self._is_pumping = False
+        self._send_all()
+        if not self._members and engine.commit_index < engine.last_index:
+            self._wake()  # alone, what was just flushed is committed at the next tick
+
+    def _send_early(self) -> None:
+        if not (self.engine.is_leading and self.engine.log.is_term_durable()):
+            return
+        outbox, self._outbox = self._outbox, []
+        for each in outbox:
+            if isinstance(each[2], Append | Install):
+                self._say(*each)
+            else:
+                self._outbox.append(each)
+
+    def _send_all(self) -> None:
+        outbox, self._outbox = self._outbox, []
+        for each in outbox:
+            self._say(*each)
+
+    def _say(self, peer: str, term: int, body: Body) -> None:
+        self._said_s[peer] = self._clock.boottime_s()
+        if not self._wire.send(peer, self._stamps.sealed(peer, term, body)):
+            self.drops["not-sent"] += 1

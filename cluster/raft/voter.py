@@ -1,0 +1,82 @@
+"""One voter without a socket or an event loop: journal, snapshot, engine and transport, assembled.
+
+Everything outside is handed in (disk, clock, wire), so that the same voter runs behind sockets and
+inside a simulation. What must never happen here: a voter assembled from files of two lives.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+
+from cluster.clock import Clock
+from cluster.config.schema import Timings
+from cluster.raft.disk import Disk
+from cluster.raft.engine import COMPACT_AFTER_ENTRIES, GuardedEngine
+from cluster.raft.fatal import Fatal, disk_failed, folder_in_use, journal_damaged
+from cluster.raft.journal import Journal, JournalDamaged
+from cluster.raft.pin import install
+from cluster.raft.replica import Machine
+from cluster.raft.snapshot import SnapshotStore
+from cluster.raft.transport import GuardedTransport, Wire
+
+
+class Voter:
+    """Opening it reads its folder; raises Fatal, whose problem says how to go on."""
+
+    def __init__(
+        self, name: str, peers: Sequence[str], *, folder: Path, machine: Machine,
+        timings: Timings, clock: Clock, disk: Disk, wire: Wire, wake: Callable[[], None],
+        executor: Executor | None = None, compact_after_entries: int = COMPACT_AFTER_ENTRIES,
+    ) -> None:
+        install(clock)
+        self._disk = disk
+        try:
+            self._lock = disk.lock(folder / "lock")
+        except BlockingIOError as error:
+            raise Fatal(folder_in_use(name, folder)) from error
+        except OSError as error:
+            raise Fatal(disk_failed(name, error)) from error
+        try:
+            self.journal = Journal(folder / "journal", disk=disk)
+            self.store = SnapshotStore(
+                folder / "snapshot", machine=machine, disk=disk, clock=clock, executor=executor,
+            )
+            self.transport = GuardedTransport(
+                name, peers, wire=wire, clock=clock, timings=timings, boot=self.journal.boot,
+                wake=wake,
+            )
+            self.engine = GuardedEngine(
+                name, peers, journal=self.journal, store=self.store, machine=machine,
+                transport=self.transport, timings=timings, may_stand=self.transport.may_stand,
+                elected=self.transport.elected, compact_after_entries=compact_after_entries,
+            )
+            self.transport.attach(self.engine)
+        except JournalDamaged as error:
+            self._unlock()
+            raise Fatal(journal_damaged(name, str(error))) from error
+        except OSError as error:
+            self._unlock()
+            raise Fatal(disk_failed(name, error)) from error
+        except Fatal:
+            self._unlock()
+            raise
+
+    def is_leader(self) -> bool:
+        """Leads, holds a lease, and its state is current: safe to act upon at this instant."""
+        return (
+            not self.transport.is_stopped and self.engine.is_leading
+            and self.transport.lease.left_s() > 0 and self.engine.has_applied_first_entry
+        )
+
+    def stop(self) -> None:
+        """Say nothing more; what was collected but not flushed was never promised."""
+        self.transport.is_stopped = True
+
+    def close(self) -> None:
+        self.stop()
+        self.store.close()
+        self.engine.destroy()
+        self._unlock()
+
+    def _unlock(self) -> None:
+        self._disk.close(self._lock)

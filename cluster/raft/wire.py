@@ -1,0 +1,219 @@
+"""What nodes say to each other about agreement, as typed values in one versioned envelope.
+
+PySyncObj's own messages are dictionaries, pickled; here each has a type with bounds, and bytes
+that are not of it are dropped. The sender is not in the envelope: it is the key of the connection
+the bytes came by. What must never happen here: code run, or a value half checked, because of bytes.
+"""
+
+from collections import Counter
+from typing import Any
+
+from packages.core.values import Natural, Undecodable, Value, from_msgpack, to_msgpack
+
+WIRE_VERSION = 1
+"""Grows when an older node could not read what a newer one writes; others are not understood."""
+
+Message = dict[str, Any]
+"""A message as PySyncObj makes and takes it"""
+
+
+class Append(Value, array_like=True, tag=1):
+    """The leader's heartbeat and its new entries."""
+
+    term: Natural
+    commit_index: Natural
+    previous_index: Natural | None
+    previous_term: Natural | None
+    entries: list[tuple[bytes, Natural, Natural]]
+    sent_s: float
+    """The leader's clock; comes back in the Ack and means nothing to anyone else."""
+    quorum_age_s: float
+    """How long ago the round began that a majority last confirmed to this leader."""
+
+
+class Install(Value, array_like=True, tag=2):
+    """The leader's snapshot, for a node whose next entry the leader no longer has; without
+    `snapshot` it is a heartbeat: the leader has none ready."""
+
+    term: Natural
+    commit_index: Natural
+    last_index: Natural
+    last_term: Natural
+    snapshot: bytes | None
+    sent_s: float
+    quorum_age_s: float
+
+
+class Ack(Value, array_like=True, tag=3):
+    """`is_success`: the log here equals the leader's below `next_index`. `is_reset`: it does not;
+    go back to `next_index`. Neither: only heard."""
+
+    next_index: Natural
+    is_reset: bool
+    is_success: bool
+    sent_s: float | None
+
+
+class VoteRequest(Value, array_like=True, tag=4):
+    term: Natural
+    last_index: Natural
+    last_term: Natural
+
+
+class Vote(Value, array_like=True, tag=5):
+    term: Natural
+
+
+class Forward(Value, array_like=True, tag=6):
+    """A follower's command, for the leader to append."""
+
+    command: bytes
+    number: Natural
+
+
+class Forwarded(Value, array_like=True, tag=7):
+    """Where the leader appended it, or the engine's reason why not."""
+
+    number: Natural
+    index: Natural | None = None
+    term: Natural | None = None
+    error: Natural | None = None
+
+
+class PreVoteRequest(Value, array_like=True, tag=8):
+    """Would you vote for me in this term? Asked before the term is raised."""
+
+    round: Natural
+    term: Natural
+    last_index: Natural
+    last_term: Natural
+
+
+class PreVote(Value, array_like=True, tag=9):
+    round: Natural
+    is_granted: bool
+
+
+class HigherTerm(Value, array_like=True, tag=10):
+    """Your term is over; mine is in the envelope."""
+
+
+class Ping(Value, array_like=True, tag=11):
+    """I am here: the engine elects and replicates only among nodes that are."""
+
+
+class AskIndex(Value, array_like=True, tag=12):
+    """How far must I have applied, to be current as of now?"""
+
+    number: Natural
+
+
+class TellIndex(Value, array_like=True, tag=13):
+    number: Natural
+    index: Natural
+
+
+Body = (
+    Append | Install | Ack | VoteRequest | Vote | Forward | Forwarded | PreVoteRequest | PreVote
+    | HigherTerm | Ping | AskIndex | TellIndex
+)
+
+
+class Envelope(Value, array_like=True):
+    version: Natural
+    boot: Natural
+    """How often the sender was started, from its journal."""
+    known_boot: Natural
+    """The receiver's boot as the sender knows it; 0 before it heard anything."""
+    number: Natural
+    """Grows with every message from this boot to this peer."""
+    term: Natural
+    """The sender's term at the moment of sending."""
+    body: Body
+
+
+def opened(raw: bytes) -> Envelope | None:
+    """None when the bytes are not an envelope of this version."""
+    try:
+        envelope: Envelope = from_msgpack(raw, Envelope)
+    except Undecodable:
+        return None
+    return envelope if envelope.version == WIRE_VERSION else None
+
+
+class Stamps:
+    """Numbers what is sent and refuses what is old: a message from or for an earlier life of
+    either end, a duplicate, and one that was overtaken."""
+
+    def __init__(self, boot: int) -> None:
+        self._boot = boot
+        self._sent: Counter[str] = Counter()
+        self._boots: dict[str, int] = {}
+        self._received: dict[str, int] = {}
+
+    def sealed(self, peer: str, term: int, body: Body) -> bytes:
+        self._sent[peer] += 1
+        return to_msgpack(Envelope(
+            version=WIRE_VERSION, boot=self._boot, known_boot=self._boots.get(peer, 0),
+            number=self._sent[peer], term=term, body=body,
+        ))
+
+    def is_restart(self, peer: str, envelope: Envelope) -> bool:
+        """The peer was known in an earlier boot."""
+        return 0 < self._boots.get(peer, 0) < envelope.boot
+
+    def refusal(self, peer: str, envelope: Envelope) -> str | None:
+        """Why the message must be dropped; None takes note of it."""
+        known = self._boots.get(peer, 0)
+        if envelope.boot < known:
+            return "earlier-boot"
+        if envelope.known_boot and envelope.known_boot != self._boot:
+            return "for-another-boot"
+        if envelope.boot > known:
+            self._boots[peer], self._received[peer] = envelope.boot, 0
+        if envelope.number <= self._received[peer]:
+            return "overtaken"
+        self._received[peer] = envelope.number
+        return None
+
+
+# PySyncObj's dictionaries, for the messages it makes and takes itself
+
+def as_message(body: Body) -> Message:
+    """What the engine is given for a body that the filters let through."""
+    match body:
+        case Append():
+            return {
+                "type": "append_entries", "term": body.term, "commit_index": body.commit_index,
+                "prevLogIdx": body.previous_index, "prevLogTerm": body.previous_term,
+                "entries": body.entries,
+            }
+        case Install():
+            pieces = None if body.snapshot is None else (body.snapshot, True, True)
+            return {
+                "type": "append_entries", "term": body.term, "commit_index": body.commit_index,
+                "serialized": pieces,
+            }
+        case Ack():
+            return {
+                "type": "next_node_idx", "next_node_idx": body.next_index,
+                "reset": body.is_reset, "success": body.is_success,
+            }
+        case VoteRequest():
+            return {
+                "type": "request_vote", "term": body.term, "last_log_index": body.last_index,
+                "last_log_term": body.last_term,
+            }
+        case Vote():
+            return {"type": "response_vote", "term": body.term}
+        case Forward():
+            return {
+                "type": "apply_command", "command": body.command, "request_id": body.number,
+            }
+        case Forwarded():
+            return {
+                "type": "apply_command_response", "request_id": body.number,
+                "log_idx": body.index, "log_term": body.term, "error": body.error,
+            }
+        case _:
+            raise ValueError(f"{type(body).__name__} is not for the engine")
