@@ -105,4 +105,16 @@ CATALOGUE: dict[str, str] = {
     "check-not-started": "the operator's health-check program could not be started",
     "check-without-host": "a monitor names no host, and the guest's own address is not known",
     "check-broken": "the check itself failed, by a bug",
+    # a lab on one machine
+    "needs-root": "the command needs root",
+    "tool-missing": "a program that is needed is not installed",
+    "lab-option-invalid": "a lab cannot be made with that option",
+    "lab-is-up": "there is a lab, or something else, in that folder",
+    "lab-not-up": "no lab is up in that folder",
+    "lab-busy": "the lab is being made or removed by another command",
+    "lab-no-network": "no network is free for another lab",
+    "lab-record-damaged": "what was written down about the lab cannot be read",
+    "lab-failed": "a step of making or removing the lab failed",
+    "node-running": "the node's processes run already",
+    "storage-cut-unsupported": "this machine cannot cut a node off loop devices",
 }

@@ -1,0 +1,154 @@
+"""Gathers what preflight wants to know of this host.
+
+Asking never fails: what could not be found out is left at "not there", and the rules refuse on
+it. What cannot change while the program file stays the same (QEMU's machine types) is asked once.
+"""
+
+import asyncio
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from cluster.clock import Clock
+from cluster.config.schema import ClusterConfig
+from cluster.nodes.networks import vswitches
+from cluster.nodes.programs import output_of
+from packages.core.facts import DiskFacts, NodeFacts
+from packages.core.problem import Problem
+from packages.core.values import Value
+from packages.storage.probe import Probe
+
+# Each look at a disk reads every process's open files; more of them at once only fight.
+DISKS_AT_ONCE = 4
+
+
+class Qemu(Value):
+    version: str = ""
+    machines: tuple[str, ...] = ()
+
+
+class Cpu(Value):
+    vendor: str = ""
+    family: int = 0
+    model: int = 0
+    features: tuple[str, ...] = ()
+
+
+class HostFacts:
+    """Facts of the host this runs on, as the node `name`; `version` is this product's."""
+
+    def __init__(
+        self, *, name: str, version: str, probe: Probe, clock: Clock,
+        qemu: str = "qemu-system-x86_64", proc: Path = Path("/proc"),
+        kvm: Path = Path("/dev/kvm"),
+    ) -> None:
+        self._name = name
+        self._version = version
+        self._probe = probe
+        self._clock = clock
+        self._qemu_program = qemu
+        self._proc = proc
+        self._kvm = kvm
+        self._asked_qemu: dict[tuple[str, int], Qemu] = {}
+
+    async def gather(
+        self, config: ClusterConfig, disks: Iterable[str], *, deadline_s: float = 10.0,
+    ) -> NodeFacts:
+        """Facts of now, with each of these disk paths examined."""
+        declared = {vswitch.name: vswitch.subnet for vswitch in config.vswitches}
+        qemu, switches, examined = await asyncio.gather(
+            self._qemu(deadline_s),
+            vswitches(declared, deadline_s=deadline_s),
+            self._disks(disks, deadline_s),
+        )
+        cpu = cpu_of((self._proc / "cpuinfo").read_text())
+        memory_mib = memory_of((self._proc / "meminfo").read_text())
+        return NodeFacts(
+            name=self._name, version=self._version,
+            cpu_vendor=cpu.vendor, cpu_family=cpu.family, cpu_model=cpu.model,
+            cpu_features=cpu.features, kvm_works=self._kvm_works(cpu),
+            machines=qemu.machines, qemu_version=qemu.version,
+            memory_free_mib=memory_mib.get("MemAvailable", 0),
+            memory_total_mib=memory_mib.get("MemTotal", 0),
+            vswitches={} if isinstance(switches, Problem) else switches,
+            disks=examined,
+            migration_shared=self._migration_shared(config),
+            taken_at_ms=self._clock.wall_ms(),
+        )
+
+    async def _disks(self, paths: Iterable[str], deadline_s: float) -> tuple[DiskFacts, ...]:
+        turns = asyncio.Semaphore(DISKS_AT_ONCE)
+
+        async def examined(path: str) -> DiskFacts:
+            try:
+                async with asyncio.timeout(deadline_s), turns:
+                    return await self._probe.examine(path, deadline_s=deadline_s)
+            except TimeoutError:
+                # It waited all the time for the turn of disks that hang.
+                return DiskFacts(path=path, kind="other")
+
+        return tuple(await asyncio.gather(*(examined(path) for path in paths)))
+
+    async def _qemu(self, deadline_s: float) -> Qemu:
+        program = shutil.which(self._qemu_program)
+        if program is None:
+            return Qemu()
+        key = (program, os.stat(program).st_mtime_ns)
+        if key not in self._asked_qemu:
+            version, machines = await asyncio.gather(
+                output_of(program, "--version", deadline_s=deadline_s),
+                output_of(program, "-machine", "help", deadline_s=deadline_s),
+            )
+            if isinstance(version, Problem) or isinstance(machines, Problem):
+                return Qemu()
+            self._asked_qemu = {
+                key: Qemu(version=version_in(version), machines=machines_in(machines)),
+            }
+        return self._asked_qemu[key]
+
+    def _kvm_works(self, cpu: Cpu) -> bool:
+        """Some hosts have a /dev/kvm without the processor's help; guests hang on it."""
+        usable = os.access(self._kvm, os.R_OK | os.W_OK)
+        return usable and not {"vmx", "svm"}.isdisjoint(cpu.features)
+
+    def _migration_shared(self, config: ClusterConfig) -> bool:
+        return any(
+            node.migration_address in (None, node.address)
+            for node in config.nodes if node.name == self._name
+        )
+
+
+def cpu_of(cpuinfo: str) -> Cpu:
+    """The first processor of /proc/cpuinfo; hosts with different ones are not built."""
+    first = cpuinfo.split("\n\n", 1)[0]
+    pairs = (line.partition(":") for line in first.splitlines())
+    said = {key.strip(): value.strip() for key, _, value in pairs}
+    return Cpu(
+        vendor=said.get("vendor_id", ""),
+        family=_number(said.get("cpu family", "")),
+        model=_number(said.get("model", "")),
+        features=tuple(sorted(said.get("flags", "").split())),
+    )
+
+
+def memory_of(meminfo: str) -> dict[str, int]:
+    """The lines of /proc/meminfo that are in kB, in MiB."""
+    found = re.findall(r"^(\w+):\s+([0-9]+) kB$", meminfo, re.MULTILINE)
+    return {name: int(kib) // 1024 for name, kib in found}
+
+
+def machines_in(output: str) -> tuple[str, ...]:
+    """The first word of each line of `-machine help`, its heading left out."""
+    lines = [line.split() for line in output.splitlines()[1:]]
+    return tuple(sorted(words[0] for words in lines if words))
+
+
+def version_in(output: str) -> str:
+    found = re.search(r"version ([0-9][0-9.]*)", output)
+    return found[1] if found else ""
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdigit() else 0
