@@ -1,0 +1,168 @@
+"""What a lab consists of, worked out before anything is made: names, subnets, addresses, files.
+
+PURE. Everything follows from the options and from one number, the lab's second octet, so that the
+plan written down first is enough to find and remove all of it later, also after a crash half way.
+No name or address may be chosen anywhere else.
+
+A lab with number 77:
+
+    the machine itself        vl77 10.77.0.1  ─── the guests' network, as a client sees it
+    namespace vmsg77-sw       bridges lan, clu, mig: the switches between the nodes
+    namespace vmsg77-n1       lan0 10.77.0.11 (the virtual switch), cl0 10.77.1.11, mig0 10.77.2.11
+    guest of package p1       10.77.0.101, in the last four bytes of its MAC 52:54:0a:4d:00:65
+"""
+
+from pathlib import PurePosixPath
+from typing import Literal
+
+from cluster.config.schema import ClusterConfig, MigrationConfig, NodeConfig, Profile, VswitchConfig
+from packages.core.model import Accelerator
+from packages.core.problem import Problem, problem
+from packages.core.values import Value
+
+GuestKind = Literal["nano", "linux"]
+Network = Literal["cluster", "migration", "storage"]
+
+NETWORKS: tuple[Network, ...] = ("cluster", "migration")
+"""What `cut` takes a node off unless told otherwise. Storage only when named: its requests are not
+lost but wait, and reach the disk when healed, whoever owns it by then."""
+
+DEFAULT_DIR = "/var/lib/vmsg-lab"
+RUN = "/run/vmsg-lab"
+"""Holds the nodes' run folders, because a unix socket's path has 107 bytes at most, DIR may be
+long, and a guardian must never wait for a disk; and a symbolic link N to DIR for each lab."""
+
+VSWITCH = "lan0"
+FIRST_NODE, FIRST_GUEST, LAST_HOST = 11, 101, 254
+"""Last octets; the guests of a lab are in one /24 with its nodes."""
+
+MOST_NODES, MOST_PACKAGES = 64, LAST_HOST - FIRST_GUEST + 1
+LEAST_MEMORY_MIB = {"nano": 4, "linux": 96}
+"""Below this the guest does not boot (measured)."""
+LEAST_DISK_MIB = 1
+
+ECHO_PORT = 7
+
+
+class LabOptions(Value):
+    dir: str = DEFAULT_DIR
+    nodes: int = 3
+    packages: int = 1
+    memory_mib: int = 128
+    disk_mib: int = 64
+    guest: GuestKind = "nano"
+    accel: Accelerator = "tcg"
+    """Without hardware: a machine may have /dev/kvm and hang every guest on it."""
+    profile: Profile = "lan"
+
+
+class NodePlan(Value):
+    name: str
+    netns: str
+    address: str
+    migration_address: str
+    lan_address: str
+    folder: str
+    """Of the node's etc, lib and log."""
+    run: str
+
+
+class PackagePlan(Value):
+    name: str
+    nodes: tuple[str, ...]
+    guest_address: str
+    mac: str
+    lun: str
+    """The file behind the loop device."""
+
+
+class LabPlan(Value):
+    number: int
+    options: LabOptions
+    switch: str
+    """Network namespace of the switches."""
+    root_link: str
+    root_address: str
+    subnet: str
+    """The guests'."""
+    nodes: tuple[NodePlan, ...]
+    packages: tuple[PackagePlan, ...]
+
+    def node(self, name: str) -> NodePlan | Problem:
+        found = [each for each in self.nodes if each.name == name]
+        return found[0] if found else unknown_node(self, name)
+
+
+def unknown_node(plan: LabPlan, name: str) -> Problem:
+    return problem(
+        "unknown-node", f"node:{name}", what=f"the lab has no node {name!r}",
+        because=f"its nodes are {', '.join(each.name for each in plan.nodes)}",
+        fix="name one of these",
+    )
+
+
+def make_plan(options: LabOptions, number: int) -> LabPlan:
+    """The lab for options that `check_options` let pass."""
+    names = [f"n{index}" for index in range(1, options.nodes + 1)]
+    return LabPlan(
+        number=number, options=options, switch=f"vmsg{number}-sw", root_link=f"vl{number}",
+        root_address=f"10.{number}.0.1", subnet=f"10.{number}.0.0/24",
+        nodes=tuple(plan_node(options, number, index) for index in range(options.nodes)),
+        packages=tuple(
+            plan_package(options, number, index, names) for index in range(options.packages)
+        ),
+    )
+
+
+def plan_node(options: LabOptions, number: int, index: int) -> NodePlan:
+    name, host = f"n{index + 1}", FIRST_NODE + index
+    return NodePlan(
+        name=name, netns=f"vmsg{number}-{name}", lan_address=f"10.{number}.0.{host}",
+        address=f"10.{number}.1.{host}", migration_address=f"10.{number}.2.{host}",
+        folder=str(PurePosixPath(options.dir, "nodes", name)),
+        run=f"{RUN}/{number}-{name}",
+    )
+
+
+def plan_package(options: LabOptions, number: int, index: int, names: list[str]) -> PackagePlan:
+    """The primary of p1 is n1, that of p2 is n2, and so on round the nodes."""
+    host, first = FIRST_GUEST + index, index % len(names)
+    return PackagePlan(
+        name=f"p{index + 1}", nodes=tuple(names[first:] + names[:first]),
+        guest_address=f"10.{number}.0.{host}", mac=f"52:54:0a:{number:02x}:00:{host:02x}",
+        lun=str(PurePosixPath(options.dir, "luns", f"p{index + 1}.img")),
+    )
+
+
+def cluster_config(plan: LabPlan) -> ClusterConfig:
+    """The cluster file of the lab; its migration network is nobody else's."""
+    return ClusterConfig(
+        name=f"lab{plan.number}", profile=plan.options.profile,
+        nodes=tuple(
+            NodeConfig(
+                name=each.name, address=each.address, migration_address=each.migration_address,
+            ) for each in plan.nodes
+        ),
+        vswitches=(VswitchConfig(name=VSWITCH, subnet=plan.subnet),),
+        migration=MigrationConfig(private=True),
+    )
+
+
+def check_options(options: LabOptions) -> list[Problem]:
+    """Every fault at once; an empty list lets the options pass."""
+    least_memory = LEAST_MEMORY_MIB[options.guest]
+    rules = (
+        (1 <= options.nodes <= MOST_NODES, f"--nodes is {options.nodes}, not 1 to {MOST_NODES}"),
+        (0 <= options.packages <= MOST_PACKAGES,
+         f"--packages is {options.packages}, not 0 to {MOST_PACKAGES}"),
+        (options.memory_mib >= least_memory,
+         f"--memory-mib is {options.memory_mib}; a {options.guest} guest needs {least_memory}"),
+        (options.disk_mib >= LEAST_DISK_MIB,
+         f"a disk of {options.disk_mib} MiB is below {LEAST_DISK_MIB}"),
+        (PurePosixPath(options.dir).is_absolute() and ".." not in PurePosixPath(options.dir).parts,
+         f"--dir {options.dir!r} is not an absolute path"),
+    )
+    return [
+        problem("lab-option-invalid", "lab", what="the lab cannot be made like this",
+                because=because, fix="change the option") for holds, because in rules if not holds
+    ]

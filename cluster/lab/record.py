@@ -1,0 +1,183 @@
+"""What is written down about a lab, before any of it is made: DIR/lab.json.
+
+`down` removes what stands here and nothing else, so nothing may be made that does not follow from
+this record. Beside it two things lead to a lab: a link in /run/vmsg-lab for each lab, which also
+reserves its number, and /run/vmsg/lab.json, which names the lab `vmsg` talks to.
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cluster.lab.plan import ECHO_PORT, RUN, LabOptions, LabPlan
+from packages.core.problem import Problem, problem
+from packages.core.values import Undecodable, Value, changed, from_json, to_json
+
+POINTER = Path("/run/vmsg/lab.json")
+
+
+class NodePids(Value):
+    """Process ids of a node's daemon and guardian, as they were started."""
+
+    daemon: int
+    guardian: int
+
+
+class LabRecord(Value):
+    plan: LabPlan
+    made: tuple[str, ...] = ()
+    """Folders down to DIR that were not there before, outermost first."""
+    ready: bool = False
+    """`up` came to its end."""
+    pids: dict[str, NodePids] = {}
+    """By node; a killed node is absent."""
+    disks: dict[str, str] = {}
+    """By package: its loop device."""
+
+    @property
+    def dir(self) -> Path:
+        return Path(self.plan.options.dir)
+
+    def shown(self) -> dict[str, Any]:
+        """The shape of `vmsg lab up -o json`."""
+        return {
+            "dir": str(self.dir),
+            "nodes": [self._node(each.name) for each in self.plan.nodes],
+            "packages": [
+                {"name": each.name, "guest_address": each.guest_address, "echo_port": ECHO_PORT,
+                 "disk": self.disks.get(each.name)} for each in self.plan.packages
+            ],
+        }
+
+    def _node(self, name: str) -> dict[str, Any]:
+        plan = next(each for each in self.plan.nodes if each.name == name)
+        pids = self.pids.get(name)
+        return {
+            "name": name, "netns": plan.netns, "address": plan.address,
+            "daemon_pid": pids.daemon if pids else None,
+            "guardian_pid": pids.guardian if pids else None,
+        }
+
+
+class CurrentLab(Value):
+    dir: str
+
+
+def load(folder: Path) -> LabRecord | None | Problem:
+    """The record in DIR; None: no lab is there."""
+    try:
+        return from_json((folder / "lab.json").read_bytes(), LabRecord)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except Undecodable as error:
+        return problem(
+            "lab-record-damaged", f"lab:{folder}", what="the record of the lab cannot be read",
+            because=f"{folder}/lab.json: {error}",
+            fix="end the lab by hand: ip netns del, losetup -d, then remove the folder",
+        )
+
+
+def load_up(folder: str | Path) -> LabRecord | Problem:
+    """The record of a lab that is up; a Problem when there is none."""
+    record = load(Path(folder))
+    if record is None or isinstance(record, LabRecord) and not record.ready:
+        return problem(
+            "lab-not-up", f"lab:{folder}", what="no lab is up there",
+            because=f"{folder}/lab.json is missing or its `up` did not end",
+            fix="vmsg lab up, or name the lab's folder with --dir",
+        )
+    return record
+
+
+def save(record: LabRecord) -> None:
+    replace(record.dir / "lab.json", to_json(record))
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file so that a reader, and a crash, finds the old content or the new."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.write_bytes(content)
+    fresh.replace(path)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[bool]:
+    """Whether this process alone makes or removes the lab in DIR; ends with the process."""
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def busy(folder: Path) -> Problem:
+    return problem(
+        "lab-busy", f"lab:{folder}", what="the lab is being made or removed just now",
+        because="another vmsg holds its lock", fix="wait for it to end",
+    )
+
+
+def missing_folders(folder: Path) -> tuple[str, ...]:
+    """Those that making DIR will make, outermost first."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    return tuple(str(each) for each in reversed(missing))
+
+
+def reserve(number: int, folder: Path) -> bool:
+    """Take a lab number by making its link; False when another lab has it."""
+    link = Path(RUN, str(number))
+    link.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        link.symlink_to(folder)
+    except FileExistsError:
+        return link.is_symlink() and Path(os.readlink(link)) == folder
+    return True
+
+
+def release(folder: Path) -> None:
+    """Remove the links to this lab, and point `vmsg` at another lab that is still up, if any."""
+    for link in links():
+        if Path(os.readlink(link)) == folder:
+            link.unlink()
+    if current() == folder:
+        POINTER.unlink()
+    rest = [Path(os.readlink(each)) for each in links()]
+    if not POINTER.exists() and rest:
+        point_at(rest[-1])
+    for each in (POINTER.parent, Path(RUN)):
+        with contextlib.suppress(OSError):  # not empty: others use it
+            each.rmdir()
+
+
+def links() -> list[Path]:
+    folder = Path(RUN)
+    return sorted(each for each in folder.iterdir() if each.is_symlink()) \
+        if folder.is_dir() else []
+
+
+def point_at(folder: Path) -> None:
+    POINTER.parent.mkdir(parents=True, exist_ok=True)
+    replace(POINTER, to_json(CurrentLab(dir=str(folder))))
+
+
+def current() -> Path | None:
+    """DIR of the lab that `vmsg` talks to when nothing else is said; None: no lab is up."""
+    try:
+        return Path(from_json(POINTER.read_bytes(), CurrentLab).dir)
+    except (OSError, *Undecodable):
+        return None
+
+
+def initial(options: LabOptions, plan: LabPlan) -> LabRecord:
+    return LabRecord(plan=plan, made=missing_folders(Path(options.dir)))
+
+
+def with_pids(record: LabRecord, name: str, pids: NodePids | None) -> LabRecord:
+    """The record with a node's processes, or without them."""
+    rest = {each: known for each, known in record.pids.items() if each != name}
+    return changed(record, pids=rest if pids is None else rest | {name: pids})
