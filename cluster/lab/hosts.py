@@ -4,8 +4,9 @@ Three switches (bridges) stand in a namespace of their own, so that neither the 
 nor its other networks touch them; the machine itself has one cable into the guests' switch. Every
 name comes from the plan, so that `remove_networks` finds the same things.
 
-A cut is made at the switch's port, which stops forwarding while the node's end still shows a
+A cut takes the switch's end of a cable out of its bridge, while the node's end still shows a
 carrier: frames vanish in silence, as they do when a switch fails, and the node is told nothing.
+(A port state of "disabled" would say the same; this bridge forwards again at once without STP.)
 """
 
 import asyncio
@@ -24,9 +25,6 @@ NUMBERS = range(77, 200)
 
 BRIDGE = "type bridge stp_state 0 forward_delay 0 mcast_snooping 0"
 """A port forwards at once; with snooping a bridge would wait for reports nobody sends."""
-
-DISABLED, FORWARDING = 0, 3
-"""States of a bridge's port (linux/if_bridge.h)."""
 
 SWITCHES = {"lan": "up0", "clu": "cl0", "mig": "mig0"}
 """Bridge in the switches' namespace -> the name of a node's end of the cable."""
@@ -118,12 +116,12 @@ async def remove_networks(plan: LabPlan) -> Problem | None:
 
 
 async def set_ports(plan: LabPlan, node: NodePlan, networks: Iterable[Network], *,
-                    forwarding: bool) -> Problem | None:
-    """Cut the node's cables to these networks at the switch, or heal them."""
-    state = FORWARDING if forwarding else DISABLED
+                    plugged: bool) -> Problem | None:
+    """Plug the node's cables to these networks into their switches, or pull them."""
+    bridges = [PORTS[each] for each in networks if each in PORTS]
     lines = [
-        f"link set {PORTS[each]}-{node.name} type bridge_slave state {state}"
-        for each in networks if each in PORTS
+        f"link set {each}-{node.name} " + (f"master {each}" if plugged else "nomaster")
+        for each in bridges
     ]
     if not lines:
         return None

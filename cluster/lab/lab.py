@@ -253,7 +253,7 @@ async def set_networks(
         )
         if failure and not healthy:
             return failure
-    return await hosts.set_ports(record.plan, node, networks, forwarding=healthy)
+    return await hosts.set_ports(record.plan, node, networks, plugged=healthy)
 
 
 def find(folder: str | Path, name: str) -> tuple[LabRecord, NodePlan] | Problem:
