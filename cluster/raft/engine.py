@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cluster.config.schema import Timings
-from cluster.raft.fatal import Fatal, apply_failed, diverged, journal_damaged, snapshot_damaged
 from cluster.raft.journal import Journal
 from cluster.raft.pin import FAIL_REASON, Member, SyncObj, SyncObjConf, Transport
-from cluster.raft.replica import Machine
+from cluster.raft.problems import Fatal, apply_failed, diverged, journal_damaged, snapshot_damaged
+from cluster.raft.replica import MAX_COMMAND_BYTES, Machine
 from cluster.raft.snapshot import SnapshotDamaged, SnapshotStore
 from packages.core.problem import problem
 
@@ -25,9 +25,6 @@ FOLLOWER, LEADER = 0, 2
 
 COMMAND = b"\0"
 """The engine's type of an ordinary command; every other type but its own no-op is refused."""
-
-MAX_COMMAND_BYTES = 8 << 20
-"""An entry is a decision, not a payload; and it must fit into one message with room to spare."""
 
 BATCH_BYTES = 16 << 20
 """Above any command, so that the engine's own splitting of large entries is never used."""

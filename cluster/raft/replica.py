@@ -9,6 +9,9 @@ from typing import Protocol
 
 from packages.core.problem import Problem
 
+MAX_COMMAND_BYTES = 8 << 20
+"""A larger command is refused as `bad-request`: an entry is a decision, not a payload."""
+
 
 class Machine(Protocol):
     """What is replicated. `apply` is total: it refuses by what it returns and never raises."""

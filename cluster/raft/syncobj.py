@@ -13,14 +13,14 @@ from typing import TypeVar
 from cluster.clock import Clock
 from cluster.config.schema import Timings
 from cluster.raft.disk import Disk, HostDisk
-from cluster.raft.engine import COMPACT_AFTER_ENTRIES, MAX_COMMAND_BYTES
-from cluster.raft.fatal import Fatal, disk_failed
+from cluster.raft.engine import COMPACT_AFTER_ENTRIES
 from cluster.raft.pin import FAIL_REASON, check_pin
-from cluster.raft.replica import Machine
+from cluster.raft.problems import Fatal, disk_failed, no_quorum, timed_out, too_large
+from cluster.raft.replica import MAX_COMMAND_BYTES, Machine
 from cluster.raft.voter import Voter
 from cluster.raft.wire import AskIndex
 from cluster.sockets import CurveKeys, Listener, Sender
-from packages.core.problem import Problem, problem
+from packages.core.problem import Problem
 
 TICK_S = 0.05
 """Messages and proposals are served at once; the tick is for what falls due: half the shortest
@@ -295,27 +295,3 @@ def settle(future: asyncio.Future[T], value: T) -> None:
     """Whoever waited may have given up meanwhile."""
     if not future.done():
         future.set_result(value)
-
-
-def no_quorum(name: str) -> Problem:
-    return problem(
-        "no-quorum", f"node:{name}", what="Nothing can be decided now.",
-        because="This node reaches no leader that has a majority of the cluster.",
-        fix="Start more nodes, or repair the network between them; then ask again.",
-    )
-
-
-def timed_out(name: str) -> Problem:
-    return problem(
-        "timed-out", f"node:{name}", what="It is not known whether this was decided.",
-        because="The leader changed or did not answer in time.",
-        fix="Ask again with the same id: a decision taken twice is the same as once.",
-    )
-
-
-def too_large(name: str, size: int) -> Problem:
-    return problem(
-        "bad-request", f"node:{name}", what="The command is too large.",
-        because=f"It has {size} bytes; at most {MAX_COMMAND_BYTES} can be decided at once.",
-        fix="Split the request.",
-    )

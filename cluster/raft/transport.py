@@ -17,11 +17,11 @@ from typing import Protocol
 from cluster.clock import Clock
 from cluster.config.schema import Timings
 from cluster.raft.engine import GuardedEngine
-from cluster.raft.fatal import Fatal, disk_failed
 from cluster.raft.filters import Incoming
 from cluster.raft.lease import Lease, PreVotes
 from cluster.raft.outgoing import Outgoing
 from cluster.raft.pin import FAIL_REASON, Member, Transport
+from cluster.raft.problems import Fatal, disk_failed
 from cluster.raft.reads import Reads
 from cluster.raft.wire import (
     Append, AskIndex, Body, Envelope, Forward, Install, Message, Ping, PreVoteRequest, Stamps,

@@ -12,9 +12,9 @@ from cluster.clock import Clock
 from cluster.config.schema import Timings
 from cluster.raft.disk import Disk
 from cluster.raft.engine import COMPACT_AFTER_ENTRIES, GuardedEngine
-from cluster.raft.fatal import Fatal, disk_failed, folder_in_use, journal_damaged
 from cluster.raft.journal import Journal, JournalDamaged
 from cluster.raft.pin import install
+from cluster.raft.problems import Fatal, disk_failed, folder_in_use, journal_damaged
 from cluster.raft.replica import Machine
 from cluster.raft.snapshot import SnapshotStore
 from cluster.raft.transport import GuardedTransport, Wire

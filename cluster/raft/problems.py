@@ -1,4 +1,4 @@
-"""Why a replica cannot take part, or can no longer, and what its operator is to do.
+"""Why a replica refuses, cannot take part, or can no longer, and what its operator is to do.
 
 A replica that cannot trust its own disk, or disagrees about an entry it has applied, steps out: it
 stops talking before it says anything that is not so.
@@ -6,6 +6,7 @@ stops talking before it says anything that is not so.
 
 from pathlib import Path
 
+from cluster.raft.replica import MAX_COMMAND_BYTES
 from packages.core.problem import Problem, problem
 
 REJOIN = (
@@ -69,4 +70,28 @@ def folder_in_use(name: str, folder: Path) -> Problem:
     return problem(
         "journal-in-use", f"node:{name}", what="Another daemon uses this node's folder.",
         because=f"{folder} is locked.", fix="Stop the other daemon first.",
+    )
+
+
+def no_quorum(name: str) -> Problem:
+    return problem(
+        "no-quorum", f"node:{name}", what="Nothing can be decided now.",
+        because="This node reaches no leader that has a majority of the cluster.",
+        fix="Start more nodes, or repair the network between them; then ask again.",
+    )
+
+
+def timed_out(name: str) -> Problem:
+    return problem(
+        "timed-out", f"node:{name}", what="It is not known whether this was decided.",
+        because="The leader changed or did not answer in time.",
+        fix="Ask again with the same id: a decision taken twice is the same as once.",
+    )
+
+
+def too_large(name: str, size: int) -> Problem:
+    return problem(
+        "bad-request", f"node:{name}", what="The command is too large.",
+        because=f"It has {size} bytes; at most {MAX_COMMAND_BYTES} can be decided at once.",
+        fix="Split the request.",
     )
