@@ -1,0 +1,64 @@
+# Everything a newcomer needs: each target does all the set-up there is, and does nothing twice.
+#
+#   make demo     a cluster on this machine, a guest that moves, a node that dies: about a minute
+#   make test     all that CI runs
+#   make setup    only the set-up: Debian packages, .venv, the product in it
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# What the lab and the tests call, and what a guest is made of.
+DEBIAN := qemu-system-x86 iproute2 nftables util-linux mount fdisk e2fsprogs tcpdump procps \
+	gcc libc6-dev libc6-dev-i386 binutils busybox-static linux-image-cloud-amd64 python3-venv
+
+.PHONY: help setup demo test lint bench clean
+
+help:
+	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
+
+setup: $(READY)
+
+$(READY): setup.cfg pyproject.toml Makefile
+	@missing=(); \
+	for each in $(DEBIAN); do \
+		dpkg-query -W -f='$${db:Status-Status}' $$each 2>/dev/null | grep -qx installed || missing+=($$each); \
+	done; \
+	if (( $${#missing[@]} )); then \
+		echo "installing $${missing[*]}"; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		apt-get -q update; \
+		apt-get -q install -y --no-install-recommends "$${missing[@]}"; \
+	fi
+	@python=; \
+	for each in python3 python3.11 python3.12 python3.13 /usr/bin/python3; do \
+		if $$each -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			python=$$each; break; \
+		fi; \
+	done; \
+	[[ $$python ]] || { echo "Python 3.11 or later is needed" >&2; exit 1; }; \
+	[[ -x $(BIN)/python ]] || $$python -m venv $(VENV); \
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $(READY)
+
+demo: setup
+	@$(BIN)/vmsg lab demo
+
+# Warnings are errors everywhere; the cheapest checks come first.
+lint: setup
+	$(BIN)/flake8 cluster packages cli tests
+	$(BIN)/isort --check --quiet cluster packages cli tests
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest $(PYTEST)
+
+bench: setup
+	@for each in tests/bench/*.py; do PYTHONPATH=. $(BIN)/python $$each; done
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .coverage .import_linter_cache
