@@ -13,7 +13,8 @@ from packages.core.model import (
 )
 from packages.core.problem import Problem
 from packages.core.shape import (
-    Faults, block, choice, many, number, optional, path_to, read_tree, required, text, truth, whole
+    CONTROLS, Faults, block, choice, many, number, optional, path_to, read_tree, required, text,
+    truth, whole
 )
 from packages.core.tree import Mapping, Scalar, Tree, entry_of
 
@@ -24,12 +25,11 @@ NAME_SAYS = (
 
 NAME = text(NAME_PATTERN, says=NAME_SAYS)
 DESCRIPTION = text(
-    r"[^\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]*",
-    says="text without control characters", longest=4000,
+    rf"(?:[^{CONTROLS}]|[\t\n])*", says="text without control characters", longest=4000,
 )
 # The kernel's own limit for a path is 4096 with the end mark.
 PATH = text(
-    r"/(?:[^\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]*[^/\s])?", longest=4095,
+    rf"/(?:[^{CONTROLS}]*[^/\s{CONTROLS}])?", longest=4095,
     says="an absolute path without control characters, not ending with '/'",
 )
 # An interface name of Linux: at most 15 characters, neither '/' nor ':' nor spaces.
@@ -39,7 +39,7 @@ MAC = text(
     r"[0-9A-Fa-f][02468ACEace](?::[0-9A-Fa-f]{2}){5}",
     says="a MAC address such as 52:54:00:12:34:56, its first byte even",
 )
-HOST = text(r"[A-Za-z0-9](?:[A-Za-z0-9.:_-]{0,252})", says="a host name or an IP address")
+HOST = text(r"[A-Za-z0-9:](?:[A-Za-z0-9.:_-]{0,252})", says="a host name or an IP address")
 WORD = text(r"[A-Za-z0-9][A-Za-z0-9._-]*", says="one word of letters, digits, '.', '-' and '_'",
             longest=100)
 CPU = text(

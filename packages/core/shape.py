@@ -24,7 +24,9 @@ LONGEST_QUOTE = 60
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{0,20})?([eE][+-]?[0-9]{1,2})?")
-_LINE_OF_TEXT = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]*")
+# Inside a character class: what no text of ours holds, or what YAML does not give back as it was.
+CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff"
+_LINE_OF_TEXT = re.compile(f"[^{CONTROLS}]*")
 
 Reader = Callable[[Tree, str, "Faults"], Any]
 Check = Callable[[dict[str, Any], Mapping, str, "Faults"], None]
