@@ -117,4 +117,11 @@ CATALOGUE: dict[str, str] = {
     "lab-failed": "a step of making or removing the lab failed",
     "node-running": "the node's processes run already",
     "storage-cut-unsupported": "this machine cannot cut a node off loop devices",
+    # the hypervisor
+    "guest-already-here": "a guest of the package, of another life, is on the node already",
+    "guest-not-loaded": "a target was to run before its memory had arrived completely",
+    "guest-refused": "the hypervisor refused what it was asked",
+    "guest-will-not-end": "the guest's process is still there after it was killed",
+    "program-missing": "a program the node needs could not be started",
+    "vswitch-unusable": "the guest could not be attached to a bridge of the node",
 }

@@ -1,0 +1,154 @@
+"""A process that outlives the daemon: started, found again, watched and ended.
+
+A process is known by its id together with its start time (/proc/PID/stat, field 22), and acted
+upon through a pidfd alone, so that an id given anew by the kernel is never mistaken for it. It
+inherits no file of the daemon's but those it is given; it leads a session of its own, so that
+nothing sent to the daemon's group reaches it. Whoever holds it reaps it, so that none is left
+behind as a zombie while the daemon runs; afterwards init does.
+"""
+
+import asyncio
+import fcntl
+import os
+import select
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from packages.core.problem import Problem, problem
+
+
+class Process:
+    """Make it with `spawn` or `find`, inside a running event loop."""
+
+    def __init__(self, pid: int, start_ticks: int, pidfd: int) -> None:
+        self.pid = pid
+        self.start_ticks = start_ticks
+        self.exit_code: int | None = None
+        """As subprocess gives it (negative: a signal); None if it is not ours to know."""
+        self._pidfd = pidfd
+        self._ended = asyncio.Event()
+        self._watched = True
+        asyncio.get_running_loop().add_reader(pidfd, self._on_end)
+
+    @property
+    def is_running(self) -> bool:
+        """Asked of the kernel, not of what this object has heard so far."""
+        if not self._watched:
+            return not self._ended.is_set()
+        return not select.select([self._pidfd], [], [], 0)[0]
+
+    async def wait(self) -> None:
+        await self._ended.wait()
+
+    async def ended_within(self, deadline_s: float) -> bool:
+        try:
+            async with asyncio.timeout(deadline_s):
+                await self._ended.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Harmless when it is gone."""
+        if self._watched:
+            try:
+                signal.pidfd_send_signal(self._pidfd, number)
+            except ProcessLookupError:
+                pass
+
+    async def kill(self, deadline_s: float) -> bool:
+        """End it at once; true when it has been seen dead."""
+        self.send_signal(signal.SIGKILL)
+        return await self.ended_within(deadline_s)
+
+    def close(self) -> None:
+        """Let go of it; it goes on running."""
+        if self._watched:
+            self._watched = False
+            asyncio.get_running_loop().remove_reader(self._pidfd)
+            os.close(self._pidfd)
+
+    def _on_end(self) -> None:
+        self.exit_code = _reaped(self._pidfd)
+        self._ended.set()
+        self.close()
+
+
+def spawn(
+    argv: Sequence[str], *, files: Mapping[int, int], environment: Mapping[str, str] | None = None,
+) -> Process | OSError:
+    """Start a program with `files` (number in the program -> descriptor here) and nothing else;
+    of 0, 1 and 2 those not given are /dev/null."""
+    actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
+        (os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0)
+        for number in (0, 1, 2) if number not in files
+    ]
+    # A descriptor here may have the number another is to get there: lift all above those numbers.
+    free = max(files, default=2) + 1
+    lifted = {
+        number: fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, free)
+        for number, descriptor in files.items()
+    }
+    try:
+        actions += [
+            (os.POSIX_SPAWN_DUP2, descriptor, number) for number, descriptor in lifted.items()
+        ]
+        pid = os.posix_spawnp(
+            argv[0], list(argv), dict(os.environ if environment is None else environment),
+            file_actions=actions, setsid=True, setsigmask=[],
+            setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
+        )
+    except OSError as failure:
+        return failure
+    finally:
+        for descriptor in lifted.values():
+            os.close(descriptor)
+    # Not reaped yet, so the id is still its own.
+    return Process(pid, start_ticks(pid) or 0, os.pidfd_open(pid))
+
+
+def find(pid: int, started: int) -> Process | None:
+    """The process with this id and start time, if it is there and no zombie."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except (ProcessLookupError, OSError):
+        return None
+    # The descriptor is held before the time is read: what is read belongs to it.
+    if start_ticks(pid) != started or select.select([pidfd], [], [], 0)[0]:
+        os.close(pidfd)
+        return None
+    return Process(pid, started, pidfd)
+
+
+def start_ticks(pid: int) -> int | None:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    return int(stat.rpartition(")")[2].split()[19])  # field 22; the name may hold anything
+
+
+def command_line(pid: int) -> list[str]:
+    """What it was started with; empty when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return []
+
+
+def not_started(subject: str, program: str, failure: OSError) -> Problem:
+    return problem(
+        "program-missing", subject, what=f"{program} could not be started", because=str(failure),
+        fix=f"install {program}, or make it executable for the daemon",
+    )
+
+
+def _reaped(pidfd: int) -> int | None:
+    try:
+        ended = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
+    except ChildProcessError:
+        return None
+    if ended is None:
+        return None
+    return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status

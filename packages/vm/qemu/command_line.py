@@ -1,0 +1,178 @@
+"""From a package's description to the arguments of QEMU. Pure: nothing is looked up or made here.
+
+The same spec must give the same devices in the same order on source and target, or the target
+cannot load what the source sends. What differs between two lives (names, sockets, taps, where it
+listens) stands in `Launch`. A guest is always made stopped (-S): the driver alone lets it run.
+"""
+
+import uuid
+from collections.abc import Callable
+
+from packages.core.model import DiskSpec, PackageSpec, VmSpec
+from packages.core.values import Value
+
+BINARY = "qemu-system-x86_64"
+IDENTITY_PREFIX = "vmsg"
+
+_UUIDS = uuid.UUID("6d9a2c1e-5b0f-4f6e-9d53-0d3a5d1c7b41")
+"""Our own name space: a package has the same UUID on every node and in every life, because guests
+tie licences to it."""
+
+
+class Launch(Value):
+    """One life of a package on one node. `work_fd` and `emergency_fd` are listening sockets the
+    process inherits; the second is kept free for the day the first hangs."""
+
+    epoch: int
+    boot_id: str
+    machine: str
+    accel: str
+    folder: str
+    taps: tuple[str, ...]
+    incoming: bool
+    work_fd: int = 3
+    emergency_fd: int = 4
+
+
+def identity(package: str, epoch: int, boot_id: str) -> str:
+    """The guest's -name, by which the monitor and the process tell whose life this is."""
+    return f"{IDENTITY_PREFIX}:{package}:{epoch}:{boot_id}"
+
+
+def console_path(folder: str) -> str:
+    return f"{folder}/console.log"
+
+
+def command_line(spec: PackageSpec, launch: Launch) -> list[str]:
+    vm = spec.vm
+    return [
+        BINARY, "-name", identity(spec.name, launch.epoch, launch.boot_id),
+        "-uuid", str(uuid.uuid5(_UUIDS, spec.name)),
+        "-nodefaults", "-no-user-config", "-display", "none", "-S",
+        # The record decides what follows a panic or a power-off: the process stays to be asked.
+        "-action", "reboot=reset,shutdown=pause,panic=pause,watchdog=pause",
+        "-machine", launch.machine, "-accel", launch.accel, "-cpu", vm.cpu,
+        "-smp", str(vm.vcpus), "-m", f"{vm.memory_mib}M", "-rtc", "base=utc",
+        *_monitors(launch), *_console(launch.folder), "-device", "pvpanic",
+        *_disks(vm), *_networks(vm, launch.taps), *_kernel(vm), *_host_devices(vm),
+        *(["-incoming", "defer"] if launch.incoming else []),
+    ]
+
+
+def _monitors(launch: Launch) -> list[str]:
+    arguments = []
+    for name, descriptor in (("work", launch.work_fd), ("emergency", launch.emergency_fd)):
+        arguments += [
+            "-chardev", f"socket,id={name},fd={descriptor},server=on,wait=off",
+            "-mon", f"chardev={name},mode=control",
+        ]
+    return arguments
+
+
+def _console(folder: str) -> list[str]:
+    path = _escaped(console_path(folder))
+    return ["-chardev", f"file,id=console,path={path},append=on", "-serial", "chardev:console"]
+
+
+def _disks(vm: VmSpec) -> list[str]:
+    arguments: list[str] = []
+    controllers: set[str] = set()
+    placed: dict[str, int] = {}
+    for index, disk in enumerate(vm.disks):
+        number = placed.get(disk.bus, 0)
+        placed[disk.bus] = number + 1
+        controller, device = _BUSES[disk.bus]
+        if controller and controller not in controllers:
+            controllers.add(controller)
+            arguments += ["-device", controller]
+        arguments += ["-blockdev", _block_node(index, disk)]
+        arguments += ["-device", f"{device(vm, number)},drive=disk{index},id=device{index}"
+                      f"{'' if disk.bus == 'floppy' else _ON_ERRORS},bootindex={index + 1}"]
+    return arguments
+
+
+# A storage error stops the guest and is reported, instead of being passed to a file system that
+# would remount read-only and go on being called healthy.
+_ON_ERRORS = ",werror=stop,rerror=stop"
+
+
+def _block_node(index: int, disk: DiskSpec) -> str:
+    """Past the host's cache: what the guest was told is written must be on the LUN, and the other
+    node must not read an old copy."""
+    return (
+        f"node-name=disk{index},driver=raw,file.driver=host_device,"
+        f"file.filename={_escaped(disk.path)},file.locking={disk.locking},"
+        "cache.direct=on,file.cache.direct=on"
+    )
+
+
+def _ide(vm: VmSpec, number: int) -> str:
+    """The chipset's own buses: q35 has one disk on each, pc has two."""
+    if _is_q35(vm):
+        return f"ide-hd,bus=ide.{number}"
+    return f"ide-hd,bus=ide.{number // 2},unit={number % 2}"
+
+
+def _is_q35(vm: VmSpec) -> bool:
+    return "q35" in vm.machine
+
+
+_BUSES: dict[str, tuple[str, Callable[[VmSpec, int], str]]] = {
+    # bus: (its controller, if it needs one; the device for the n-th disk on it)
+    "virtio-blk": ("", lambda vm, number: "virtio-blk-pci"),
+    "virtio-scsi": (
+        "virtio-scsi-pci,id=virtioscsi", lambda vm, number: f"scsi-hd,bus=virtioscsi.0,lun={number}"
+    ),
+    "scsi": ("lsi53c895a,id=lsi", lambda vm, number: f"scsi-hd,bus=lsi.0,scsi-id={number}"),
+    "sata": ("ahci,id=sata", lambda vm, number: f"ide-hd,bus=sata.{number}"),
+    "ide": ("", _ide),
+    "floppy": ("", lambda vm, number: f"floppy,unit={number}"),
+}
+
+
+def _networks(vm: VmSpec, taps: tuple[str, ...]) -> list[str]:
+    """No boot ROM: packages boot from their disks, and ROMs differ in size between two nodes' QEMU
+    packages, which is enough to refuse a move."""
+    arguments = []
+    for index, (network, tap) in enumerate(zip(vm.networks, taps, strict=True)):
+        arguments += [
+            "-netdev", f"tap,id=net{index},ifname={tap},script=no,downscript=no",
+            "-device", f"virtio-net-pci,netdev=net{index},id=nic{index},mac={network.mac},romfile=",
+        ]
+    return arguments
+
+
+def _kernel(vm: VmSpec) -> list[str]:
+    if vm.kernel is None:
+        return []
+    return [
+        "-kernel", vm.kernel.image,
+        *(["-initrd", vm.kernel.initrd] if vm.kernel.initrd else []),
+        *(["-append", vm.kernel.append] if vm.kernel.append else []),
+    ]
+
+
+def _host_devices(vm: VmSpec) -> list[str]:
+    """`cdrom:PATH`, `usb:VENDOR:PRODUCT` (hexadecimal) and `pci:ADDRESS`; anything else is taken
+    as QEMU's own -device argument."""
+    arguments: list[str] = []
+    for index, device in enumerate(vm.devices):
+        kind, _, rest = device.partition(":")
+        if kind == "cdrom":
+            node = f"node-name=cd{index},driver=raw,read-only=on,file.driver=host_cdrom"
+            arguments += ["-blockdev", f"{node},file.filename={_escaped(rest)}"]
+            arguments += ["-device", f"ide-cd,drive=cd{index}"]
+        elif kind == "usb":
+            vendor, _, product = rest.partition(":")
+            arguments += ["-device", f"qemu-xhci,id=xhci{index}", "-device",
+                          f"usb-host,bus=xhci{index}.0,vendorid=0x{vendor},productid=0x{product}"]
+        elif kind == "pci":
+            arguments += ["-device", f"vfio-pci,host={rest}"]
+        else:
+            arguments += ["-device", device]
+    return arguments
+
+
+def _escaped(path: str) -> str:
+    """QEMU separates options by commas; one that belongs to a value is doubled."""
+    return path.replace(",", ",,")

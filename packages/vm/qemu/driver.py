@@ -1,0 +1,219 @@
+"""QEMU behind the driver's door: starts, finds again, observes and ends guests of this node.
+
+What must never happen here: `cont` for a target that has not loaded completely (it would start by
+itself the moment it has); an exception to the caller; a guest ended because it did not answer.
+"""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from cluster.clock import Clock
+from packages.core.model import PackageSpec
+from packages.core.problem import Problem, problem
+from packages.vm.driver import Guest, GuestEvent, Observation, Progress
+from packages.vm.qemu import migration
+from packages.vm.qemu.instance import Instance
+from packages.vm.qemu.lives import Lives, Order, is_same_life, start_failed
+from packages.vm.qemu.monitor import MonitorTrouble, Refused
+from packages.vm.socket_paths import fitting
+
+END_S = 10.0
+BUTTON_S = 1.0
+"""For a monitor to answer; how long the guest then takes is the caller's deadline."""
+ANNOUNCE = {"initial": 20, "max": 300, "rounds": 6, "step": 60}
+"""Milliseconds: at once, then ever more rarely for a second, as one frame may be lost."""
+
+
+class QemuDriver:
+    """One node's guests. Make it inside a running event loop."""
+
+    def __init__(self, run_folder: Path, clock: Clock) -> None:
+        self._lives = Lives(run_folder, clock)
+        self._clock = clock
+
+    async def start(
+        self, spec: PackageSpec, *, epoch: int, boot_id: str, deadline_s: float,
+    ) -> Guest | Problem:
+        order = Order(epoch=epoch, boot_id=boot_id, machine=spec.vm.machine, incoming=False)
+        async with self._lives.turns[spec.name]:
+            made = await self._lives.there(spec.name, order)
+            if made is None:
+                made = await self._lives.make(spec, order, deadline_s=deadline_s)
+            if isinstance(made, Problem):
+                return made
+            return await self._let_begin(made, deadline_s)
+
+    async def receive(
+        self, spec: PackageSpec, *, epoch: int, boot_id: str, machine: str, deadline_s: float,
+    ) -> tuple[Guest, str] | Problem:
+        order = Order(epoch=epoch, boot_id=boot_id, machine=machine, incoming=True)
+        path = fitting(self._lives.folder(spec.name).incoming_socket)
+        async with self._lives.turns[spec.name]:
+            there = await self._lives.there(spec.name, order)
+            if isinstance(there, Problem):
+                return there
+            if there is not None:
+                return there.guest, path
+            made = await self._lives.make(spec, order, deadline_s=deadline_s)
+            if isinstance(made, Problem):
+                return made
+            refusal = await _done(
+                made, migration.expect_incoming(made, path, deadline_s=deadline_s),
+            )
+            if refusal is None:
+                return made.guest, path
+            await self._lives.undo(made, "it could not be made to wait for a migration")
+            return start_failed(spec.name, refusal.because)
+
+    async def adopt(self) -> list[Guest]:
+        return await self._lives.adopt()
+
+    async def observe(self, guest: Guest, *, deadline_s: float = 2.0) -> Observation:
+        instance = self._lives.of(guest)
+        if instance is not None:
+            return await instance.observe(deadline_s)
+        ended = self._lives.folder(guest.package).read_exit()
+        known = ended is not None and is_same_life(ended.guest, guest)
+        return Observation(state="gone", exit=ended.exit if ended and known else None)
+
+    def listen(self, guest: Guest, heard: Callable[[GuestEvent], None]) -> Callable[[], None]:
+        instance = self._lives.of(guest)
+        return instance.listen(heard) if instance else lambda: None
+
+    async def resume(self, guest: Guest, *, deadline_s: float = 5.0) -> Problem | None:
+        instance = self._lives.of(guest)
+        if instance is None:
+            return _gone(guest)
+        seen = await instance.observe(deadline_s)
+        if seen.state == "running":
+            return None
+        if seen.state == "incoming" or (guest.incoming and seen.migration != "completed"):
+            return problem(
+                "guest-not-loaded", f"package:{guest.package}",
+                what="the guest was not continued", because="its memory has not arrived completely",
+                fix="wait until the migration has completed, or destroy this copy",
+            )
+        return await _done(instance, instance.monitor.ask("cont", deadline_s=deadline_s))
+
+    async def halt(self, guest: Guest, *, deadline_s: float) -> Problem | None:
+        instance = self._lives.of(guest)
+        if instance is None:
+            return None
+        began_s = self._clock.boottime_s()
+        # Whoever stands still cannot hear the button.
+        if (await instance.observe(min(deadline_s, BUTTON_S))).state == "running":
+            pressed = instance.monitor.ask("system_powerdown", deadline_s=BUTTON_S)
+            if await _done(instance, pressed) is None:
+                left_s = deadline_s - (self._clock.boottime_s() - began_s)
+                if await instance.wait_gone(max(0.0, left_s)):
+                    return None
+        return await self.destroy(guest)
+
+    async def destroy(self, guest: Guest, *, deadline_s: float = END_S) -> Problem | None:
+        instance = self._lives.of(guest)
+        if instance is None:
+            return None
+        instance.expect_end("the guest was ended by order")
+        await instance.process.kill(deadline_s)
+        if await instance.wait_gone(deadline_s):
+            return None
+        return problem(
+            "guest-will-not-end", f"package:{guest.package}",
+            what=f"process {guest.pid} is still there {deadline_s:g} s after it was killed",
+            because="the kernel keeps it, most likely for a disk that does not answer",
+            fix="cut the node off from the package's disks, or reset the node",
+        )
+
+    async def send(
+        self, guest: Guest, *, socket_path: str, downtime_limit_ms: int,
+        bandwidth_bytes_s: int | None, deadline_s: float = 10.0,
+    ) -> Problem | None:
+        instance = self._lives.of(guest)
+        if instance is None:
+            return _gone(guest)
+        return await _done(instance, migration.send(
+            instance, socket_path=fitting(Path(socket_path)),
+            downtime_limit_ms=downtime_limit_ms, bandwidth_bytes_s=bandwidth_bytes_s,
+            deadline_s=deadline_s,
+        ))
+
+    async def tune(
+        self, guest: Guest, *, downtime_limit_ms: int | None = None, throttle: bool | None = None,
+        bandwidth_bytes_s: int | None = None,
+    ) -> Problem | None:
+        instance = self._lives.of(guest)
+        if instance is None:
+            return _gone(guest)
+        return await _done(instance, migration.tune(
+            instance, downtime_limit_ms=downtime_limit_ms, throttle=throttle,
+            bandwidth_bytes_s=bandwidth_bytes_s,
+        ))
+
+    async def progress(self, guest: Guest, *, deadline_s: float = 2.0) -> Progress | Problem:
+        instance = self._lives.of(guest)
+        if instance is None:
+            return _gone(guest)
+        try:
+            return await migration.numbers(instance, deadline_s=deadline_s)
+        except MonitorTrouble as trouble:
+            return _trouble(guest.package, trouble)
+
+    async def switch(self, guest: Guest, *, deadline_s: float = 5.0) -> Problem | None:
+        instance = self._lives.of(guest)
+        if instance is None:
+            return _gone(guest)
+        return await _done(instance, migration.switch(instance, deadline_s=deadline_s))
+
+    async def cancel(self, guest: Guest, *, deadline_s: float = 5.0) -> Observation:
+        instance = self._lives.of(guest)
+        if instance is None:
+            return await self.observe(guest)
+        return await migration.called_off(instance, deadline_s=deadline_s, clock=self._clock)
+
+    async def announce(self, guest: Guest) -> None:
+        instance = self._lives.of(guest)
+        if instance is not None:
+            await _done(instance, instance.monitor.ask("announce-self", ANNOUNCE))
+
+    async def close(self) -> None:
+        await self._lives.close()
+
+    async def _let_begin(self, instance: Instance, deadline_s: float) -> Guest | Problem:
+        """`cont`, for a guest that has never run; any other is as it should be, or somebody stopped
+        it for a reason."""
+        seen = await instance.observe(deadline_s)
+        if seen.state != "prelaunch":
+            return instance.guest
+        refusal = await _done(instance, instance.monitor.ask("cont", deadline_s=deadline_s))
+        if refusal is None:
+            return instance.guest
+        await self._lives.undo(instance, "it could not be let run")
+        return start_failed(instance.guest.package, refusal.because)
+
+
+async def _done(instance: Instance, work: Awaitable[object]) -> Problem | None:
+    try:
+        await work
+    except MonitorTrouble as trouble:
+        return _trouble(instance.guest.package, trouble)
+    return None
+
+
+def _trouble(package: str, trouble: MonitorTrouble) -> Problem:
+    if isinstance(trouble, Refused):
+        return problem(
+            "guest-refused", f"package:{package}", what="QEMU refused what it was asked",
+            because=str(trouble), fix="see what the guest is doing now, then try again",
+        )
+    return problem(
+        "guest-unanswered", f"package:{package}", what="QEMU did not answer",
+        because=str(trouble), fix="look whether the host is overloaded or a disk hangs",
+    )
+
+
+def _gone(guest: Guest) -> Problem:
+    return problem(
+        "guest-gone", f"package:{guest.package}", what="there is no such guest on this node",
+        because=f"process {guest.pid} is not there, or not held by this daemon",
+        fix="look at the package's status; it may have moved or ended",
+    )

@@ -1,0 +1,269 @@
+"""The guests this node has: making one, finding those of an earlier daemon, clearing up after one.
+
+The order of things is the point. A record names the process before the process may run; a process
+no record names has therefore never run, and is ended when it is found. A guest whose monitor is
+silent is still ours: it may be frozen (the guardian does that), and is known by its process id,
+its start time and the name on its command line.
+"""
+
+import asyncio
+import os
+import socket
+from collections import defaultdict
+from pathlib import Path
+
+from cluster.clock import Clock
+from packages.core.model import PackageSpec
+from packages.core.problem import Problem, problem
+from packages.core.values import Value, changed
+from packages.vm.driver import Exit, Guest
+from packages.vm.processes import Process
+from packages.vm.processes import command_line as running_command_line
+from packages.vm.processes import find, not_started, spawn, start_ticks
+from packages.vm.qemu.accelerators import accelerator
+from packages.vm.qemu.command_line import BINARY, Launch, command_line, console_path, identity
+from packages.vm.qemu.instance import Instance
+from packages.vm.qemu.monitor import MonitorTrouble
+from packages.vm.qemu.records import ExitRecord, GuestFolder, GuestRecord, recorded_packages
+from packages.vm.qemu.taps import make_taps, remove_taps, tap_names
+from packages.vm.socket_paths import fitting, forget
+
+ADOPT_S = 2.0
+"""For the monitors of all guests found, at once; one that is frozen answers nothing."""
+UNDO_S = 5.0
+BACKLOG = 4
+
+
+class Order(Value):
+    """Which life is to be made."""
+
+    epoch: int
+    boot_id: str
+    machine: str
+    incoming: bool
+
+
+class Lives:
+    """All instances of one run folder, by package. One turn at a time for each package."""
+
+    def __init__(self, run_folder: Path, clock: Clock) -> None:
+        self._run_folder = run_folder.absolute()
+        self._clock = clock
+        self._instances: dict[str, Instance] = {}
+        self.turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def folder(self, package: str) -> GuestFolder:
+        return GuestFolder(self._run_folder, package)
+
+    def of(self, guest: Guest) -> Instance | None:
+        """The instance of exactly this life, also for a while after its end."""
+        instance = self._instances.get(guest.package)
+        return instance if instance and is_same_life(instance.guest, guest) else None
+
+    async def there(self, package: str, order: Order) -> Instance | Problem | None:
+        """What an order to make a life meets: that very life, another one, or nothing."""
+        instance = self._instances.get(package)
+        if instance is None:
+            return None
+        if not instance.process.is_running:
+            await instance.gone.wait()
+        if instance.exit is not None:
+            del self._instances[package]
+            await instance.close()
+            return None
+        guest = instance.guest
+        wanted = (order.epoch, order.boot_id, order.incoming)
+        if (guest.epoch, guest.boot_id, guest.incoming) == wanted:
+            return instance
+        return problem(
+            "guest-already-here", f"package:{package}",
+            what="a guest of this package is on this node already",
+            because=f"process {guest.pid} belongs to epoch {guest.epoch}, asked for was epoch "
+                    f"{order.epoch}",
+            fix="halt or destroy that guest first",
+        )
+
+    async def make(
+        self, spec: PackageSpec, order: Order, *, deadline_s: float,
+    ) -> Instance | Problem:
+        """A process that answers and whose guest is stopped; or nothing is left of it."""
+        folder = self.folder(spec.name)
+        folder.make()
+        taps = tap_names(self._run_folder, spec.name, len(spec.vm.networks))
+        accel = await accelerator(spec.vm.accel, self._run_folder)
+        refusal = await make_taps(spec.name, taps, spec.vm.networks)
+        if refusal is not None:
+            return refusal
+        launch = Launch(
+            epoch=order.epoch, boot_id=order.boot_id, machine=order.machine, accel=accel,
+            folder=str(folder.path), taps=taps, incoming=order.incoming,
+        )
+        process = _spawned(spec, launch, folder)
+        if isinstance(process, OSError):
+            await remove_taps(taps)
+            return not_started(f"package:{spec.name}", BINARY, process)
+        guest = Guest(
+            package=spec.name, epoch=order.epoch, boot_id=order.boot_id, pid=process.pid,
+            start_ticks=process.start_ticks, accel=accel, machine=order.machine,
+            incoming=order.incoming,
+        )
+        record = GuestRecord(guest=guest, taps=taps)
+        folder.write_guest(record)
+        instance = Instance(record, folder, process, self._clock)
+        self._instances[spec.name] = instance
+        return await self._answering(instance, deadline_s)
+
+    async def undo(self, instance: Instance, why: str) -> None:
+        """End a guest that has not run."""
+        instance.expect_end(why)
+        await instance.process.kill(UNDO_S)
+        await instance.wait_gone(UNDO_S)
+
+    async def adopt(self) -> list[Guest]:
+        for package in recorded_packages(self._run_folder):
+            async with self.turns[package]:
+                if package not in self._instances:
+                    await self._find_again(package)
+        await self._end_nameless()
+        await asyncio.gather(*(
+            self._check_identity(instance) for instance in tuple(self._instances.values())
+        ))
+        return [each.guest for _, each in sorted(self._instances.items()) if not each.exit]
+
+    async def close(self) -> None:
+        instances = tuple(self._instances.values())
+        self._instances.clear()
+        await asyncio.gather(*(instance.close() for instance in instances))
+        for instance in instances:
+            forget(instance.folder.path)
+
+    async def _answering(self, instance: Instance, deadline_s: float) -> Instance | Problem:
+        """Wait for the monitor, or for the process to say why there will be none."""
+        opened = asyncio.create_task(instance.monitor.opened(deadline_s))
+        gone = asyncio.create_task(instance.gone.wait())
+        await asyncio.wait([opened, gone], return_when=asyncio.FIRST_COMPLETED)
+        gone.cancel()
+        await asyncio.wait([gone])
+        if instance.exit is not None:
+            opened.cancel()
+            await asyncio.wait([opened])
+            return start_failed(instance.guest.package, instance.exit.because)
+        answered = await opened
+        because = f"its monitor did not answer in {deadline_s:g} s"
+        if answered:
+            because = await self._name_machine(instance)
+        if not because:
+            return instance
+        await self.undo(instance, because)
+        return start_failed(instance.guest.package, because)
+
+    async def _name_machine(self, instance: Instance) -> str:
+        """Record the versioned type an alias such as q35 stood for; a target must be given it."""
+        if instance.guest.incoming:
+            return ""
+        try:
+            kind = await instance.monitor.ask("qom-get", {"path": "/machine", "property": "type"})
+        except MonitorTrouble as trouble:
+            return str(trouble)
+        machine = str(kind).removesuffix("-machine")
+        instance.write_record(changed(instance.guest, machine=machine))
+        return ""
+
+    async def _find_again(self, package: str) -> None:
+        folder = self.folder(package)
+        record = folder.read_guest()
+        if record is None:
+            return
+        guest = record.guest
+        process = find(guest.pid, guest.start_ticks)
+        if process and _name_of(guest) in running_command_line(guest.pid):
+            self._instances[package] = Instance(record, folder, process, self._clock)
+            return
+        if process:
+            process.close()
+        await _clear_up_after(record, folder)
+
+    async def _check_identity(self, instance: Instance) -> None:
+        """The monitor's word against the record's; silence proves nothing."""
+        if not await instance.monitor.opened(ADOPT_S):
+            return
+        try:
+            name = (await instance.monitor.ask("query-name")).get("name")
+        except MonitorTrouble:
+            return
+        if name != _name_of(instance.guest):
+            del self._instances[instance.guest.package]
+            await instance.close()
+
+    async def _end_nameless(self) -> None:
+        """A daemon that died between starting a process and recording it leaves a guest that has
+        never run. Nobody else writes a console into our folders."""
+        known = {instance.process.pid for instance in self._instances.values()}
+        prefix = f"file,id=console,path={self._run_folder}/"
+        for entry in Path("/proc").iterdir():
+            pid = int(entry.name) if entry.name.isdigit() else 0
+            if not pid or pid in known:
+                continue
+            arguments = running_command_line(pid)
+            if not arguments or not arguments[0].endswith(BINARY):
+                continue
+            if any(each.startswith(prefix) for each in arguments):
+                await _end(pid)
+
+
+def is_same_life(one: Guest, other: Guest) -> bool:
+    return (one.package, one.pid, one.start_ticks) == (other.package, other.pid, other.start_ticks)
+
+
+def start_failed(package: str, because: str) -> Problem:
+    return problem(
+        "package-start-failed", f"package:{package}", what="the guest could not be started",
+        because=because, fix="put right what QEMU complains of, then run the package again",
+    )
+
+
+def _spawned(spec: PackageSpec, launch: Launch, folder: GuestFolder) -> Process | OSError:
+    folder.clear()
+    Path(console_path(launch.folder)).touch(mode=0o600)
+    errors = os.open(folder.errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with _listener(folder.work_socket) as work, _listener(folder.emergency_socket) as emergency:
+        try:
+            return spawn(command_line(spec, launch), files={
+                2: errors, launch.work_fd: work.fileno(),
+                launch.emergency_fd: emergency.fileno(),
+            })
+        finally:
+            os.close(errors)
+
+
+def _listener(path: Path) -> socket.socket:
+    """Made here, so that whoever connects waits for QEMU instead of trying again and again, and
+    learns at once if it dies."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(fitting(path))
+    listener.listen(BACKLOG)
+    return listener
+
+
+def _name_of(guest: Guest) -> str:
+    return identity(guest.package, guest.epoch, guest.boot_id)
+
+
+async def _clear_up_after(record: GuestRecord, folder: GuestFolder) -> None:
+    """Its process ended while no daemon looked; if it powered off, that was noted before."""
+    noted = folder.read_exit()
+    if noted is None or not is_same_life(noted.guest, record.guest):
+        words = folder.last_words()
+        because = "the process ended while no daemon watched it"
+        ended = Exit(powered_off=False, because=f"{because}: {words}" if words else because)
+        folder.write_exit(ExitRecord(guest=record.guest, exit=ended))
+    folder.clear()
+    await remove_taps(record.taps)
+
+
+async def _end(pid: int) -> None:
+    started = start_ticks(pid)
+    process = find(pid, started) if started else None
+    if process:
+        await process.kill(UNDO_S)
+        process.close()

@@ -1,0 +1,91 @@
+"""What is kept on disk about each guest of this node, so that a new daemon finds it again.
+
+One folder per package in the run folder: guest.json while its process is thought to live, and
+exit.json, how the last one ended. Both are replaced in one step; a file that cannot be read counts
+as absent, since the process itself is the truth and the record only the way to it. The run folder
+lies on a tmpfs: what it tells does not outlive the processes it tells of.
+"""
+
+import os
+from pathlib import Path
+from typing import TypeVar
+
+from packages.core.values import Undecodable, Value, from_json, to_json
+from packages.vm.driver import Exit, Guest
+
+T = TypeVar("T")
+
+STDERR_TAIL_BYTES = 2000
+"""QEMU's last words are one or two lines; more would not help an operator."""
+
+
+class GuestRecord(Value):
+    """A guest and what its end has to clean up."""
+
+    guest: Guest
+    taps: tuple[str, ...]
+
+
+class ExitRecord(Value):
+    guest: Guest
+    exit: Exit
+
+
+class GuestFolder:
+    """The files of one package on this node."""
+
+    def __init__(self, run_folder: Path, package: str) -> None:
+        self.path = run_folder / package
+        self.work_socket = self.path / "qmp"
+        self.emergency_socket = self.path / "yank"
+        self.incoming_socket = self.path / "in"
+        self.errors = self.path / "qemu.log"
+        self._guest = self.path / "guest.json"
+        self._exit = self.path / "exit.json"
+
+    def make(self) -> None:
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def write_guest(self, record: GuestRecord) -> None:
+        _write(self._guest, record)
+
+    def read_guest(self) -> GuestRecord | None:
+        return _read(self._guest, GuestRecord)
+
+    def write_exit(self, record: ExitRecord) -> None:
+        _write(self._exit, record)
+
+    def read_exit(self) -> ExitRecord | None:
+        return _read(self._exit, ExitRecord)
+
+    def clear(self) -> None:
+        """After the process's end: what it said and how it ended stays, the rest goes."""
+        for path in (self._guest, self.work_socket, self.emergency_socket, self.incoming_socket):
+            path.unlink(missing_ok=True)
+
+    def last_words(self) -> str:
+        try:
+            with self.errors.open("rb") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - STDERR_TAIL_BYTES))
+                said = file.read().decode(errors="replace")
+        except OSError:
+            return ""
+        return said.strip().removeprefix("qemu-system-x86_64: ")
+
+
+def recorded_packages(run_folder: Path) -> list[str]:
+    """Those a guest may still run for, by name."""
+    return sorted(path.parent.name for path in run_folder.glob("*/guest.json"))
+
+
+def _write(path: Path, record: Value) -> None:
+    fresh = path.with_suffix(".new")
+    fresh.write_bytes(to_json(record))
+    fresh.replace(path)
+
+
+def _read(path: Path, kind: type[T]) -> T | None:
+    try:
+        return from_json(path.read_bytes(), kind)
+    except (OSError, *Undecodable):
+        return None
