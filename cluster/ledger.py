@@ -40,14 +40,15 @@ class Ledger:
     def package(self, name: str) -> PackageRecord | None:
         return self.state.packages.get(name)
 
-    def watch(self, changed: Callable[[], None]) -> None:
-        """Call `changed` after each advance of the record."""
+    def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Call `changed` after each advance of the record; returns what ends it."""
         self._watchers.append(changed)
+        return lambda: self._watchers.remove(changed)
 
     def _moved_on(self) -> None:
         for event in self._waiting:
             event.set()
-        for changed in self._watchers:
+        for changed in tuple(self._watchers):
             changed()
 
     def entry(self, kind: Callable[..., Entry], because: str, **fields: object) -> Entry:

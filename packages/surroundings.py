@@ -19,7 +19,6 @@ class Surroundings:
         may_run: Callable[[], bool], guests_changed: Callable[[], None],
         target_ready: Callable[[str, str, str], Awaitable[bool]],
         against_start: Callable[[PackageSpec], Awaitable[list[Problem]]],
-        guest_address: Callable[[PackageSpec], str | None],
     ) -> None:
         self.node = node
         self.driver = driver
@@ -34,8 +33,6 @@ class Surroundings:
         """(node, package, move) -> its agent answers and its guest waits for this move."""
         self.against_start = against_start
         """Why a package may not start here: its disks, switches, memory."""
-        self.guest_address = guest_address
-        """Where monitors without a host of their own find the guest."""
 
 
 class Body:

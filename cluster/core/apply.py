@@ -14,12 +14,13 @@ from packages.core.problem import Problem
 from packages.core.values import changed
 
 
-def _noted(state: State, _: entries.Noted) -> State | Problem:
+def _noted(state: State, _: entries.Noted | entries.StrayEnded) -> State | Problem:
     return state
 
 
 RULES: dict[type[entries.Entry], Callable[..., State | Problem]] = {
     entries.Noted: _noted,
+    entries.CoordinatorBegan: membership.coordinator_began,
     entries.ClusterFormed: membership.cluster_formed,
     entries.ClusterRun: membership.cluster_run,
     entries.ClusterHalted: membership.cluster_halted,
@@ -41,6 +42,7 @@ RULES: dict[type[entries.Entry], Callable[..., State | Problem]] = {
     entries.GuestStarted: runs.guest_started,
     entries.GuestFailed: runs.guest_failed,
     entries.GuestReleased: runs.guest_released,
+    entries.StrayEnded: _noted,
     entries.MoveOpened: moves.move_opened,
     entries.MoveLanded: moves.move_entry,
     entries.MoveFrozen: moves.move_entry,

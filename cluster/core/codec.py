@@ -8,7 +8,7 @@ are missing. An entry of a kind it does not know is refused, the same on every n
 from cluster.core.entries import AnyEntry, Entry
 from cluster.core.model import Event, NodeRecord, Outcome, PackageRecord, State
 from cluster.core.model import with_node, with_package
-from packages.core.values import Map, Undecodable, Value, changed, from_msgpack, to_msgpack
+from packages.core.values import Map, Undecodable, Value, from_msgpack, to_msgpack
 
 VERSION = b"\x01"
 
@@ -23,6 +23,7 @@ class Snapshot(Value):
     name: str
     running: bool
     config_text: str
+    coordinator_term: int
     nodes: list[NodeRecord]
     packages: list[PackageRecord]
     outcomes: list[Outcome]
@@ -49,6 +50,7 @@ def decode_entry(raw: bytes) -> Entry:
 def encode_state(state: State) -> bytes:
     return VERSION + to_msgpack(Snapshot(
         name=state.name, running=state.running, config_text=state.config_text,
+        coordinator_term=state.coordinator_term,
         nodes=[state.nodes[name] for name in sorted(state.nodes)],
         packages=[state.packages[name] for name in sorted(state.packages)],
         outcomes=[state.outcomes[state.outcome_at[at]] for at in sorted(state.outcome_at)
@@ -67,6 +69,7 @@ def decode_state(raw: bytes) -> State:
         raise Garbled(str(error)) from error
     state = State(
         name=kept.name, running=kept.running, config_text=kept.config_text,
+        coordinator_term=kept.coordinator_term,
         outcomes=Map({each.entry: each for each in kept.outcomes}),
         outcome_at=Map({each.index: each.entry for each in kept.outcomes}),
         events=Map(dict(kept.events)), next_event=kept.next_event, applied=kept.applied,
@@ -75,4 +78,4 @@ def decode_state(raw: bytes) -> State:
         state = with_node(state, node)
     for package in kept.packages:
         state = with_package(state, package)
-    return changed(state)
+    return state

@@ -20,6 +20,7 @@ class Knowledge(Value):
     """What the coordinator alone knows, as of now."""
 
     now_ms: int
+    term: int
     heard: frozenset[str]
     """Nodes whose lease was asked for within the time after which one is suspected."""
     dead: Mapping[str, str]
@@ -48,6 +49,7 @@ def _deaths(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]:
         found.append(entries.NodeFailed(
             id=mint(), at_ms=known.now_ms, by=BY, because=because, node=name,
             incarnation=node.incarnation, proof=Proof(kind="lease", because=because),
+            term=known.term,
         ))
     return found
 

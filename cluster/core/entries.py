@@ -24,6 +24,14 @@ class Noted(Entry, tag="noted"):
     """Changes nothing; its commit shows that the log answers."""
 
 
+class CoordinatorBegan(Entry, tag="coordinator-began"):
+    """A leader begins to coordinate. What an earlier one wanted to declare from silence is
+    refused from here on: it rests on a promise to grant no lease that this one never gave."""
+
+    node: str
+    term: int
+
+
 class ClusterFormed(Entry, tag="cluster-formed"):
     """The cluster file as applied; its nodes are the members."""
 
@@ -64,6 +72,8 @@ class NodeFailed(Entry, tag="node-failed"):
     node: str
     incarnation: str
     proof: Proof
+    term: int | None = None
+    """The coordinator's, for a proof by lease."""
 
 
 class NodeHalted(Entry, tag="node-halted"):
@@ -172,6 +182,14 @@ class GuestReleased(Entry, tag="guest-released"):
     powered_off: bool = False
 
 
+class StrayEnded(Entry, tag="stray-ended"):
+    """A node found a guest that the record does not give to it, and has ended it."""
+
+    node: str
+    package: str
+    epoch: int
+
+
 class MoveOpened(Entry, tag="move-opened"):
     move: str
     package: str
@@ -240,9 +258,9 @@ class MoveReturned(Entry, tag="move-returned"):
 
 
 AnyEntry = Union[
-    Noted, ClusterFormed, ClusterRun, ClusterHalted, NodeJoined, NodeFailed, NodeHalted, NodeRun,
-    NodeDraining, NodeEmptied, NodeStuck, NodeResumed, PackageApplied, PackageDeleted,
+    Noted, CoordinatorBegan, ClusterFormed, ClusterRun, ClusterHalted, NodeJoined, NodeFailed,
+    NodeHalted, NodeRun, NodeDraining, NodeEmptied, NodeStuck, NodeResumed, PackageApplied, PackageDeleted,
     PackageAssigned, PackageHalted, SwitchingSet, MaintenanceSet, HoldEnded, GuestStarted,
-    GuestFailed, GuestReleased, MoveOpened, MoveLanded, MoveFrozen, MoveAbortAsked, MoveAborting,
-    MoveAborted, MoveCommitted, MoveThawed, MoveReturned,
+    GuestFailed, GuestReleased, StrayEnded, MoveOpened, MoveLanded, MoveFrozen, MoveAbortAsked,
+    MoveAborting, MoveAborted, MoveCommitted, MoveThawed, MoveReturned,
 ]

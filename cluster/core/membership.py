@@ -12,6 +12,12 @@ from packages.core.problem import Problem, problem
 from packages.core.values import changed
 
 
+def coordinator_began(state: State, entry: entries.CoordinatorBegan) -> State | Problem:
+    if entry.term <= state.coordinator_term:
+        return refusals.stale_order("cluster", "A later coordinator has begun.")
+    return changed(state, coordinator_term=entry.term)
+
+
 def cluster_formed(state: State, entry: entries.ClusterFormed) -> State | Problem:
     gone = [name for name in state.nodes if name not in entry.nodes]
     for name in sorted(gone):
@@ -87,6 +93,8 @@ def node_failed(state: State, entry: entries.NodeFailed) -> State | Problem:
         return refusals.stale_order(
             f"node:{entry.node}", f"It is {node.state}, or has come back since.",
         )
+    if entry.term is not None and entry.term != state.coordinator_term:
+        return refusals.stale_order(f"node:{entry.node}", "A later coordinator has begun.")
     state = with_node(state, changed(
         node, state="failed", since_ms=entry.at_ms, because=entry.because, proof=entry.proof,
         stuck=(),

@@ -191,6 +191,8 @@ class State(Value):
     running: bool = True
     """False after `cluster halt`: nothing is started until `cluster run`."""
     config_text: str = ""
+    coordinator_term: int = 0
+    """The term of the leader that coordinates; only it may call a node dead by its lease."""
     nodes: Map[str, NodeRecord] = Map()
     packages: Map[str, PackageRecord] = Map()
     placed: Map[str, Map[str, bool]] = Map()

@@ -98,3 +98,11 @@ def cluster_halted(name: str) -> Problem:
         "cluster-halted", f"cluster:{name}", what="Nothing is started.",
         because="The cluster was halted by an operator.", fix="vmsg cluster run",
     )
+
+
+def no_target(package: str, nodes: tuple[str, ...]) -> Problem:
+    return problem(
+        "no-node-available", f"package:{package}", what=f"No node can take package {package}.",
+        because=f"None of {', '.join(nodes)} is up, eligible and not being emptied.",
+        fix="Start or resume one of them; the package runs on meanwhile.",
+    )

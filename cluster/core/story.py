@@ -1,13 +1,15 @@
 """Each change worded once, from (before, after, entry): log, history, metrics and dashboard are
 views of this. PURE."""
 
-from cluster.core.entries import Entry, MoveFrozen, MoveLanded
+from cluster.core.entries import Entry, MoveFrozen, MoveLanded, StrayEnded
 from cluster.core.model import Event, MoveRecord, NodeRecord, PackageRecord, State
 
 
 def tell(before: State, after: State, entry: Entry, index: int) -> list[Event]:
     """The events of one entry, in a fixed order: cluster, nodes, packages."""
     told = _cluster(before, after)
+    if isinstance(entry, StrayEnded):
+        told.append(_event(f"node:{entry.node}", f"stray guest of {entry.package} ended"))
     if before.nodes is not after.nodes:
         for name in sorted(set(before.nodes) | set(after.nodes)):
             told += _node(name, before.nodes.get(name), after.nodes.get(name))

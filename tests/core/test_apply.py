@@ -77,7 +77,7 @@ class Story:
         return type(found) if found else None
 
     def knowledge(self, **fields: object) -> Knowledge:
-        return Knowledge(**{"now_ms": self.now_ms, "heard": frozenset({"n1", "n2", "n3"}),
+        return Knowledge(**{"now_ms": self.now_ms, "term": 0, "heard": frozenset({"n1", "n2", "n3"}),
                             "dead": {}, **fields})
 
 

@@ -1,0 +1,168 @@
+"""The daemon's share of leases: asking for one each heartbeat, and, on the leader, granting them.
+
+The arithmetic and its proof stand in `lease.py`. What must never happen here: a grant to a node
+that is not in the record as taking part with this very incarnation; a grant by a leader whose
+beginning is not yet in the record.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from cluster.clock import Clock
+from cluster.config.schema import Timings
+from cluster.core.entries import CoordinatorBegan
+from cluster.core.model import UP
+from cluster.ledger import Ledger
+from cluster.nodes.lease import LeaseBook, new_lease_book, new_lease_holder
+from packages.core.values import Map, changed
+
+log = logging.getLogger(__name__)
+
+AskLeader = Callable[[str, int], Awaitable[float | None]]
+"""(leader, number) -> what it grants, in seconds."""
+
+
+class Tenant:
+    """The node's side: asks, and tells the guardian how long guests may run."""
+
+    def __init__(
+        self, *, node: str, timings: Timings, clock: Clock, ledger: Ledger, ask: AskLeader,
+        renewed: Callable[[float], None],
+    ) -> None:
+        self._node, self._timings, self._clock, self._ledger = node, timings, clock, ledger
+        self._ask, self._renewed = ask, renewed
+        self._holder = new_lease_holder(lease_s=timings.lease_s, token=clock.token())
+        self._asking: set[asyncio.Task[None]] = set()
+
+    @property
+    def expiry_s(self) -> float:
+        return self._holder.expiry_s
+
+    def holds(self) -> bool:
+        """Whether guests may run here at this instant."""
+        return not self._holder.is_over(self._clock.boottime_s())
+
+    async def run(self) -> None:
+        while True:
+            leader = self._ledger.replica.leader()
+            if leader is not None:
+                # Not awaited: a slow answer must not delay the next request.
+                task = asyncio.ensure_future(self._once(leader))
+                self._asking.add(task)
+                task.add_done_callback(self._asking.discard)
+            await asyncio.sleep(self._timings.heartbeat_s)
+
+    async def _once(self, leader: str) -> None:
+        self._holder, number = self._holder.ask(self._clock.boottime_s())
+        remaining_s = await self._ask(leader, number)
+        if remaining_s is None:
+            return
+        before = self._holder.expiry_s
+        self._holder = self._holder.answered(number, remaining_s)
+        if self._holder.expiry_s > before:
+            self._renewed(self._holder.expiry_s)
+
+
+class Landlord:
+    """The leader's side: one book for each leadership, and what it proves."""
+
+    def __init__(self, *, node: str, timings: Timings, clock: Clock, ledger: Ledger) -> None:
+        self._node, self._timings, self._clock, self._ledger = node, timings, clock, ledger
+        self._book: LeaseBook | None = None
+        self._term = 0
+        self._condemned: dict[str, str] = {}
+        """Nodes about to be declared dead, with the incarnation that is."""
+
+    def grant(self, node: str, incarnation: str) -> float | None:
+        """What is left of the asker's lease, counted from its sending; None: nothing is granted."""
+        received_at_s = self._clock.boottime_s()
+        book = self._opened()
+        record = self._ledger.state.nodes.get(node)
+        if book is None or record is None:
+            return None
+        if record.state not in UP or record.incarnation != incarnation:
+            heard = book.heard_at_s.set(node, received_at_s)
+            self._book = changed(book, heard_at_s=heard)
+            return None
+        if node in book.stopped and self._condemned.get(node) != incarnation:
+            book = book.resume_granting(node)
+        self._book, remaining_s = book.answer(
+            node, received_at_s=received_at_s,
+            quorum_at_s=self._ledger.replica.quorum_at_s(),
+        )
+        return remaining_s
+
+    def _opened(self) -> LeaseBook | None:
+        """The book of this leadership, once its beginning is in the record."""
+        replica = self._ledger.replica
+        if not replica.is_leader():
+            self._book = None
+            return None
+        term = replica.term()
+        if self._ledger.state.coordinator_term != term:
+            return None
+        if self._book is None or self._term != term:
+            self._term, self._condemned = term, {}
+            dead = frozenset(
+                name for name, node in self._ledger.state.nodes.items() if node.state not in UP)
+            self._book = new_lease_book(
+                elected_at_s=replica.elected_at_s(), lease_s=self._timings.lease_s,
+                margin_s=self._timings.margin_s, dead=dead,
+            )
+        return self._book
+
+    async def begin(self) -> bool:
+        """Have this leadership in the record; True once it is."""
+        replica, term = self._ledger.replica, self._ledger.replica.term()
+        if self._ledger.state.coordinator_term == term:
+            return True
+        refused = await self._ledger.say(
+            CoordinatorBegan, "it was elected", deadline_s=2.0, node=self._node, term=term)
+        return refused is None and replica.is_leader() and replica.term() == term
+
+    def heard(self) -> frozenset[str]:
+        """Nodes that asked within the time after which one is suspected."""
+        book, now_s = self._opened(), self._clock.boottime_s()
+        if book is None:
+            return frozenset()
+        return frozenset(
+            name for name, at_s in book.heard_at_s.items()
+            if now_s - at_s <= self._timings.suspect_s
+        )
+
+    def settled(self) -> bool:
+        """Whether silence already says something: a new leader has not been asked by anyone."""
+        book = self._opened()
+        if book is None:
+            return False
+        return self._clock.boottime_s() >= book.elected_at_s + self._timings.suspect_s
+
+    def condemn(self) -> Map[str, str]:
+        """Nodes whose lease is proven over, with the words for it. Granting to them stops here,
+        before anybody hears of it."""
+        book, now_s = self._opened(), self._clock.boottime_s()
+        if book is None:
+            return Map()
+        found: dict[str, str] = {}
+        for name, record in sorted(self._ledger.state.nodes.items()):
+            if record.state not in UP or name == self._node:
+                continue
+            if now_s < book.dead_after_s(name):
+                continue
+            book = book.stop_granting(name)
+            self._condemned[name] = record.incarnation
+            silent_s = now_s - book.silent_since_s(name)
+            found[name] = (
+                f"silent for {silent_s:.1f} s; its lease of {self._timings.lease_s:g} s and the "
+                f"margin of {self._timings.margin_s:g} s are over"
+            )
+        self._book = book
+        return Map(found)
+
+    def pardon(self) -> None:
+        """What was refused is not true any more: nodes heard again are granted to again."""
+        self._condemned = {
+            name: incarnation for name, incarnation in self._condemned.items()
+            if self._ledger.state.nodes[name].state not in UP
+        } if self._condemned else {}

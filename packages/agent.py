@@ -1,0 +1,324 @@
+"""The agent of one package on one node: it does what the record wants of this node, again and
+again, and says what came of it.
+
+Doing a duty twice is harmless, so there is no memory of what was done: the agent looks at the
+duty and at the guest. What must never happen here: a guest let run without a good lease, or kept
+when the record gives it to somebody else.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from cluster.core import duties, entries
+from cluster.core.duties import AnyDuty, duty as duty_of
+from packages import arrival
+from packages.core.model import PackageSpec
+from packages.core.problem import Problem, problem
+from packages.departure import Departure
+from packages.monitors.runner import MonitorRunner
+from packages.surroundings import Body, Surroundings
+from packages.vm.driver import Guest, GuestEvent
+from packages.watching import start_watch
+
+log = logging.getLogger(__name__)
+
+LOOK_AGAIN_S = 2.0
+"""Everything that matters wakes the agent; this catches what no event told."""
+
+
+class PackageAgent:
+    def __init__(self, name: str, around: Surroundings) -> None:
+        self.name = name
+        self.around = around
+        self.body = Body()
+        self.watch: MonitorRunner | None = None
+        self.failure: Problem | None = None
+        self._news = asyncio.Event()
+        self._deafen: Callable[[], None] | None = None
+        self._landed_for: str | None = None
+        self._revived: tuple[str, int] | None = None
+        self._do: dict[type[Any], Callable[[Any], Awaitable[None]]] = {
+            duties.Start: self._start, duties.Keep: self._keep, duties.Halt: self._halt,
+            duties.Destroy: self._destroy, duties.Leave: self._leave, duties.Send: self._send,
+            duties.Receive: self._receive, duties.Claim: self._claim, duties.Thaw: self._thaw,
+            duties.Hold: self._hold,
+        }
+
+    def adopt(self, guest: Guest) -> None:
+        """A guest found on this node after a restart of the daemon."""
+        self._hold_guest(guest)
+        self.wake()
+
+    def wake(self) -> None:
+        self._news.set()
+
+    @property
+    def guarded(self) -> Guest | None:
+        """The guest the guardian answers for; a detached one is nobody's."""
+        wanted = self._duty()
+        return None if isinstance(wanted, duties.Leave) else self.body.guest
+
+    async def end_foreign(self) -> None:
+        """End a guest that is not this node's, before the node joins."""
+        await self._drop_guest()
+
+    async def run(self) -> None:
+        while True:
+            self._news.clear()
+            try:
+                await self._once()
+            except asyncio.CancelledError:
+                raise
+            except Exception:  # one package's bug must not end the others' agents
+                log.exception("agent of %s", self.name)
+                await asyncio.sleep(LOOK_AGAIN_S)
+            try:
+                await asyncio.wait_for(self._news.wait(), LOOK_AGAIN_S)
+            except TimeoutError:
+                continue
+
+    async def close(self) -> None:
+        """Stop watching; the guest runs on."""
+        await self._stop_watch()
+        if self._deafen is not None:
+            self._deafen()
+            self._deafen = None
+
+    def _duty(self) -> AnyDuty | None:
+        record = self.around.ledger.package(self.name)
+        return duty_of(record, self.around.node) if record is not None else None
+
+    async def _once(self) -> None:
+        wanted = self._duty()
+        if self._landed_for is not None and getattr(wanted, "move", None) is None:
+            landed_for, self._landed_for = self._landed_for, None
+            await arrival.leave(self.around, self.body, landed_for)
+        if wanted is None:
+            await self._end_stray()
+        else:
+            await self._do[type(wanted)](wanted)
+
+    # the guest in hand
+
+    def _hold_guest(self, guest: Guest) -> None:
+        if self._deafen is not None:
+            self._deafen()
+        self.body.guest = guest
+        self._deafen = self.around.driver.listen(guest, self._heard)
+        self.around.guests_changed()
+
+    def _heard(self, event: GuestEvent) -> None:
+        if event.kind in ("gone", "powered-off", "io-error", "panicked", "watchdog"):
+            self.wake()
+
+    async def _drop_guest(self) -> bool:
+        """End the guest and see it dead."""
+        await self._stop_watch()
+        if self.body.guest is not None:
+            refused = await self.around.driver.destroy(self.body.guest)
+            if refused is not None:
+                log.error("%s: %s %s", self.name, refused.what, refused.because)
+                return False
+        self._forget_guest()
+        return True
+
+    def _forget_guest(self) -> None:
+        if self._deafen is not None:
+            self._deafen()
+            self._deafen = None
+        self.body.guest = None
+        self.around.guests_changed()
+
+    async def _end_stray(self) -> None:
+        guest = self.body.guest
+        if guest is None:
+            return
+        record = self.around.ledger.package(self.name)
+        expected = guest.incoming or (
+            record is not None and record.not_runnable_on == self.around.node)
+        if await self._drop_guest() and not expected:
+            await self.around.ledger.say(
+                entries.StrayEnded, "the record does not give it to this node",
+                node=self.around.node, package=self.name, epoch=guest.epoch,
+            )
+
+    # watching
+
+    def _fails(self, failure: Problem) -> None:
+        self.failure = failure
+        self.wake()
+
+    async def _watched(self, spec: PackageSpec, *, grace: bool) -> None:
+        if self.watch is None and self.body.guest is not None:
+            self.failure = None
+            self.watch = start_watch(
+                spec, self.body.guest, driver=self.around.driver, node=self.around.node,
+                clock=self.around.clock, heard=self._fails, grace=grace,
+            )
+
+    async def _stop_watch(self) -> None:
+        watch, self.watch = self.watch, None
+        self.failure = None
+        if watch is not None:
+            await watch.stop()
+
+    # duties
+
+    async def _start(self, duty: duties.Start) -> None:
+        guest = self.body.guest
+        if guest is not None and guest.epoch != duty.epoch:
+            if not await self._drop_guest():
+                return
+            guest = None
+        if guest is None:
+            if not self.around.may_run():
+                return
+            refused = await self.around.against_start(duty.spec)
+            made = refused[0] if refused else await self.around.driver.start(
+                duty.spec, epoch=duty.epoch, boot_id=duty.boot_id,
+                deadline_s=duty.spec.start_timeout_s,
+            )
+            if isinstance(made, Problem):
+                await self._say_failed(duty, made)
+                return
+            self._hold_guest(made)
+            guest = made
+        await self._watched(duty.spec, grace=True)
+        await self.around.ledger.say(
+            entries.GuestStarted, f"started on {self.around.node}", package=self.name,
+            epoch=duty.epoch, node=self.around.node, machine=guest.machine,
+        )
+
+    async def _keep(self, duty: duties.Keep | duties.Send) -> None:
+        guest = self.body.guest
+        if guest is not None and guest.epoch != duty.epoch:
+            if not await self._taken_back(guest, duty):
+                return
+            guest = self.body.guest
+        if guest is None:
+            await self._say_failed(duty, self._gone("there is no guest of this epoch here"))
+            return
+        seen = await self.around.driver.observe(guest)
+        if seen.state == "gone":
+            await self._ended(duty, seen.exit.because if seen.exit else "its process is gone",
+                              powered_off=bool(seen.exit and seen.exit.powered_off))
+            return
+        if seen.state == "shutdown":
+            await self._ended(duty, "the guest powered itself off", powered_off=True)
+            return
+        if isinstance(duty, duties.Keep) and self._revived != (guest.boot_id, duty.epoch):
+            await self._revive(guest, seen.state)
+            self._revived = (guest.boot_id, duty.epoch)
+        await self._watched(duty.spec, grace=False)
+        if self.failure is not None and not duty.maintenance:
+            await self._say_failed(duty, self.failure)
+
+    async def _revive(self, guest: Guest, state: str) -> None:
+        """A guest that stands although the record says it runs here: a move that ended left it
+        so, or a restart of the daemon fell into one."""
+        if state == "switchover":
+            state = (await self.around.driver.cancel(guest)).state
+        if state in ("postmigrate", "paused", "prelaunch") and self.around.may_run():
+            await self.around.driver.resume(guest)
+
+    async def _taken_back(self, guest: Guest, duty: duties.Keep | duties.Send) -> bool:
+        """The target's copy died before it ran: this copy of the same life is the last again."""
+        seen = await self.around.driver.observe(guest)
+        if guest.boot_id == duty.boot_id and seen.state == "postmigrate":
+            again = await self.around.driver.relabel(guest, epoch=duty.epoch)
+            if isinstance(again, Problem):
+                log.error("%s: %s", self.name, again.because)
+                return False
+            self._hold_guest(again)
+            return True
+        return await self._drop_guest()
+
+    async def _ended(
+        self, duty: duties.Keep | duties.Send, because: str, *, powered_off: bool,
+    ) -> None:
+        if not powered_off:
+            await self._say_failed(duty, self._gone(because))
+            return
+        if await self._drop_guest():
+            await self._say_released(duty, powered_off=True)
+
+    def _gone(self, because: str) -> Problem:
+        return problem(
+            "guest-gone", f"package:{self.name}", what="The guest's process is gone.",
+            because=because, fix="The package is restarted; nothing needs to be done.",
+        )
+
+    async def _say_failed(self, duty: AnyDuty, failure: Problem) -> None:
+        self.failure = None
+        await self.around.ledger.say(
+            entries.GuestFailed, failure.what, package=self.name, epoch=duty.epoch,
+            node=self.around.node, problem=failure,
+        )
+
+    async def _say_released(self, duty: AnyDuty, *, powered_off: bool = False) -> None:
+        await self.around.ledger.say(
+            entries.GuestReleased, f"gone from {self.around.node}", package=self.name,
+            epoch=duty.epoch, node=self.around.node, powered_off=powered_off,
+        )
+
+    async def _halt(self, duty: duties.Halt) -> None:
+        await self._stop_watch()
+        if self.body.guest is not None:
+            refused = await self.around.driver.halt(
+                self.body.guest, deadline_s=duty.spec.halt_timeout_s)
+            if refused is not None:
+                log.error("%s: %s %s", self.name, refused.what, refused.because)
+                return
+            self._forget_guest()
+        await self._say_released(duty)
+
+    async def _destroy(self, duty: duties.Destroy) -> None:
+        if await self._drop_guest():
+            await self._say_released(duty)
+
+    async def _leave(self, duty: duties.Leave) -> None:
+        if self.watch is not None:
+            await self._stop_watch()
+            self.around.guests_changed()
+
+    async def _send(self, duty: duties.Send) -> None:
+        await self._keep(duty)
+        if self.body.guest is None or self._duty() != duty:
+            return
+        await Departure(
+            self.around, self.body, duty, watch=self.watch,
+            trouble=lambda: None if duty.maintenance else self.failure,
+        ).run()
+        self._revived = None
+        self.wake()
+
+    async def _receive(self, duty: duties.Receive) -> None:
+        self._landed_for = duty.move.id
+        await arrival.receive(self.around, self.body, duty)
+        if self.body.guest is not None and self._deafen is None:
+            self._hold_guest(self.body.guest)
+
+    async def _claim(self, duty: duties.Claim) -> None:
+        self._landed_for = duty.move.id
+        await arrival.claim(self.around, self.body, duty)
+
+    async def _thaw(self, duty: duties.Thaw) -> None:
+        self._landed_for = duty.move.id
+        thawing = arrival.Thawing(self.around, self.body, duty)
+        if not await thawing.run():
+            self.wake()
+            return
+        assert self.body.guest is not None
+        await self._watched(duty.spec, grace=False)
+        announcing = asyncio.ensure_future(self.around.driver.announce(self.body.guest))
+        await self.around.ledger.say(
+            entries.MoveThawed, f"runs on {self.around.node}", move=duty.move.id,
+            package=self.name, resumed_at_ms=thawing.resumed_at_ms,
+            monitored_at_ms=float(self.around.clock.wall_ms()),
+        )
+        await announcing
+
+    async def _hold(self, duty: duties.Hold) -> None:
+        await self._stop_watch()

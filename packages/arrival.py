@@ -1,0 +1,167 @@
+"""The target's side of a move: a paused guest behind a landing, then the thaw.
+
+What must never happen here: the guest let run before the record gives it to this node, or given
+back after it may have run.
+"""
+
+import asyncio
+import logging
+
+from cluster.core import entries
+from cluster.core.duties import Claim, Receive, Thaw
+from cluster.core.model import Landing
+from packages.core.move_recovery import target_answer
+from packages.core.problem import Problem, problem
+from packages.surroundings import Body, Surroundings
+from packages.vm.driver import GuestEvent
+
+log = logging.getLogger(__name__)
+
+LOADED_S = 5.0
+"""A target that was sent everything says so within milliseconds."""
+
+
+async def receive(around: Surroundings, body: Body, duty: Receive) -> None:
+    """Make the guest and its landing, once for each move, and watch that it stays."""
+    move = duty.move
+    if move.stage == "opened" and body.arrived_for != move.id:
+        refused = await _prepare(around, body, duty)
+        if refused is not None:
+            await _ask_for_end(around, duty, f"{around.node} cannot take it: {refused.because}")
+        return
+    guest = body.guest
+    if guest is None or guest.epoch != duty.epoch:
+        await _ask_for_end(around, duty, f"the copy on {around.node} is gone")
+        return
+    seen = await around.driver.observe(guest)
+    if seen.state == "gone":
+        await _ask_for_end(around, duty, f"the copy on {around.node} died")
+
+
+async def _prepare(around: Surroundings, body: Body, duty: Receive) -> Problem | None:
+    move = duty.move
+    if body.guest is not None:
+        await around.driver.destroy(body.guest)
+        body.guest = None
+    made = await around.driver.receive(
+        duty.spec, epoch=duty.epoch, boot_id=duty.boot_id, machine=move.machine,
+        deadline_s=duty.spec.phase_timeouts.init_s,
+    )
+    if isinstance(made, Problem):
+        return made
+    body.guest, socket_path = made
+    body.arrived_for, body.let_run = move.id, False
+    around.guests_changed()
+    landing = await around.carrier.land(move.id, socket_path=socket_path, source=move.source)
+    if isinstance(landing, Problem):
+        return landing
+    return await around.ledger.say(
+        entries.MoveLanded, f"{around.node} is ready", move=move.id, package=duty.package,
+        landing=Landing(address=landing.address, port=landing.port, token=landing.token),
+    )
+
+
+async def _ask_for_end(around: Surroundings, duty: Receive, because: str) -> None:
+    if duty.move.abort_because is None:
+        await around.ledger.say(
+            entries.MoveAbortAsked, because, move=duty.move.id, package=duty.package,
+        )
+
+
+async def leave(around: Surroundings, body: Body, move: str) -> None:
+    """The move is not ours any more: close its landing."""
+    body.arrived_for = None
+    await around.carrier.end(move)
+
+
+async def claim(around: Surroundings, body: Body, duty: Claim) -> None:
+    """The source is lost in the switch: say whether the whole memory is here (rule 3)."""
+    move = duty.move
+    guest = body.guest
+    state = "gone"
+    if guest is not None and guest.epoch == duty.epoch:
+        state = (await around.driver.observe(guest)).state
+    answer = target_answer(state)
+    if answer == "wait":
+        return
+    if answer == "claim":
+        await around.ledger.say(
+            entries.MoveCommitted, f"{move.source} is lost and the whole memory is here",
+            move=move.id, package=duty.package, figures=move.figures,
+        )
+        return
+    if guest is not None:
+        await around.driver.destroy(guest)
+        body.guest = None
+        around.guests_changed()
+    because = f"{move.source} was lost and the copy on {around.node} was not complete"
+    await around.ledger.say(
+        entries.MoveAborted, because, move=move.id, package=duty.package, problem=problem(
+            "move-failed", f"package:{duty.package}",
+            what=f"Package {duty.package} was not moved; its memory is lost.", because=because,
+            fix="It is started anew from its disks; nothing needs to be done.",
+        ),
+    )
+
+
+class Thawing:
+    """Let the guest run, and say when it did."""
+
+    def __init__(self, around: Surroundings, body: Body, duty: Thaw) -> None:
+        self.around, self.body, self.duty = around, body, duty
+        self.resumed_at_ms: float | None = None
+
+    def _heard(self, event: GuestEvent) -> None:
+        if event.kind == "resumed":
+            self.resumed_at_ms = event.at_ms
+
+    async def run(self) -> bool:
+        """True when the guest runs; else the record was told why not, or the next look decides."""
+        guest = self.body.guest
+        if guest is None or guest.epoch != self.duty.epoch:
+            await self._lost("there is no guest here")
+            return False
+        deafen = self.around.driver.listen(guest, self._heard)
+        try:
+            return await self._let_run()
+        finally:
+            deafen()
+
+    async def _let_run(self) -> bool:
+        assert self.body.guest is not None
+        guest, driver = self.body.guest, self.around.driver
+        end_s = self.around.clock.boottime_s() + LOADED_S
+        while self.around.clock.boottime_s() < end_s:
+            if not self.around.may_run():
+                return False
+            self.body.let_run = True
+            if await driver.resume(guest) is None:
+                if self.resumed_at_ms is None:
+                    self.resumed_at_ms = float(self.around.clock.wall_ms())
+                return True
+            seen = await driver.observe(guest)
+            if seen.state == "gone":
+                await self._lost("the guest died before it ran")
+                return False
+            if seen.state == "running":
+                self.resumed_at_ms = self.resumed_at_ms or float(self.around.clock.wall_ms())
+                return True
+            self.body.let_run = False
+            await asyncio.sleep(0.001)
+        return False
+
+    async def _lost(self, because: str) -> None:
+        """Only an agent that made the guest and never let it run may give the package back."""
+        move = self.duty.move
+        if self.body.arrived_for == move.id and not self.body.let_run:
+            await self.around.ledger.say(
+                entries.MoveReturned, because, move=move.id, package=self.duty.package)
+            return
+        await self.around.ledger.say(
+            entries.GuestFailed, because, package=self.duty.package, epoch=self.duty.epoch,
+            node=self.around.node, problem=problem(
+                "guest-gone", f"package:{self.duty.package}",
+                what="The guest is gone after its move.", because=because,
+                fix="It is restarted; nothing needs to be done.",
+            ),
+        )

@@ -1,0 +1,414 @@
+"""The source's side of a move: a table of steps, each naming the next.
+
+The record holds the stage, the guest's hypervisor the rest, so that an agent that was restarted
+takes the move up where it stands (`packages.core.move_recovery`). The point of no return is the
+step `commit`. What must never happen here: the guest continued after the commit; a switch that
+has begun called off before the abort was agreed (a target could then be given stale memory).
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from cluster.core import entries
+from cluster.core.duties import Send
+from cluster.core.model import Figures, MoveRecord
+from packages.core.move_policy import FIRST_LIMIT_MS, Numbers, advise
+from packages.core.move_policy import forecast_freeze_ms, forecast_total_ms
+from packages.core.move_recovery import SourceStep, source_step
+from packages.core.problem import Problem, problem
+from packages.core.values import changed, plain
+from packages.monitors.runner import MonitorRunner
+from packages.surroundings import Body, Surroundings
+from packages.vm.carrier import Landing
+from packages.vm.driver import Guest, GuestEvent, Progress
+
+log = logging.getLogger(__name__)
+
+LOG_ANSWERS_S = 0.6
+"""A commit takes 1-2 ms; a starved machine may stall for half a second. What takes longer is an
+election, and is not waited out with the guest standing."""
+LOOK_S = 0.1
+"""Between two looks at a copy's numbers; everything urgent comes as an event."""
+RESUMED_GRACE_S = 2.0
+"""A guest continued at the source has stood for less than a second: it needs little time."""
+
+
+class Departure:
+    """One attempt to take one move forward; `run` returns when the record has moved on."""
+
+    def __init__(
+        self, around: Surroundings, body: Body, duty: Send, *, watch: MonitorRunner | None,
+        trouble: Callable[[], Problem | None],
+    ) -> None:
+        assert body.guest is not None
+        self.around, self.body, self.duty, self.watch = around, body, duty, watch
+        self.guest: Guest = body.guest
+        self.move: MoveRecord = duty.move
+        self.trouble = trouble
+        self.switching = False
+        self.problem: Problem | None = None
+        self.figures = Figures()
+        self.seen: dict[str, float] = {}
+        self.news = asyncio.Event()
+        self.copy_began_ms = 0.0
+        self.limit_ms = min(FIRST_LIMIT_MS, duty.spec.freeze_budget_ms)
+        self.throttled_at_s: float | None = None
+        self.percent = 0.0
+        self.steps: dict[SourceStep, Callable[[], Awaitable[SourceStep | None]]] = {
+            "land": self._land, "send": self._send, "copy": self._copy, "quiesce": self._quiesce,
+            "complete": self._complete, "commit": self._commit, "abort": self._abort,
+            "lost": self._lost,
+        }
+
+    async def run(self) -> None:
+        deafen = self.around.driver.listen(self.guest, self._heard)
+        forget = self.around.ledger.watch(self.news.set)
+        try:
+            step: SourceStep | None = await self._first_step()
+            while step is not None and not self._over():
+                log.info("move %s of %s: %s", self.move.id, self.duty.package, step)
+                self._tell(step)
+                step = await self.steps[step]()
+        finally:
+            deafen()
+            forget()
+            self.body.soft = None
+            await self.around.carrier.end(self.move.id)
+
+    # what is known
+
+    def _heard(self, event: GuestEvent) -> None:
+        self.seen[event.kind] = event.at_ms
+        if event.kind == "stopped" and self.watch is not None and not self.switching:
+            # At this very event: monitoring is off for the freeze, and only for it.
+            timeouts = self.duty.spec.phase_timeouts
+            until_s = self.around.clock.boottime_s() + timeouts.io_quiesce_s + timeouts.frozen_s
+            self.watch.suspend(until_s, f"move to {self.move.target}")
+        self.news.set()
+
+    def _now(self) -> MoveRecord | None:
+        record = self.around.ledger.package(self.duty.package)
+        return record.move if record is not None else None
+
+    def _over(self) -> bool:
+        """Whether the record has taken the move out of the source's hands."""
+        move = self._now()
+        return move is None or move.id != self.move.id or move.stage in (
+            "done", "committed", "orphaned")
+
+    def _unwell(self) -> Problem | None:
+        """Why the move must end: its guest is ill, or somebody asked for its end."""
+        ill = self.trouble()
+        if ill is not None:
+            return ill
+        move = self._now()
+        if move is None or move.abort_because is None:
+            return None
+        code = "move-aborted" if move.cancelled else "move-failed"
+        return self._say(code, move.abort_because, "Mend the cause, or try another node.")
+
+    def _say(self, code: str, because: str, fix: str) -> Problem:
+        return problem(
+            code, f"package:{self.duty.package}",
+            what=f"Package {self.duty.package} was not moved to {self.move.target}; it runs on "
+                 f"at {self.move.source}.",
+            because=because, fix=fix,
+        )
+
+    def _fails(self, because: str, fix: str = "Look at vmsg events, then move it again.") -> (
+            SourceStep):
+        self.problem = self.problem or self._unwell() or self._say("move-failed", because, fix)
+        return "abort"
+
+    async def _until(self, *kinds: str, deadline_s: float) -> str | None:
+        """The first of these events, "unwell", "over", or None when the deadline passed."""
+        end_s = self.around.clock.boottime_s() + deadline_s
+        while True:
+            for kind in kinds:
+                if kind in self.seen:
+                    return kind
+            if self._over():
+                return "over"
+            if self._unwell() is not None:
+                return "unwell"
+            self.news.clear()
+            left_s = end_s - self.around.clock.boottime_s()
+            if left_s <= 0:
+                return None
+            try:
+                await asyncio.wait_for(self.news.wait(), min(left_s, 1.0))
+            except TimeoutError:
+                continue
+
+    # steps
+
+    async def _first_step(self) -> SourceStep:
+        move = self._now()
+        stage = move.stage if move is not None else "done"
+        if stage == "opened":
+            return "land"
+        seen = await self.around.driver.observe(self.guest)
+        step = source_step(stage, seen.state, seen.migration)
+        self.switching = step in ("complete", "commit") or stage == "aborting"
+        return step
+
+    async def _land(self) -> SourceStep | None:
+        def landed(_: object) -> bool:
+            move = self._now()
+            return self._over() or self._unwell() is not None or (
+                move is not None and move.stage == "copy")
+
+        elapsed_s = (self.around.clock.wall_ms() - self.move.opened_at_ms) / 1000
+        limit_s = self.duty.spec.phase_timeouts.init_s - elapsed_s
+        if not await self.around.ledger.until(landed, deadline_s=max(0.1, limit_s)):
+            return self._fails(f"{self.move.target} was not ready within its time")
+        return "abort" if self._unwell() is not None else "send"
+
+    async def _send(self) -> SourceStep | None:
+        move = self._now()
+        if move is None or move.landing is None:
+            return self._fails("the target's landing is not in the record")
+        ready = asyncio.ensure_future(self.around.target_ready(
+            self.move.target, self.duty.package, self.move.id))
+        path = await self.around.carrier.launch(
+            self.move.id, target=self.move.target, landing=Landing(
+                address=move.landing.address, port=move.landing.port, token=move.landing.token))
+        if not await ready:
+            return self._fails(f"{self.move.target} does not answer")
+        if isinstance(path, Problem):
+            return self._fails(path.because, path.fix)
+        ceiling = self.duty.spec.migration_bandwidth_mib_s
+        refused = await self.around.driver.send(
+            self.guest, socket_path=path, downtime_limit_ms=self.limit_ms,
+            bandwidth_bytes_s=ceiling * 1024 * 1024 if ceiling else None,
+        )
+        if refused is not None:
+            return self._fails(refused.because, refused.fix)
+        return "copy"
+
+    async def _copy(self) -> SourceStep | None:
+        self.copy_began_ms = float(self.around.clock.wall_ms())
+        began_s = self.around.clock.boottime_s()
+        while True:
+            seen = await self._until("stopped", "failed", "gone", deadline_s=LOOK_S)
+            if seen == "stopped":
+                return "quiesce"
+            if seen == "over":
+                return None
+            if seen == "gone":
+                return "lost"
+            if seen == "unwell":
+                return "abort"
+            numbers = await self.around.driver.progress(self.guest)
+            if isinstance(numbers, Problem):
+                continue
+            if seen == "failed" or numbers.state == "failed":
+                return self._fails(numbers.error or "the copy failed")
+            self._show(numbers)
+            if not await self._help(numbers, self.around.clock.boottime_s() - began_s):
+                return "abort"
+
+    async def _help(self, numbers: Progress, elapsed_s: float) -> bool:
+        """Follow the policy's advice; False when it says to leave the guest where it is."""
+        now_s = self.around.clock.boottime_s()
+        since = self.throttled_at_s
+        advice = advise(Numbers(
+            elapsed_s=elapsed_s, passes=numbers.iterations,
+            remaining_bytes=numbers.remaining_bytes, bandwidth_bytes_s=numbers.bandwidth_bytes_s,
+            dirty_bytes_s=numbers.dirty_bytes_s, limit_ms=self.limit_ms,
+            budget_ms=self.duty.spec.freeze_budget_ms,
+            throttled_for_s=now_s - since if since is not None else None,
+            timeout_s=self.duty.spec.phase_timeouts.copy_s,
+        ))
+        if advice.do == "give-up":
+            self.problem = self._say(
+                "move-not-converging", advice.because,
+                "Move it when it is less busy, or raise freeze_budget_ms or the link's speed.")
+            return False
+        if advice.do == "raise-limit":
+            self.limit_ms = self.duty.spec.freeze_budget_ms
+            await self.around.driver.tune(self.guest, downtime_limit_ms=self.limit_ms)
+        elif advice.do == "throttle":
+            self.throttled_at_s = now_s
+            await self.around.driver.tune(self.guest, throttle=True)
+        return True
+
+    async def _quiesce(self) -> SourceStep | None:
+        timeouts = self.duty.spec.phase_timeouts
+        stopped_ms = self.seen.get("stopped", float(self.around.clock.wall_ms()))
+        self.seen.setdefault("stopped", stopped_ms)
+        until_ms = int(stopped_ms + 1000 * (timeouts.io_quiesce_s + timeouts.frozen_s))
+        # The record's own round inside the freeze: it tells everybody that monitoring is off, and
+        # shows that the log answers before the source gives anything up.
+        told = asyncio.ensure_future(self.around.ledger.say(
+            entries.MoveFrozen, "the source's vCPUs stand", deadline_s=LOG_ANSWERS_S,
+            move=self.move.id, package=self.duty.package, stopped_at_ms=stopped_ms,
+            until_ms=until_ms,
+        ))
+        seen = await self._until(
+            "pre-switchover", "failed", "gone", "resumed", deadline_s=timeouts.io_quiesce_s)
+        refused = await told
+        if seen == "gone":
+            return "lost"
+        if seen == "unwell":
+            return "abort"
+        if seen != "pre-switchover" and self._over():
+            return None
+        if seen != "pre-switchover":
+            observed = await self.around.driver.observe(self.guest)
+            if observed.migration != "pre-switchover":
+                return self._fails("outstanding I/O did not drain in time" if seen is None
+                                   else "the switch was interrupted")
+        stage = self._now()
+        if refused is not None and not (stage is not None and stage.stage == "frozen"):
+            return self._fails(f"the record did not answer in time: {refused.because}")
+        self.switching = True
+        switched = await self.around.driver.switch(self.guest)
+        if switched is not None:
+            return self._fails(switched.because)
+        self.seen["switched"] = float(self.around.clock.wall_ms())
+        return "complete"
+
+    async def _complete(self) -> SourceStep | None:
+        frozen_s = self.duty.spec.phase_timeouts.frozen_s
+        seen = await self._until("completed", "failed", "gone", deadline_s=frozen_s)
+        if seen == "gone":
+            return "lost"
+        if seen == "failed":
+            return self._fails("the target's copy failed at the switch")
+        if seen == "over":
+            return None
+        # The event comes a moment before the run state; the commit waits for both (rule 1).
+        end_s = self.around.clock.boottime_s() + 2.0
+        while self.around.clock.boottime_s() < end_s:
+            observed = await self.around.driver.observe(self.guest)
+            if observed.state == "postmigrate" and observed.migration == "completed":
+                return "commit"
+            if observed.state == "gone":
+                return "lost"
+            if observed.state == "running" or seen != "completed":
+                break
+            await asyncio.sleep(0.001)
+        return self._fails("the switch was not completed in time")
+
+    async def _commit(self) -> SourceStep | None:
+        figures = await self._measured()
+        entry = self.around.ledger.entry(
+            entries.MoveCommitted, f"{self.move.source} has sent everything", move=self.move.id,
+            package=self.duty.package, figures=figures,
+        )
+        while not self._over():
+            refused = await self.around.ledger.propose(entry, deadline_s=5.0)
+            if refused is None or refused.code == "stale-order":
+                return None
+        return None
+
+    async def _measured(self) -> Figures:
+        stopped = self.seen.get("stopped", 0.0)
+        switched = self.seen.get("switched", stopped)
+        began = self.copy_began_ms or float(self.move.opened_at_ms)
+        return changed(
+            self.figures, init_ms=max(0.0, began - self.move.opened_at_ms),
+            copy_ms=max(0.0, stopped - began), io_quiesce_ms=max(0.0, switched - stopped),
+            transferred_bytes=await self._transferred(),
+        )
+
+    async def _transferred(self) -> int:
+        numbers = await self.around.driver.progress(self.guest)
+        if isinstance(numbers, Problem):
+            return self.figures.transferred_bytes
+        return max(numbers.transferred_bytes, self.figures.transferred_bytes)
+
+    async def _abort(self) -> SourceStep | None:
+        if self.switching and not await self._abort_agreed():
+            return None
+        observed = await self.around.driver.cancel(self.guest)
+        if observed.state == "gone":
+            return "lost"
+        if observed.state == "postmigrate":
+            self.switching = True
+            if not await self._abort_agreed():
+                return None
+            refused = await self.around.driver.resume(self.guest)
+            observed = await self.around.driver.observe(self.guest)
+            if refused is not None and observed.state != "running":
+                log.error("%s: not continued: %s", self.duty.package, refused.because)
+        if observed.state == "unanswered":
+            await asyncio.sleep(LOOK_S)
+            return "abort"
+        if self.watch is not None:
+            self.watch.resume(RESUMED_GRACE_S)
+        because = self.problem or self._unwell() or self._say(
+            "move-failed", "the move was interrupted", "Move it again.")
+        await self.around.ledger.say(
+            entries.MoveAborted, because.because, move=self.move.id, package=self.duty.package,
+            problem=because, figures=self.figures,
+        )
+        return None
+
+    async def _abort_agreed(self) -> bool:
+        """Have it in the record that this switch is called off, however long that takes: from
+        there on nobody can claim the target's copy. False: the record has decided otherwise."""
+        because = self.problem or self._unwell()
+        entry = self.around.ledger.entry(
+            entries.MoveAborting, because.because if because else "the switch is called off",
+            move=self.move.id, package=self.duty.package,
+        )
+        while True:
+            move = self._now()
+            if move is not None and move.id == self.move.id and move.stage == "aborting":
+                return True
+            if self._over():
+                return False
+            await self.around.ledger.propose(entry, deadline_s=5.0)
+
+    async def _lost(self) -> SourceStep | None:
+        """The guest's process is gone. After the switch began, and unless it was seen running
+        again, the target may hold the whole memory."""
+        resumed = self.seen.get("resumed", 0.0) > self.seen.get("stopped", 0.0)
+        gone = problem(
+            "guest-gone", f"package:{self.duty.package}", what="The guest's process is gone.",
+            because="It ended during its move.", fix="The package is restarted; nothing needs to "
+            "be done.",
+        )
+        if self.around.ledger.package(self.duty.package) is not None:
+            await self.around.ledger.say(
+                entries.GuestFailed, gone.because, package=self.duty.package,
+                epoch=self.duty.epoch, node=self.around.node, problem=gone,
+                switching=self.switching and not resumed,
+            )
+        return None
+
+    # what is shown
+
+    def _show(self, numbers: Progress) -> None:
+        total = max(1, numbers.total_bytes)
+        self.percent = min(99.0, max(
+            self.percent, 100.0 * (total - min(total, numbers.remaining_bytes)) / total))
+        self.figures = changed(
+            self.figures, transferred_bytes=numbers.transferred_bytes,
+            forecast_total_ms=forecast_total_ms(
+                total, numbers.bandwidth_bytes_s, numbers.dirty_bytes_s),
+            forecast_freeze_ms=forecast_freeze_ms(
+                numbers.remaining_bytes, numbers.bandwidth_bytes_s, self.limit_ms),
+        )
+        self._tell("copy", numbers)
+
+    def _tell(self, step: str, numbers: Progress | None = None) -> None:
+        phases = {"land": "init", "send": "init", "copy": "copy", "quiesce": "io_quiesce",
+                  "complete": "frozen", "commit": "frozen"}
+        now_ms = self.around.clock.wall_ms()
+        frozen = now_ms - self.seen["stopped"] if "stopped" in self.seen else 0.0
+        self.body.soft = {
+            "id": self.move.id, "phase": phases.get(step, "copy"),
+            "percent": round(self.percent, 1), "total_ms": now_ms - self.move.opened_at_ms,
+            "freeze_ms": max(0.0, frozen),
+            "transferred_bytes": self.figures.transferred_bytes,
+            "forecast": {"total_ms": round(self.figures.forecast_total_ms, 1),
+                         "freeze_ms": round(self.figures.forecast_freeze_ms, 1)},
+            "remaining_bytes": numbers.remaining_bytes if numbers else None,
+            "dirty_bytes_s": numbers.dirty_bytes_s if numbers else None,
+            "bandwidth_bytes_s": numbers.bandwidth_bytes_s if numbers else None,
+            "limit_ms": self.limit_ms, "problem": plain(self.problem),
+        }

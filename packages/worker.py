@@ -1,0 +1,91 @@
+"""All agents of one node: who is needed, who is woken, what the guardian must know.
+
+The worker performs `duties(state, me)`. It wakes an agent when the record of its package changed
+and makes one for each package the record gives this node a part in.
+"""
+
+import asyncio
+import logging
+
+from cluster.core.entries import GuestReport
+from cluster.core.membership import gives
+from cluster.core.model import PackageRecord
+from packages.agent import PackageAgent
+from packages.surroundings import Surroundings
+from packages.vm.driver import Guest
+from packages.core.values import Map
+
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    def __init__(self, around: Surroundings) -> None:
+        self.around = around
+        self.agents: dict[str, PackageAgent] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._seen: dict[str, PackageRecord | None] = {}
+        self._working = False
+
+    async def adopt(self) -> None:
+        """Take up the guests that outlived an earlier daemon."""
+        for guest in await self.around.driver.adopt():
+            self._agent(guest.package).adopt(guest)
+
+    def guests(self) -> list[Guest]:
+        return [agent.body.guest for _, agent in sorted(self.agents.items()) if agent.body.guest]
+
+    def guarded(self) -> list[Guest]:
+        return [agent.guarded for _, agent in sorted(self.agents.items()) if agent.guarded]
+
+    def reports(self) -> tuple[GuestReport, ...]:
+        return tuple(
+            GuestReport(package=each.package, epoch=each.epoch, boot_id=each.boot_id)
+            for each in self.guests()
+        )
+
+    async def end_foreign(self) -> None:
+        """Before joining: end the guests that the record does not give to this node."""
+        state = self.around.ledger.state
+        for guest in self.guests():
+            if not gives(state, self.around.node, guest.package, guest.epoch):
+                log.warning("ending a guest of %s, epoch %d: it is not given to this node",
+                            guest.package, guest.epoch)
+                await self.agents[guest.package].end_foreign()
+
+    def begin(self) -> None:
+        """This node has joined: perform duties from now on."""
+        self._working = True
+        self.around.ledger.watch(self.look)
+        for name in self.agents:
+            self._run(name)
+        self.look()
+
+    def look(self) -> None:
+        """After the record moved on: wake whom it concerns."""
+        state = self.around.ledger.state
+        for name in state.placed.get(self.around.node, Map()):
+            if name not in self.agents:
+                self._agent(name)
+                self._run(name)
+        for name, agent in self.agents.items():
+            record = state.packages.get(name)
+            if self._seen.get(name) is not record:
+                self._seen[name] = record
+                agent.wake()
+
+    def _agent(self, name: str) -> PackageAgent:
+        if name not in self.agents:
+            self.agents[name] = PackageAgent(name, self.around)
+        return self.agents[name]
+
+    def _run(self, name: str) -> None:
+        if self._working and name not in self._tasks:
+            self._tasks[name] = asyncio.ensure_future(self.agents[name].run())
+
+    async def close(self) -> None:
+        """Stop performing; guests run on."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        for agent in self.agents.values():
+            await agent.close()
