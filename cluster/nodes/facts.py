@@ -8,7 +8,7 @@ import asyncio
 import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from cluster.clock import Clock
@@ -37,12 +37,16 @@ class Cpu(Value):
 
 
 class HostFacts:
-    """Facts of the host this runs on, as the node `name`; `version` is this product's."""
+    """Facts of the host this runs on, as the node `name`; `version` is this product's.
+
+    `kvm_works` is the hypervisor's own answer (packages/vm/qemu/accelerators.py): a device node
+    proves nothing.
+    """
 
     def __init__(
         self, *, name: str, version: str, probe: Probe, clock: Clock,
-        qemu: str = "qemu-system-x86_64", proc: Path = Path("/proc"),
-        kvm: Path = Path("/dev/kvm"),
+        kvm_works: Callable[[], Awaitable[bool]], qemu: str = "qemu-system-x86_64",
+        proc: Path = Path("/proc"),
     ) -> None:
         self._name = name
         self._version = version
@@ -50,7 +54,7 @@ class HostFacts:
         self._clock = clock
         self._qemu_program = qemu
         self._proc = proc
-        self._kvm = kvm
+        self._kvm_works = kvm_works
         self._asked_qemu: dict[tuple[str, int], Qemu] = {}
 
     async def gather(
@@ -58,7 +62,8 @@ class HostFacts:
     ) -> NodeFacts:
         """Facts of now, with each of these disk paths examined."""
         declared = {vswitch.name: vswitch.subnet for vswitch in config.vswitches}
-        qemu, switches, examined = await asyncio.gather(
+        kvm_works, qemu, switches, examined = await asyncio.gather(
+            self._kvm_works(),
             self._qemu(deadline_s),
             vswitches(declared, deadline_s=deadline_s),
             self._disks(disks, deadline_s),
@@ -68,7 +73,7 @@ class HostFacts:
         return NodeFacts(
             name=self._name, version=self._version,
             cpu_vendor=cpu.vendor, cpu_family=cpu.family, cpu_model=cpu.model,
-            cpu_features=cpu.features, kvm_works=self._kvm_works(cpu),
+            cpu_features=cpu.features, kvm_works=kvm_works,
             machines=qemu.machines, qemu_version=qemu.version,
             memory_free_mib=memory_mib.get("MemAvailable", 0),
             memory_total_mib=memory_mib.get("MemTotal", 0),
@@ -107,11 +112,6 @@ class HostFacts:
                 key: Qemu(version=version_in(version), machines=machines_in(machines)),
             }
         return self._asked_qemu[key]
-
-    def _kvm_works(self, cpu: Cpu) -> bool:
-        """Some hosts have a /dev/kvm without the processor's help; guests hang on it."""
-        usable = os.access(self._kvm, os.R_OK | os.W_OK)
-        return usable and not {"vmx", "svm"}.isdisjoint(cpu.features)
 
     def _migration_shared(self, config: ClusterConfig) -> bool:
         return any(
