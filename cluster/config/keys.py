@@ -7,9 +7,7 @@ The only file that imports cryptography.
 """
 
 import datetime
-import os
 import re
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -21,8 +19,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from cluster.clock import Clock, HostClock
+from cluster.config.client_file import CLIENT_FILE, client_file_text
 from cluster.config.cluster_file import cluster_from_text
 from cluster.config.load import dump, load
+from cluster.config.node_files import broken, exposure_of, text_of, write_new
 from cluster.config.schema import ClusterConfig, Operator, PublicKeys, Role
 from packages.core.config import NAME, NAME_PATTERN, NAME_SAYS
 from packages.core.problem import Problem, problem
@@ -141,18 +141,18 @@ def init_cluster(
 def load_node_folder(etc: Path) -> NodeFolder | Problem:
     """Everything a daemon or client needs from its folder, or the first thing wrong with it."""
     for name in SECRETS:
-        exposed = _exposed(etc / name)
+        exposed = exposure_of(etc / name)
         if exposed is not None:
             return exposed
     texts: dict[str, str] = {}
     for name in ("cluster.yaml", "node", "keys.yaml", "ca.crt", "node.crt", *SECRETS):
-        content = _content(etc / name)
+        content = text_of(etc / name)
         if isinstance(content, Problem):
             return content
         texts[name] = content
     for name in ("curve.secret", "operator.secret"):
         if re.fullmatch(_CURVE_KEY_PATTERN, texts[name].strip()) is None:
-            return _broken(etc / name, "it does not hold the 40 characters of a CURVE key")
+            return broken(etc / name, "it does not hold the 40 characters of a CURVE key")
     wrong = _certificate_trouble(etc, texts)
     return wrong if wrong is not None else _folder(etc, texts)
 
@@ -189,20 +189,21 @@ def _write_cluster(
         operators=(Operator(name=OPERATOR, public_key=operator.public),),
     )
     target_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _write(target_folder / "ca.key", _key_text(authority.key), mode=0o600)
-    _write(target_folder / "ca.crt", _certificate_text(authority.certificate))
+    write_new(target_folder / "ca.key", _key_text(authority.key), mode=0o600)
+    write_new(target_folder / "ca.crt", _certificate_text(authority.certificate))
     for name, pair in pairs.items():
         folder = target_folder / name
         folder.mkdir(mode=0o700)
         key = ec.generate_private_key(ec.SECP256R1())
-        _write(folder / "cluster.yaml", dump(config))
-        _write(folder / "node", f"{name}\n")
-        _write(folder / "keys.yaml", dump(keys))
-        _write(folder / "ca.crt", _certificate_text(authority.certificate))
-        _write(folder / "node.crt", _certificate_text(authority.certify(name, key)))
-        _write(folder / "node.key", _key_text(key), mode=0o600)
-        _write(folder / "curve.secret", f"{pair.secret}\n", mode=0o600)
-        _write(folder / "operator.secret", f"{operator.secret}\n", mode=0o600)
+        texts = {"cluster.yaml": dump(config), "node": f"{name}\n", "keys.yaml": dump(keys)}
+        for file, text_in_it in texts.items():
+            write_new(folder / file, text_in_it)
+        write_new(folder / CLIENT_FILE, client_file_text(config, keys, texts))
+        write_new(folder / "ca.crt", _certificate_text(authority.certificate))
+        write_new(folder / "node.crt", _certificate_text(authority.certify(name, key)))
+        write_new(folder / "node.key", _key_text(key), mode=0o600)
+        write_new(folder / "curve.secret", f"{pair.secret}\n", mode=0o600)
+        write_new(folder / "operator.secret", f"{operator.secret}\n", mode=0o600)
 
 
 def _folder(etc: Path, texts: dict[str, str]) -> NodeFolder | Problem:
@@ -214,10 +215,10 @@ def _folder(etc: Path, texts: dict[str, str]) -> NodeFolder | Problem:
         return problems[0]
     name = texts["node"].strip()
     if name not in [node.name for node in config.nodes]:
-        return _broken(etc / "node", f"{name[:60]!r} is not a node of the cluster file")
+        return broken(etc / "node", f"{name[:60]!r} is not a node of the cluster file")
     strangers = [node.name for node in config.nodes if node.name not in keys.nodes]
     if strangers:
-        return _broken(etc / "keys.yaml", f"it has no key of node {strangers[0]}")
+        return broken(etc / "keys.yaml", f"it has no key of node {strangers[0]}")
     return NodeFolder(
         name=name, config=config, keys=keys,
         curve_secret=texts["curve.secret"].strip(),
@@ -235,20 +236,20 @@ def _certificate_trouble(etc: Path, texts: dict[str, str]) -> Problem | None:
         try:
             loaded[file] = x509.load_pem_x509_certificate(texts[file].encode())
         except ValueError:
-            return _broken(etc / file, "it holds no certificate")
+            return broken(etc / file, "it holds no certificate")
     try:
         key = serialization.load_pem_private_key(texts["node.key"].encode(), password=None)
     except (ValueError, TypeError):
-        return _broken(etc / "node.key", "it holds no private key without a password")
+        return broken(etc / "node.key", "it holds no private key without a password")
     certificate, authority = loaded["node.crt"], loaded["ca.crt"]
     if key.public_key() != certificate.public_key():
-        return _broken(etc / "node.key", "it is not the key of node.crt")
+        return broken(etc / "node.key", "it is not the key of node.crt")
     try:
         certificate.verify_directly_issued_by(authority)
     except (ValueError, TypeError, InvalidSignature):
-        return _broken(etc / "node.crt", "it was not issued by the authority in ca.crt")
+        return broken(etc / "node.crt", "it was not issued by the authority in ca.crt")
     if texts["node"].strip() not in _dns_names(certificate):
-        return _broken(etc / "node.crt", f"it does not name {texts['node'].strip()[:60]!r}")
+        return broken(etc / "node.crt", f"it does not name {texts['node'].strip()[:60]!r}")
     return None
 
 
@@ -258,49 +259,6 @@ def _dns_names(certificate: x509.Certificate) -> list[str]:
     except (x509.ExtensionNotFound, ValueError):
         return []
     return names.get_values_for_type(x509.DNSName)
-
-
-def _exposed(path: Path) -> Problem | None:
-    try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-    except OSError:
-        return None  # said when its content is read
-    if not mode & 0o077:
-        return None
-    return problem(
-        "key-file-exposed", f"file:{path}",
-        what=f"{path} can be used by others than its owner",
-        because=f"its mode is {mode:04o} and it is a secret", fix=f"chmod 600 {path}",
-    )
-
-
-def _content(path: Path) -> str | Problem:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        return problem(
-            "key-file-missing", f"file:{path}", what=f"{path} cannot be read",
-            because=error.strerror or str(error),
-            fix="copy the node's folder again from where the cluster was set up",
-        )
-    except UnicodeDecodeError:
-        return _broken(path, "it is not text")
-
-
-def _broken(path: Path, because: str) -> Problem:
-    return problem(
-        "key-file-broken", f"file:{path}", what=f"{path} is not usable", because=because,
-        fix="copy the node's folder again from where the cluster was set up",
-    )
-
-
-def _write(path: Path, content: str, *, mode: int = 0o644) -> None:
-    """A new file, with its mode from the first moment, and on disk when this returns."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _key_text(key: ec.EllipticCurvePrivateKey) -> str:

@@ -1,0 +1,202 @@
+"""Where the cluster is and with which key to ask it: an endpoint, a lab, this host's folder.
+
+Three places are looked at, the first that is there counts: the folder VMSG_ETC names, the lab that
+is up on this machine, /etc/vmsg. In it the local node is first, then the others of the cluster
+file. An endpoint an operator names is looked up in that place too, because a node's key must be
+known before anything is said to it.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from cluster.api.peer import Endpoint
+from cluster.config.client_file import KnownCluster, KnownNode, known_cluster
+from cluster.config.node_files import exposure_of, text_of
+from cluster.lab import record as lab
+from cluster.sockets import CurveKeys, is_key, keys_of
+from packages.core.problem import Problem, problem
+from packages.core.values import Value
+
+HOST_ETC, HOST_RUN = "/etc/vmsg", "/run/vmsg"
+SOCKET = "api.sock"
+SECRET = "operator.secret"
+
+
+class Access(Value):
+    """Nodes to ask, in order, and the key to ask them with."""
+
+    endpoints: tuple[Endpoint, ...]
+    keys: CurveKeys
+
+
+class Place(Value):
+    """A folder with the cluster's keys, and the run folders of the nodes on this machine."""
+
+    etc: str
+    runs: dict[str, str] = {}
+    """By node; on a host its own, known by the name in its folder, stands under ""."""
+
+
+def find_cluster(endpoint: str | None, env: Mapping[str, str]) -> Access | Problem:
+    """Everything needed to make a Client; reads a few small files and connects to nothing."""
+    place = place_of(endpoint, env)
+    if isinstance(place, Problem):
+        return place
+    known = known_cluster(Path(place.etc))
+    if isinstance(known, Problem):
+        return known
+    keys = own_keys(Path(place.etc, SECRET))
+    if isinstance(keys, Problem):
+        return keys
+    bad = [each.name for each in known.nodes if not is_key(each.public_key)]
+    if bad:
+        return problem(
+            "bad-key", f"node:{bad[0]}", what=f"The key of node {bad[0]} is not a CURVE key.",
+            because=f"{place.etc}/keys.yaml holds something else.",
+            fix="Copy keys.yaml again from where the cluster was set up.",
+        )
+    runs = {name or known.node: folder for name, folder in place.runs.items()}
+    if endpoint is None:
+        return Access(endpoints=everyone(known, runs), keys=keys)
+    chosen = named(endpoint, known, runs)
+    if isinstance(chosen, Problem):
+        return chosen
+    return Access(endpoints=chosen, keys=keys)
+
+
+def place_of(endpoint: str | None, env: Mapping[str, str]) -> Place | Problem:
+    """The place an endpoint that is a folder belongs to, else the first place that is there."""
+    if endpoint is not None and "/" in endpoint and "://" not in endpoint:
+        return place_of_folder(Path(endpoint), env)
+    if env.get("VMSG_ETC"):
+        return host_place(env)
+    current = lab.current()
+    if current is not None:
+        found = lab_place(current)
+        if isinstance(found, Place):
+            return found
+    if Path(HOST_ETC).exists():
+        return host_place(env)
+    return problem(
+        "no-cluster", "cluster", what="This machine knows no cluster.",
+        because=f"No lab is up, {HOST_ETC} does not exist and VMSG_ETC is not set.",
+        fix="Copy this host's folder from `vmsg cluster init` to /etc/vmsg, or: vmsg lab up",
+    )
+
+
+def host_place(env: Mapping[str, str]) -> Place:
+    etc, run = env.get("VMSG_ETC") or HOST_ETC, env.get("VMSG_RUN") or HOST_RUN
+    return Place(etc=etc, runs={"": run})
+
+
+def lab_place(folder: Path) -> Place | None | Problem:
+    """The lab in this folder; None: there is none, or it has no node yet."""
+    record = lab.load(folder)
+    if record is None or isinstance(record, Problem):
+        return record
+    nodes = record.plan.nodes
+    etc = Path(nodes[0].folder, "etc")
+    if not etc.exists():
+        return None
+    return Place(etc=str(etc), runs={each.name: each.run for each in nodes})
+
+
+def place_of_folder(folder: Path, env: Mapping[str, str]) -> Place | Problem:
+    """A lab's folder, or a run folder: of a node of a lab, or of this host."""
+    if (folder / "lab.json").exists():
+        found = lab_place(folder)
+        if found is not None:
+            return found
+    for link in lab.links():
+        known = lab_place(link)
+        if isinstance(known, Place):
+            mine = {name: run for name, run in known.runs.items() if Path(run) == folder}
+            if mine:
+                return Place(etc=known.etc, runs=mine)
+    if folder.is_dir():
+        return host_place({**env, "VMSG_RUN": str(folder)})
+    return unknown_endpoint(str(folder), "There is no such folder.")
+
+
+def own_keys(path: Path) -> CurveKeys | Problem:
+    """The operator's own pair on this host."""
+    if path.exists() and not os.access(path, os.R_OK):
+        return problem(
+            "not-authorised", f"file:{path}", what=f"You may not read {path}.",
+            because="It holds the key of the cluster's operator and belongs to another user.",
+            fix="Run the command as root, for example with sudo.",
+        )
+    exposed = exposure_of(path)
+    if exposed is not None:
+        return exposed
+    secret = text_of(path)
+    if isinstance(secret, Problem):
+        return secret
+    keys = keys_of(secret.strip())
+    if keys is not None:
+        return keys
+    return problem(
+        "bad-key", f"file:{path}", what=f"{path} is not a CURVE key.",
+        because="A key has 40 characters of Z85.",
+        fix="Copy the node's folder again from where the cluster was set up.",
+    )
+
+
+def everyone(known: KnownCluster, runs: Mapping[str, str]) -> tuple[Endpoint, ...]:
+    """Nodes with a socket on this machine first: they answer at once or not at all."""
+    near = [local(each, runs) for each in known.nodes if each.name in runs]
+    far = [remote(each) for each in known.nodes if each.name not in runs]
+    return (*near, *far)
+
+
+def local(node: KnownNode, runs: Mapping[str, str]) -> Endpoint:
+    address = f"ipc://{runs[node.name]}/{SOCKET}"
+    return Endpoint(address=address, server_key=node.public_key, node=node.name)
+
+
+def remote(node: KnownNode) -> Endpoint:
+    host = f"[{node.address}]" if ":" in node.address else node.address
+    return Endpoint(
+        address=f"tcp://{host}:{node.api_port}", server_key=node.public_key, node=node.name,
+    )
+
+
+def named(
+    endpoint: str, known: KnownCluster, runs: Mapping[str, str],
+) -> tuple[Endpoint, ...] | Problem:
+    """The endpoint an operator wrote: node name, host[:port], tcp://, ipc:// or folder."""
+    if endpoint.startswith("ipc://"):
+        return at_socket(endpoint, known, runs)
+    if "/" in endpoint and not endpoint.startswith("tcp://"):
+        return tuple(local(each, runs) for each in known.nodes if each.name in runs)
+    wanted = endpoint.removeprefix("tcp://")
+    for node in known.nodes:
+        if wanted == node.name and endpoint == wanted:
+            return (local(node, runs) if node.name in runs else remote(node),)
+        there = remote(node)
+        if wanted in (node.address, there.address.removeprefix("tcp://")):
+            return (there,)
+    names = ", ".join(f"{each.name} ({each.address})" for each in known.nodes)
+    return unknown_endpoint(endpoint, f"The cluster's nodes are {names}.")
+
+
+def at_socket(
+    endpoint: str, known: KnownCluster, runs: Mapping[str, str],
+) -> tuple[Endpoint, ...] | Problem:
+    near = [local(each, runs) for each in known.nodes if each.name in runs]
+    mine = tuple(each for each in near if each.address == endpoint)
+    if mine:
+        return mine
+    node = next((each for each in known.nodes if each.name == known.node), None)
+    if node is None:
+        return unknown_endpoint(endpoint, f"No key of node {known.node} is known here.")
+    # A socket elsewhere on this machine can only be this host's own node.
+    return (Endpoint(address=endpoint, server_key=node.public_key, node=node.name),)
+
+
+def unknown_endpoint(endpoint: str, because: str) -> Problem:
+    return problem(
+        "unknown-node", f"endpoint:{endpoint}", what=f"{endpoint} is no node of this cluster.",
+        because=because, fix="Name one of its nodes, or leave --endpoint out to ask any of them.",
+    )
