@@ -8,6 +8,7 @@ from cluster.config.load import load
 from packages.core.config import package_from_tree
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem, problem
+from packages.core.shape import MOST_PROBLEMS
 
 
 def packages_from_text(
@@ -18,6 +19,8 @@ def packages_from_text(
     specs: list[PackageSpec] = []
     first_lines: dict[str, int] = {}
     for tree in documents:
+        if len(problems) >= MOST_PROBLEMS:
+            break
         spec, faults = package_from_tree(tree, source=source)
         problems += faults
         if spec is None:

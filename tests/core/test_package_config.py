@@ -208,6 +208,7 @@ def test_a_wrong_file_is_not_answered_with_a_thousand_problems() -> None:
     many = "\n".join(f"key{number}: x" for number in range(5000))
     assert len(faults_of(many)) == 50
     assert len(faults_of("\n".join(["a: x"] * 5000))) <= 100
+    assert len(faults_of("---\na: x\n" * 5000)) <= 100
 
 
 def test_bytes_with_a_byte_order_mark_are_read() -> None:
