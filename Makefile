@@ -52,6 +52,7 @@ demo: setup
 lint: setup
 	$(BIN)/flake8 cluster packages cli tests
 	$(BIN)/isort --check --quiet cluster packages cli tests
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 
 test: lint

@@ -1,0 +1,89 @@
+"""Layers point one way, and each outside library has one door."""
+
+import sys
+
+from tests.style.sources import PRODUCT_ROOMS, imports, product
+
+ALLOWED = {
+    "packages.core": ("packages.core",),
+    "cluster.core": ("packages.core", "cluster.core"),
+    "cluster.raft": (
+        "packages.core", "cluster.raft", "cluster.clock", "cluster.sockets",
+        "cluster.config.schema",  # the timing profiles
+    ),
+    "cluster.guardian": ("cluster.guardian_host",),
+    "cluster.guardian_host": (),
+    "cluster.clock": (),
+    "cluster.sockets": ("packages.core",),
+    # Doors to one machine: they must work, and be tested, without a cluster.
+    "packages.vm": ("packages.core", "packages.vm", "cluster.clock"),
+    "packages.storage": ("packages.core", "packages.storage", "cluster.clock"),
+    "packages.monitors": (
+        "packages.core", "packages.monitors", "cluster.clock",
+        "packages.vm.driver",  # the values in which a guest's state is observed
+    ),
+    "cluster.lab": (
+        "packages.core", "cluster.lab", "cluster.api.client", "cluster.api.messages",
+        "cluster.api.peer", "cluster.config", "cluster.clock", "cluster.sockets",
+    ),
+    "cli": (
+        "cli", "packages.core", "cluster.api", "cluster.lab", "cluster.config",
+        "cluster.clock", "cluster.sockets",
+    ),
+    # The rest may use whatever is below the command line.
+    "packages": ("packages", "cluster"),
+    "cluster": ("packages", "cluster"),
+}
+"""Room -> what its modules may import of ours; the longest name that fits a module counts."""
+
+DOORS = {
+    "click": ("cli",),
+    "cryptography": ("cluster/config/keys.py",),
+    "immutables": ("packages/core/values.py",),
+    "msgspec": ("packages/core/values.py",),
+    "pysyncobj": ("cluster/raft/pin.py",),
+    "qemu": ("packages/vm/qemu/monitor.py",),
+    "rich": ("cli",),
+    "yaml": ("cluster/config/load.py",),
+    "zmq": ("cluster/sockets.py",),
+}
+"""Library -> the one file that imports it. Click's decorators are what a command is written in, and
+what is printed is built of rich's tables, so for these two the door is the room."""
+
+
+def test_a_room_imports_only_what_its_layer_allows():
+    wrong = [
+        f"{source.where(node)}: {room(source.module)} imports {name}"
+        for source in product() for name, node in imports(source)
+        if name.split(".")[0] in PRODUCT_ROOMS
+        and not any(inside(name, each) for each in ALLOWED[room(source.module)])
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_each_outside_library_is_imported_in_one_place():
+    ours = {*PRODUCT_ROOMS, *sys.stdlib_module_names}
+    wrong = [
+        f"{source.where(node)}: imports {name}; its door is {DOORS.get(name.split('.')[0])}"
+        for source in product() for name, node in imports(source)
+        if name.split(".")[0] not in ours
+        and not is_door(str(source.path), DOORS.get(name.split(".")[0], ()))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_door_is_there():
+    used = {name.split(".")[0] for source in product() for name, _ in imports(source)}
+    assert not sorted(set(DOORS) - used), "libraries that nothing imports"
+
+
+def room(module: str) -> str:
+    return max((each for each in ALLOWED if inside(module, each)), key=len)
+
+
+def inside(name: str, package: str) -> bool:
+    return name == package or name.startswith(package + ".")
+
+
+def is_door(path: str, doors: tuple[str, ...]) -> bool:
+    return any(path == each or path.startswith(each + "/") for each in doors)
