@@ -182,9 +182,11 @@ class AskLease(Request, tag="lease"):
 
 
 class AskFacts(Request, tag="facts"):
-    """Result: NodeFacts, with these disks examined and these guests' processes not counted."""
+    """Result: {"facts": NodeFacts with these disks examined, "guest": Guest of the package on that
+    node or null}."""
 
     disks: tuple[str, ...] = ()
+    package: str | None = None
 
 
 class AskProgress(Request, tag="progress"):

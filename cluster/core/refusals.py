@@ -106,3 +106,11 @@ def no_target(package: str, nodes: tuple[str, ...]) -> Problem:
         because=f"None of {', '.join(nodes)} is up, eligible and not being emptied.",
         fix="Start or resume one of them; the package runs on meanwhile.",
     )
+
+
+def too_late(package: str, target: str) -> Problem:
+    return problem(
+        "move-completed", f"package:{package}", what=f"The move of {package} was completed.",
+        because=f"The order came after {target} had taken it over.",
+        fix="Move it back if it should not be there.",
+    )

@@ -5,9 +5,10 @@ Problem. Exceptions are for bugs. Every code stands once in `problem_catalogue.p
 in docs/problems.md and is never reused.
 """
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
-from packages.core.values import Value
+from packages.core.values import Value, plain
 
 Severity = Literal["refuse", "warn"]
 
@@ -39,3 +40,8 @@ def is_problem(value: Any) -> bool:
 def refusals(problems: list[Problem]) -> list[Problem]:
     """Those that stop the action; the rest are shown and recorded."""
     return [each for each in problems if each.severity == "refuse"]
+
+
+def plain_list(problems: Iterable[Problem]) -> list[Any]:
+    """PROBLEMs of the contract, as trees."""
+    return [plain(each) for each in problems]

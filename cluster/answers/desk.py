@@ -1,0 +1,148 @@
+"""Who answers what: the node's side of every request, told apart by its type.
+
+An answer that changes something checks first, all at once, and then proposes; with `dry_run` the
+same code stops before proposing and tells what the rules would have changed.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from cluster.answers.survey import Survey
+from cluster.api.messages import AnyRequest, AskProgress, Changing, Reply, Request, Verdict
+from cluster.api.peer import Peer
+from cluster.api.roles import Caller
+from cluster.clock import Clock
+from cluster.config.schema import ClusterConfig, Timings
+from cluster.core.apply import decide
+from cluster.core.entries import Entry
+from cluster.core.model import PackageRecord
+from cluster.core.story import tell
+from cluster.core.view import Surroundings
+from cluster.ledger import Ledger
+from cluster.nodes.leasing import Landlord
+from packages.core.problem import Problem, problem
+from packages.worker import Worker
+
+ENTRY_S = 10.0
+"""A proposal outlasts several elections before its client is told that nobody knows."""
+PROGRESS_S = 0.4
+"""Soft numbers are not worth waiting for."""
+
+Handler = Callable[["Desk", Caller, Any], Awaitable[Reply]]
+
+
+class Desk:
+    """What the answers work with; one per daemon."""
+
+    def __init__(
+        self, *, node: str, config: ClusterConfig, config_text: str, timings: Timings,
+        clock: Clock, ledger: Ledger, landlord: Landlord, worker: Worker, survey: Survey,
+        peers: Mapping[str, Peer], handlers: Mapping[type[Any], Handler],
+    ) -> None:
+        self.node, self.config, self.config_text = node, config, config_text
+        self.timings, self.clock, self.ledger = timings, clock, ledger
+        self.landlord, self.worker, self.survey = landlord, worker, survey
+        self.peers = peers
+        self._handlers = handlers
+
+    async def answer(self, caller: Caller, request: AnyRequest) -> Reply:
+        return await self._handlers[type(request)](self, caller, request)
+
+    # what this node knows
+
+    def has_quorum(self) -> bool:
+        """Whether a majority was heard of within an election's time."""
+        silent_s = self.clock.boottime_s() - self.ledger.replica.heard_at_s()
+        return silent_s <= 2 * self.timings.raft_max_s
+
+    async def around(self, records: list[PackageRecord]) -> Surroundings:
+        """The answering node's surroundings, with soft numbers of these packages' moves."""
+        replica = self.ledger.replica
+        progress = {}
+        for record in records:
+            if record.moving and record.move is not None:
+                progress[record.name] = await self._progress(record.move.source, record.name)
+        settled = self.landlord.settled()
+        return Surroundings(
+            now_ms=self.clock.wall_ms(), leader=replica.leader(), quorum=self.has_quorum(),
+            term=replica.term(), heard=self.landlord.heard() | {self.node} if settled else None,
+            addresses={each.name: each.address for each in self.config.nodes},
+            progress=progress,
+        )
+
+    async def _progress(self, source: str, package: str) -> Any:
+        if source == self.node:
+            return self.soft(package)
+        if source not in self.peers:
+            return None
+        reply = await self.peers[source].ask(AskProgress(package=package), deadline_s=PROGRESS_S)
+        return reply.result if isinstance(reply, Reply) else None
+
+    def soft(self, package: str) -> Any:
+        agent = self.worker.agents.get(package)
+        return agent.body.soft if agent else None
+
+    # changing the record
+
+    def entry(
+        self, kind: Callable[..., Entry], caller: Caller, ask: Changing, *, part: str = "",
+        **fields: object,
+    ) -> Entry:
+        """An entry in the caller's name, under the request's own id, so that it is applied once
+        however often the request comes."""
+        name = f"{ask.request}{part}" if ask.request else self.clock.token()
+        because = fields.pop("because", None) or ask.reason or f"asked for by {caller.name}"
+        return kind(
+            id=name, at_ms=self.clock.wall_ms(), by=caller.name, because=because, **fields)
+
+    async def change(self, ask: Changing, *entries: Entry) -> Reply | None:
+        """Apply the entries in order; None when all were, or the reply that says why not. A dry
+        run answers with what each would change."""
+        if ask.dry_run:
+            return self._preview(ask, *entries)
+        for entry in entries:
+            refused = await self.ledger.propose(entry, deadline_s=ENTRY_S)
+            if refused is not None:
+                return refusal(ask, refused)
+        return None
+
+    def _preview(self, ask: Changing, *entries: Entry) -> Reply:
+        state, lines = self.ledger.state, []
+        for entry in entries:
+            after = decide(state, entry)
+            if isinstance(after, Problem):
+                return refusal(ask, after)
+            lines += [
+                f"{each.subject}: {each.what}"
+                + (f" ({each.before} -> {each.after})" if each.before != each.after else "")
+                for each in tell(state, after, entry, state.applied + 1)
+            ]
+            state = after
+        return done(ask, {"would": lines})
+
+
+def done(ask: Request, result: Any = None, problems: list[Problem] | None = None) -> Reply:
+    return Reply(verdict="done", result=result, problems=tuple(problems or ()),
+                 request=ask.request)
+
+
+VERDICTS: dict[str, Verdict] = {"no-quorum": "no-quorum", "timed-out": "timed-out"}
+
+
+def refusal(ask: Request, *problems: Problem) -> Reply:
+    """Refused, or not decided because the cluster did not answer."""
+    return Reply(verdict=VERDICTS.get(problems[0].code, "refused"), problems=problems,
+                 request=ask.request)
+
+
+def failed(ask: Request, why: Problem, result: Any = None) -> Reply:
+    return Reply(verdict="failed", problems=(why,), result=result, request=ask.request)
+
+
+def late(ask: Request, subject: str, what: str) -> Reply:
+    why = problem(
+        "timed-out", subject, what=what, because="It did not end in time; it may still do so.",
+        fix=f"Follow it with: vmsg events --request {ask.request}" if ask.request
+            else "Follow it with: vmsg status",
+    )
+    return Reply(verdict="timed-out", problems=(why,), request=ask.request)

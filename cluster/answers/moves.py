@@ -1,0 +1,70 @@
+"""Answers about moves: open, look at, call off."""
+
+from cluster.answers.desk import Desk, done, failed, late, refusal
+from cluster.api.messages import AbortMove, GetMove, MovePackage, Reply
+from cluster.api.roles import Caller
+from cluster.core import entries, refusals, view
+from cluster.core.model import State
+from packages.core.problem import refusals as refusing
+
+ABORT_S = 30.0
+"""A copy is called off within milliseconds; a switch that has begun may first have to end."""
+
+
+async def open_move(desk: Desk, caller: Caller, ask: MovePackage) -> Reply:
+    state = desk.ledger.state
+    record = state.packages.get(ask.package)
+    if record is None:
+        return refusal(ask, refusals.unknown_package(ask.package))
+    if ask.node not in state.nodes:
+        return refusal(ask, refusals.unknown_node(ask.node))
+    problems = await desk.survey.against_move(record, ask.node)
+    if refusing(problems):
+        return refusal(ask, *problems)
+    move = f"{ask.request}" if ask.request else desk.clock.token()
+    entry = desk.entry(
+        entries.MoveOpened, caller, ask, move=move, package=ask.package, target=ask.node)
+    stopped = await desk.change(ask, entry)
+    if stopped is not None:
+        return stopped
+    now = desk.ledger.package(ask.package)
+    shown = view.move(now, await desk.around([])) if now is not None else None
+    return done(ask, shown, problems)
+
+
+async def look(desk: Desk, _: Caller, ask: GetMove) -> Reply:
+    record = desk.ledger.package(ask.package)
+    if record is None:
+        return refusal(ask, refusals.unknown_package(ask.package))
+    if record.move is None:
+        return refusal(ask, refusals.package_not_moving(ask.package))
+    around = await desk.around([record])
+    return done(ask, view.move(desk.ledger.package(ask.package) or record, around))
+
+
+async def abort(desk: Desk, caller: Caller, ask: AbortMove) -> Reply:
+    record = desk.ledger.package(ask.package)
+    if record is None:
+        return refusal(ask, refusals.unknown_package(ask.package))
+    if not record.moving or record.move is None:
+        return refusal(ask, refusals.package_not_moving(ask.package))
+    move = record.move
+    stopped = await desk.change(ask, desk.entry(
+        entries.MoveAbortAsked, caller, ask, move=move.id, package=ask.package, operator=True,
+    ))
+    if stopped is not None:
+        return stopped
+
+    def ended(state: State) -> bool:
+        now = state.packages.get(ask.package)
+        return now is None or now.move is None or now.move.id != move.id or not now.moving
+
+    if not await desk.ledger.until(ended, deadline_s=ABORT_S):
+        return late(ask, f"package:{ask.package}", "The move has not ended yet.")
+    now = desk.ledger.package(ask.package)
+    if now is None or now.move is None:
+        return refusal(ask, refusals.unknown_package(ask.package))
+    shown = view.move(now, await desk.around([]))
+    if now.move.result == "completed":
+        return failed(ask, refusals.too_late(ask.package, now.move.target), shown)
+    return done(ask, shown)

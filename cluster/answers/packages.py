@@ -1,0 +1,166 @@
+"""Answers about packages: apply, delete, run, halt, switching, maintenance."""
+
+from cluster.answers.desk import Desk, done, failed, late, refusal
+from cluster.api.messages import ApplyPackages, CheckPackages, DeletePackage, HaltPackage
+from cluster.api.messages import NamedText, Reply, RunPackage, SetMaintenance, SetSwitching
+from cluster.api.roles import Caller
+from cluster.config.package_file import packages_from_text
+from cluster.core import entries, refusals
+from cluster.core.coordinator import node_views, place
+from cluster.core.model import UP, PackageRecord, State
+from packages.core.model import PackageSpec
+from packages.core.problem import Problem, problem, refusals as refusing
+
+START_SLACK_S = 10.0
+
+
+async def check(desk: Desk, _: Caller, ask: CheckPackages) -> Reply:
+    specs, problems = await _read(desk, ask.files)
+    if refusing(problems):
+        return refusal(ask, *problems)
+    return done(ask, {"packages": [spec.name for spec in specs]}, problems)
+
+
+async def _read(
+    desk: Desk, files: tuple[NamedText, ...],
+) -> tuple[list[PackageSpec], list[Problem]]:
+    """The packages of all files, and everything that is wrong with them."""
+    specs: list[PackageSpec] = []
+    problems: list[Problem] = []
+    for file in files:
+        found, faults = packages_from_text(file.text, source=file.name)
+        specs += found
+        problems += faults
+    for spec in specs:
+        problems += [
+            refusals.unknown_node(name) for name in spec.nodes
+            if name not in desk.ledger.state.nodes
+        ]
+        problems += await desk.survey.against_apply(spec)
+    return specs, problems
+
+
+async def apply(desk: Desk, caller: Caller, ask: ApplyPackages) -> Reply:
+    specs, problems = await _read(desk, ask.files)
+    if refusing(problems):
+        return refusal(ask, *problems)
+    known = desk.ledger.state.packages
+    fresh = [each for each in specs if each.name not in known or known[each.name].spec != each]
+    changes = [
+        desk.entry(entries.PackageApplied, caller, ask, part=f"-{number}", spec=spec)
+        for number, spec in enumerate(fresh)
+    ]
+    stopped = await desk.change(ask, *changes)
+    if stopped is not None:
+        return stopped
+    fresh_names = [spec.name for spec in fresh]
+    return done(ask, {
+        "applied": fresh_names,
+        "unchanged": [spec.name for spec in specs if spec.name not in fresh_names],
+    }, problems)
+
+
+async def delete(desk: Desk, caller: Caller, ask: DeletePackage) -> Reply:
+    entry = desk.entry(entries.PackageDeleted, caller, ask, package=ask.package)
+    return await desk.change(ask, entry) or done(ask, {"deleted": ask.package})
+
+
+async def run(desk: Desk, caller: Caller, ask: RunPackage) -> Reply:
+    record = desk.ledger.package(ask.package)
+    if record is None:
+        return refusal(ask, refusals.unknown_package(ask.package))
+    if record.owner is not None:
+        return refusal(ask, refusals.not_in_state(record, "be started"))
+    node = ask.node or _chosen(desk, record)
+    if isinstance(node, Problem):
+        return refusal(ask, node)
+    if node in desk.ledger.state.nodes and node in record.spec.nodes:
+        problems = await desk.survey.against_start(record.spec, node)
+        if refusing(problems):
+            return refusal(ask, *problems)
+    entry = desk.entry(
+        entries.PackageAssigned, caller, ask, package=record.name, node=node,
+        boot_id=desk.clock.token(), operator=True,
+    )
+    stopped = await desk.change(ask, entry)
+    if stopped is not None:
+        return stopped
+    return await _until_running(desk, ask, record.spec, node)
+
+
+def _chosen(desk: Desk, record: PackageRecord) -> str | Problem:
+    """The node that placement gives it. Asked of a follower, every node that takes part counts as
+    heard: the record refuses what turns out wrong."""
+    state = desk.ledger.state
+    heard = desk.landlord.heard() if desk.landlord.settled() else frozenset(state.nodes)
+    choice = place(record, node_views(state, heard | {desk.node}))
+    return choice.node or refusals.no_target(record.name, record.spec.nodes)
+
+
+async def _until_running(desk: Desk, ask: RunPackage, spec: PackageSpec, node: str) -> Reply:
+    began = desk.ledger.package(spec.name)
+    epoch = began.epoch if began else 0
+
+    def ended(state: State) -> bool:
+        now = state.packages.get(spec.name)
+        return now is None or now.state != "starting" or now.epoch != epoch
+
+    in_time = await desk.ledger.until(ended, deadline_s=spec.start_timeout_s + START_SLACK_S)
+    now = desk.ledger.package(spec.name)
+    if not in_time or now is None:
+        return late(ask, f"package:{spec.name}", f"Package {spec.name} is still starting.")
+    if now.state == "running" and now.epoch == epoch:
+        return done(ask, {"package": spec.name, "node": now.owner})
+    return failed(ask, problem(
+        "package-start-failed", f"package:{spec.name}",
+        what=f"Package {spec.name} did not start on {node}.", because=now.because,
+        fix="Mend the cause; vmsg status says what the cluster does about it.",
+    ))
+
+
+async def halt(desk: Desk, caller: Caller, ask: HaltPackage) -> Reply:
+    record = desk.ledger.package(ask.package)
+    if record is None:
+        return refusal(ask, refusals.unknown_package(ask.package))
+    stopped = await desk.change(
+        ask, desk.entry(entries.PackageHalted, caller, ask, package=ask.package))
+    if stopped is not None:
+        return stopped
+
+    def gone(state: State) -> bool:
+        now = state.packages.get(ask.package)
+        return now is None or now.owner is None
+
+    limit_s = record.spec.halt_timeout_s + START_SLACK_S
+    if not await desk.ledger.until(gone, deadline_s=limit_s):
+        return late(ask, f"package:{ask.package}", f"Package {ask.package} is still halting.")
+    return done(ask, {"package": ask.package, "state": "halted"})
+
+
+def _until_ms(desk: Desk, for_s: float | None) -> int | None:
+    return None if for_s is None else desk.clock.wall_ms() + int(for_s * 1000)
+
+
+async def switching(desk: Desk, caller: Caller, ask: SetSwitching) -> Reply:
+    entry = desk.entry(
+        entries.SwitchingSet, caller, ask, package=ask.package, enabled=ask.enabled,
+        node=ask.node, until_ms=_until_ms(desk, ask.for_s),
+    )
+    return await desk.change(ask, entry) or done(ask, {
+        "package": ask.package, "node": ask.node, "enabled": ask.enabled})
+
+
+async def maintenance(desk: Desk, caller: Caller, ask: SetMaintenance) -> Reply:
+    entry = desk.entry(
+        entries.MaintenanceSet, caller, ask, package=ask.package, on=ask.on,
+        until_ms=_until_ms(desk, ask.for_s),
+    )
+    return await desk.change(ask, entry) or done(ask, {"package": ask.package, "on": ask.on})
+
+
+def eligible(record: PackageRecord, state: State) -> list[str]:
+    """Nodes of its list that take part."""
+    return [
+        name for name in record.spec.nodes
+        if name in state.nodes and state.nodes[name].state in UP
+    ]

@@ -1,0 +1,90 @@
+"""Answers that change nothing: status, configuration, history, preflight."""
+
+import asyncio
+
+from cluster.answers.desk import Desk, done, refusal
+from cluster.api.messages import CheckCluster, GetConfig, GetEvents, GetPackages, GetStatus
+from cluster.api.messages import Preflight, Reply
+from cluster.api.roles import Caller
+from cluster.config.cluster_file import cluster_from_text
+from cluster.config.load import dump
+from cluster.core import refusals, view
+from cluster.core.model import Event, State
+from packages.core.problem import plain_list
+from packages.core.values import plain
+
+
+async def status(desk: Desk, _: Caller, ask: GetStatus) -> Reply:
+    state = desk.ledger.state
+    moving = [each for each in state.packages.values() if each.moving]
+    around = await desk.around(moving)
+    return done(ask, view.status(desk.ledger.state, around, verbose=ask.verbose))
+
+
+async def config(desk: Desk, _: Caller, ask: GetConfig) -> Reply:
+    return done(ask, {"text": desk.ledger.state.config_text or desk.config_text})
+
+
+async def check_cluster(desk: Desk, _: Caller, ask: CheckCluster) -> Reply:
+    problems = cluster_from_text(ask.text)[1]
+    return refusal(ask, *problems) if problems else done(ask, {"ok": True})
+
+
+async def packages(desk: Desk, _: Caller, ask: GetPackages) -> Reply:
+    state = desk.ledger.state
+    if ask.package is not None and ask.package not in state.packages:
+        return refusal(ask, refusals.unknown_package(ask.package))
+    names = [ask.package] if ask.package is not None else sorted(state.packages)
+    specs = [state.packages[name].spec for name in names]
+    text = "---\n".join(dump(spec) for spec in specs)
+    return done(ask, {"text": text, "packages": [plain(spec) for spec in specs]})
+
+
+async def events(desk: Desk, _: Caller, ask: GetEvents) -> Reply:
+    if ask.wait_s > 0:
+        await desk.ledger.until(
+            lambda state: bool(_wanted(state, ask)), deadline_s=min(ask.wait_s, 30.0))
+    state = desk.ledger.state
+    found = _wanted(state, ask)[-ask.limit:]
+    return done(ask, {
+        "events": [view.event(number, each) for number, each in found],
+        "next": state.next_event - 1,
+    })
+
+
+def _wanted(state: State, ask: GetEvents) -> list[tuple[int, Event]]:
+    first = max(ask.after + 1, state.next_event - len(state.events))
+    return [
+        (number, state.events[number]) for number in range(first, state.next_event)
+        if number in state.events and _matches(state.events[number], ask)
+    ]
+
+
+def _matches(event: Event, ask: GetEvents) -> bool:
+    if ask.package is not None and event.subject != f"package:{ask.package}":
+        return False
+    if ask.node is not None and event.subject != f"node:{ask.node}":
+        return False
+    if ask.since_ms is not None and event.at_ms < ask.since_ms:
+        return False
+    return ask.of_request is None or event.request.startswith(ask.of_request)
+
+
+async def preflight(desk: Desk, _: Caller, ask: Preflight) -> Reply:
+    state = desk.ledger.state
+    record = state.packages.get(ask.package)
+    if record is None:
+        return refusal(ask, refusals.unknown_package(ask.package))
+    if ask.node is not None and ask.node not in state.nodes:
+        return refusal(ask, refusals.unknown_node(ask.node))
+    names = [ask.node] if ask.node else [
+        name for name in record.spec.nodes if name != record.owner]
+    checked = await asyncio.gather(*(desk.survey.against_move(record, name) for name in names))
+    nodes = [
+        {
+            "node": name, "problems": plain_list(problems),
+            "allowed": not any(each.severity == "refuse" for each in problems),
+        }
+        for name, problems in zip(names, checked, strict=True)
+    ]
+    return done(ask, {"package": record.name, "nodes": nodes})

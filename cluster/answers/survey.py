@@ -1,0 +1,171 @@
+"""Facts of nodes, gathered before anything is decided, and the rules' verdict on them.
+
+Checking changes nothing. A node that does not answer in time is a reason against it, never an
+exception.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from cluster.api.messages import AskFacts, Reply
+from cluster.api.peer import Peer
+from cluster.config.schema import ClusterConfig
+from cluster.core import runs
+from cluster.core.model import UP, PackageRecord, State
+from cluster.ledger import Ledger
+from cluster.nodes.facts import HostFacts
+from packages.core.facts import NodeFacts
+from packages.core.model import PackageSpec
+from packages.core.preflight import Placement, PreflightInput, RunningGuest
+from packages.core.preflight import apply_rules, preflight, start_rules
+from packages.core.problem import Problem
+from packages.core.values import Undecodable, Value, changed, shaped
+from packages.vm.driver import Guest
+from packages.worker import Worker
+
+FACTS_S = 4.0
+"""A dead LUN may hang a look for this long; a healthy node answers within 50 ms."""
+COMPARED_DISKS = 200
+"""Other packages' disks whose identity is looked up when a package is applied, so that one LUN
+under two names is found; their paths are always compared."""
+
+
+class NodeAnswer(Value):
+    facts: NodeFacts
+    guest: Guest | None = None
+
+
+class Survey:
+    def __init__(
+        self, *, node: str, config: ClusterConfig, ledger: Ledger, host: HostFacts,
+        peers: Mapping[str, Peer], worker: Worker,
+    ) -> None:
+        self.node, self.config, self.ledger = node, config, ledger
+        self._host, self._peers, self._worker = host, peers, worker
+
+    async def here(self, disks: tuple[str, ...], package: str | None = None) -> NodeAnswer:
+        """What this node tells about itself."""
+        facts = await self._host.gather(self.config, disks, deadline_s=FACTS_S)
+        agent = self._worker.agents.get(package) if package else None
+        guest = agent.body.guest if agent else None
+        if guest is not None:
+            facts = changed(facts, disks=tuple(
+                changed(disk, opened_by=tuple(pid for pid in disk.opened_by if pid != guest.pid))
+                for disk in facts.disks))
+        return NodeAnswer(facts=facts, guest=guest)
+
+    async def of(
+        self, node: str, disks: tuple[str, ...], package: str | None = None,
+    ) -> NodeAnswer | None:
+        """What a node tells about itself; None when it does not."""
+        if node == self.node:
+            return await self.here(disks, package)
+        record = self.ledger.state.nodes.get(node)
+        if record is None or record.state not in UP or node not in self._peers:
+            return None
+        ask = AskFacts(disks=disks, package=package)
+        reply = await self._peers[node].ask(ask, deadline_s=FACTS_S + 1.0)
+        if not isinstance(reply, Reply) or reply.verdict != "done":
+            return None
+        try:
+            answer: NodeAnswer = shaped(reply.result, NodeAnswer)
+        except Undecodable:
+            return None
+        return answer
+
+    async def against_move(self, record: PackageRecord, target: str) -> list[Problem]:
+        """Every reason against moving a running package to `target`."""
+        disks = paths(record.spec)
+        source = record.owner
+        there, at_source = await asyncio.gather(
+            self.of(target, disks),
+            self.of(source, disks, record.name) if source else _nothing(),
+        )
+        guest = at_source.guest if at_source else None
+        running = None
+        if record.state == "running" and source:
+            running = RunningGuest(
+                node=source, accel="kvm" if guest and guest.accel == "kvm" else "tcg",
+                machine=guest.machine if guest else record.machine, pid=guest.pid if guest else 0,
+            )
+        return preflight(self._input(
+            record.spec, target, there, record=record, running=running,
+            source=at_source.facts if at_source else None,
+        ))
+
+    async def against_start(self, spec: PackageSpec, node: str) -> list[Problem]:
+        """Every reason against starting a halted package on `node`."""
+        there = await self.of(node, paths(spec), spec.name)
+        record = self.ledger.package(spec.name)
+        return start_rules(self._input(spec, node, there, record=record))
+
+    async def against_apply(self, spec: PackageSpec) -> list[Problem]:
+        """What the nodes that are up know against a package's description, each once."""
+        record = self.ledger.package(spec.name)
+        others = tuple(sorted(
+            disk.path for name, other in self.ledger.state.packages.items() if name != spec.name
+            for disk in other.spec.vm.disks))[:COMPARED_DISKS]
+        names = [name for name in spec.nodes if name in self.ledger.state.nodes]
+        answers = await asyncio.gather(*(
+            self.of(name, paths(spec), spec.name) for name in names))
+        identities = await self.here(others)
+        claimed = {
+            disk.identity: owner for disk in identities.facts.disks if disk.identity
+            for owner in (self._claims(spec).get(disk.path),) if owner
+        }
+        found: list[Problem] = []
+        for name, answer in zip(names, answers, strict=True):
+            if answer is None:
+                continue
+            own = answer.guest
+            running = RunningGuest(
+                node=name, accel="tcg", machine=own.machine, pid=own.pid) if own else None
+            if running is None and record is not None and record.owner:
+                continue  # another node's view of a running package's disks belongs to preflight
+            asked = self._input(
+                spec, name, answer, record=record, running=running, also_claimed=claimed)
+            found += [each for each in apply_rules(asked) if each not in found]
+        return found
+
+    def _claims(self, spec: PackageSpec) -> dict[str, str]:
+        return {
+            disk.path: name for name, other in sorted(self.ledger.state.packages.items())
+            if name != spec.name for disk in other.spec.vm.disks
+        }
+
+    def _input(
+        self, spec: PackageSpec, target: str, answer: NodeAnswer | None, *,
+        record: PackageRecord | None, running: RunningGuest | None = None,
+        source: NodeFacts | None = None, also_claimed: Mapping[str, str] | None = None,
+    ) -> PreflightInput:
+        return PreflightInput(
+            spec=spec, target=target, target_facts=answer.facts if answer else None,
+            placement=placement(self.ledger.state, record, target), running=running,
+            source_facts=source, moving=record.moving if record else False,
+            in_maintenance=runs.in_maintenance(record) if record else False,
+            transport=self.config.migration.transport,
+            migration_private=self.config.migration.private,
+            vswitches={each.name: each.subnet for each in self.config.vswitches},
+            claimed_disks={**self._claims(spec), **(also_claimed or {})},
+        )
+
+
+async def _nothing() -> Any:
+    return None
+
+
+def paths(spec: PackageSpec) -> tuple[str, ...]:
+    return tuple(disk.path for disk in spec.vm.disks)
+
+
+def placement(state: State, record: PackageRecord | None, node: str) -> Placement:
+    """What the record says about a node for a package."""
+    there = state.nodes.get(node)
+    blocked = runs.blocked_nodes(record) if record else frozenset()
+    return Placement(
+        switching=node not in blocked,
+        in_maintenance=there is not None and there.state in ("draining", "maintenance"),
+        up=there is not None and there.state in UP,
+        because=f"It is {there.state}." if there else "The cluster file does not name it.",
+    )

@@ -1,0 +1,37 @@
+"""Every request and who answers it."""
+
+from typing import Any
+
+from cluster.answers import moves, neighbours, nodes, packages, questions
+from cluster.answers.desk import Handler
+from cluster.api import messages
+
+HANDLERS: dict[type[Any], Handler] = {
+    messages.GetStatus: questions.status,
+    messages.GetConfig: questions.config,
+    messages.CheckCluster: questions.check_cluster,
+    messages.GetPackages: questions.packages,
+    messages.GetEvents: questions.events,
+    messages.Preflight: questions.preflight,
+    messages.ApplyCluster: nodes.apply_cluster,
+    messages.RunCluster: nodes.run_cluster,
+    messages.HaltCluster: nodes.halt_cluster,
+    messages.RunNode: nodes.run_node,
+    messages.HaltNode: nodes.halt_node,
+    messages.DrainNode: nodes.drain,
+    messages.ResumeNode: nodes.resume,
+    messages.CheckPackages: packages.check,
+    messages.ApplyPackages: packages.apply,
+    messages.DeletePackage: packages.delete,
+    messages.RunPackage: packages.run,
+    messages.HaltPackage: packages.halt,
+    messages.SetSwitching: packages.switching,
+    messages.SetMaintenance: packages.maintenance,
+    messages.MovePackage: moves.open_move,
+    messages.GetMove: moves.look,
+    messages.AbortMove: moves.abort,
+    messages.AskLease: neighbours.lease,
+    messages.AskFacts: neighbours.facts,
+    messages.AskProgress: neighbours.progress,
+    messages.AskReady: neighbours.ready,
+}
