@@ -124,4 +124,8 @@ CATALOGUE: dict[str, str] = {
     "guest-will-not-end": "the guest's process is still there after it was killed",
     "program-missing": "a program the node needs could not be started",
     "vswitch-unusable": "the guest could not be attached to a bridge of the node",
+    # the migration channel
+    "carrier-failed": "the node's end of the migration channel could not be opened",
+    "carrier-unreachable": "the target's end of the migration channel was not reached",
+    "carrier-untrusted": "the two ends of the migration channel do not trust each other",
 }

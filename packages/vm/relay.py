@@ -1,0 +1,366 @@
+"""The carrier's process: guest memory from a unix socket on one node to one on another.
+
+    python -I -S -E relay.py     with its orders on standard input, `key=value` a line:
+
+    role=land    listens for the source's relay, passes what it sends to QEMU's unix socket
+    role=launch  connects to the target's relay, listens on a unix socket for QEMU
+
+It is a process of its own, so that a busy daemon never slows a guest's memory and a stuck peer
+never hangs the daemon; standard library only and of ours nothing, so that it starts in tens of
+milliseconds: its start is part of every move. It survives the daemon, since a move must: it ends
+when its connections have ended, when nothing connects in time, or when it is killed.
+
+What must never happen here: a byte from anybody who has not proven with the cluster's certificate
+to be the expected node and shown this move's token reaching QEMU (one byte of garbage kills a
+waiting target); guest memory in the clear, unless the orders say `plain`; a wait without an end.
+
+One line goes to standard output: `ready PORT`, or `refused REASON WORDS`. Then it is closed.
+"""
+
+import os
+import select
+import socket
+import ssl
+import sys
+import threading
+import time
+from _operator import _compare_digest as equal_in_constant_time  # hmac would load hashlib
+from collections.abc import Callable
+
+CONNECT_S = 5.0
+"""For TCP, TLS and the token together; a LAN needs milliseconds."""
+UNUSED_S = 120.0
+"""With nobody connected: longer than a move's init phase (90 s)."""
+LINGER_S = 1.0
+"""After the last connection has ended; the channels of one migration end together."""
+BUFFER_BYTES = 1 << 20
+SOCKET_BUFFER_BYTES = 4 << 20
+STRANGERS = 16
+"""Connections being examined at a time; more are dropped unseen."""
+TOKEN_BYTES = 64
+"""What the token's line may take; the carrier's tokens have 32 characters."""
+WELCOME = b"+"
+
+# A peer that is gone without a word: nobody acknowledges what was sent, or answers when asked.
+DEAD_PEER_MS = 10_000
+KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES = 3, 2, 3
+
+Orders = dict[str, str]
+Stream = socket.socket
+
+
+class Refusal(Exception):
+    """The reason (a word for the carrier) and its explanation."""
+
+
+class Census:
+    """How many connections carry something, and since when none does."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._carrying = 0
+        self._has_carried = False
+        self._idle_since_s = time.monotonic()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._carrying += 1
+            self._has_carried = True
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._carrying -= 1
+            self._idle_since_s = time.monotonic()
+
+    def left_s(self) -> float:
+        """Until this process is of no more use."""
+        with self._lock:
+            if self._carrying:
+                return UNUSED_S
+            limit_s = LINGER_S if self._has_carried else UNUSED_S
+            return self._idle_since_s + limit_s - time.monotonic()
+
+
+class Direction:
+    """One of a connection's two: what was read from `source` and not yet written to `sink`."""
+
+    def __init__(self, source: Stream, sink: Stream, first: bytes = b"") -> None:
+        self.source = source
+        self.sink = sink
+        self.ended = False
+        self._view = memoryview(bytearray(BUFFER_BYTES))
+        self._begin, self._end = 0, len(first)
+        self._view[:len(first)] = first
+
+    @property
+    def is_empty(self) -> bool:
+        return self._begin == self._end
+
+    def move(self) -> bool:
+        """Read and write what goes without waiting; true if anything went."""
+        moved = False
+        if self.is_empty and not self.ended:
+            count = _read(self.source, self._view)
+            if count is not None:
+                self._begin, self._end, self.ended = 0, count, count == 0
+                moved = True
+        if not self.is_empty:
+            # The same piece again after a refusal: TLS has begun to send it and insists on it.
+            count = _write(self.sink, self._view[self._begin:self._end])
+            if count is not None:
+                self._begin += count
+                moved = True
+        return moved
+
+
+def main() -> None:
+    orders = _orders(sys.stdin.buffer.read())
+    try:
+        run = land if orders["role"] == "land" else launch
+        run(orders)
+    except Refusal as refusal:
+        reason, words = refusal.args
+        _report(f"refused {reason} {words}")
+    except OSError as failure:  # a certificate, an address or a path
+        _report(f"refused unusable {failure}")
+
+
+def land(orders: Orders) -> None:
+    """The target's side."""
+    listener = socket.create_server((orders["address"], int(orders.get("port", "0"))))
+    context = _context(orders, ssl.PROTOCOL_TLS_SERVER)
+    if context:
+        context.num_tickets = 0  # every connection proves itself anew
+    examining = threading.BoundedSemaphore(STRANGERS)
+    _report(f"ready {listener.getsockname()[1]}")
+
+    def accepted(connection: Stream, census: Census) -> None:
+        try:
+            trusted = _examined(connection, context, orders)
+        finally:
+            examining.release()
+        if trusted is None:
+            connection.close()
+            return
+        with census:
+            _deliver(trusted, orders["socket_path"])
+
+    _serve(listener, accepted, examining)
+
+
+def launch(orders: Orders) -> None:
+    """The source's side. The first connection is made before QEMU is let in: a target that is
+    wrong is found out while nothing depends on it, and no handshake delays the copy."""
+    context = _context(orders, ssl.PROTOCOL_TLS_CLIENT)
+    spare = [_connected(orders, context)]
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(orders["socket_path"])
+    listener.listen(STRANGERS)
+    _report("ready 0")
+
+    def accepted(local: Stream, census: Census) -> None:
+        examining.release()
+        try:
+            remote = spare.pop() if spare else _connected(orders, context)
+        except Refusal:
+            local.close()
+            return
+        with census:
+            _carry(local, remote)
+
+    examining = threading.BoundedSemaphore(STRANGERS)
+    _serve(listener, accepted, examining)
+
+
+def _serve(
+    listener: Stream, accepted: Callable[[Stream, Census], None],
+    examining: threading.BoundedSemaphore,
+) -> None:
+    """A thread for each connection, until there has been none for long enough."""
+    census = Census()
+    listener.setblocking(False)
+    while (left_s := census.left_s()) > 0:
+        if not select.select([listener], [], [], min(left_s, LINGER_S))[0]:
+            continue
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            continue
+        if not examining.acquire(blocking=False):
+            connection.close()
+            continue
+        connection.setblocking(True)
+        threading.Thread(target=accepted, args=(connection, census), daemon=True).start()
+
+
+def _examined(connection: Stream, context: ssl.SSLContext | None, orders: Orders) -> Stream | None:
+    """The connection, if it is the expected node with the token; strangers are told nothing."""
+    try:
+        _harden(connection)
+        connection.settimeout(CONNECT_S)
+        if context:
+            connection = context.wrap_socket(connection, server_side=True)
+            if not _is_node(connection.getpeercert(), orders["peer"]):
+                return None
+        if not equal_in_constant_time(_line(connection), orders["token"].encode()):
+            return None
+        connection.sendall(WELCOME)
+        return connection
+    except (OSError, ValueError):  # ssl's own errors are OSErrors
+        return None
+
+
+def _connected(orders: Orders, context: ssl.SSLContext | None) -> Stream:
+    """A connection to the target's relay, welcomed there. Raises Refusal."""
+    try:
+        address = (orders["address"], int(orders["port"]))
+        connection = socket.create_connection(address, timeout=CONNECT_S)
+        _harden(connection)
+    except OSError as failure:
+        raise Refusal("unreachable", failure) from failure
+    try:
+        if context:
+            connection = context.wrap_socket(connection, server_hostname=orders["peer"])
+            if not _is_node(connection.getpeercert(), orders["peer"]):
+                raise Refusal("untrusted", "the certificate is another node's")
+        connection.sendall(orders["token"].encode() + b"\n")
+        if connection.recv(1) != WELCOME:
+            raise Refusal("unwelcome", "it closed the connection")
+    except ssl.SSLCertVerificationError as failure:
+        raise Refusal("untrusted", failure.verify_message) from failure
+    except OSError as failure:
+        raise Refusal("unwelcome", failure) from failure
+    return connection
+
+
+def _deliver(trusted: Stream, socket_path: str) -> None:
+    """Let QEMU know of the source only once it speaks: an idle connection would keep the one that
+    comes for real from being heard, and one that closes would end a waiting target."""
+    local = socket.socket(socket.AF_UNIX)
+    try:
+        trusted.settimeout(UNUSED_S)
+        first = trusted.recv(BUFFER_BYTES)
+        if first:
+            local.connect(socket_path)
+            _carry(trusted, local, first)
+    except OSError:
+        return
+    finally:
+        local.close()
+        trusted.close()
+
+
+def _carry(one: Stream, other: Stream, first: bytes = b"") -> None:
+    """Both directions until either end closes. What was read before is still delivered."""
+    for stream in (one, other):
+        stream.setblocking(False)
+    there, back = Direction(one, other, first), Direction(other, one)
+    try:
+        while True:
+            moved = there.move() | back.move()
+            if any(each.ended and each.is_empty for each in (there, back)):
+                return
+            if not moved:
+                _wait(there, back)
+    except OSError:
+        return
+    finally:
+        one.close()
+        other.close()
+
+
+def _wait(there: Direction, back: Direction) -> None:
+    """Until a direction that has nothing may read or one that has something may write. A dead peer
+    wakes it too: the kernel closes that connection after its own timers."""
+    poll = select.poll()
+    wanted: dict[int, int] = {}
+    for each in (there, back):
+        if each.is_empty:
+            descriptor, event = each.source.fileno(), select.POLLIN
+        else:
+            descriptor, event = each.sink.fileno(), select.POLLOUT
+        wanted[descriptor] = wanted.get(descriptor, 0) | event
+    for descriptor, events in wanted.items():
+        poll.register(descriptor, events)
+    poll.poll()
+
+
+def _read(stream: Stream, into: memoryview) -> int | None:
+    """Bytes read, 0 at the end, None when there is nothing now. TLS gives one record (16 KiB) at a
+    time: as many as are there are gathered, so that they are passed on in one piece."""
+    count = 0
+    try:
+        while count < len(into):
+            got = stream.recv_into(into[count:])
+            count += got
+            if not got or not isinstance(stream, ssl.SSLSocket):
+                return count
+    except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        return count or None
+    except ssl.SSLEOFError:
+        return count
+    return count
+
+
+def _write(stream: Stream, content: memoryview) -> int | None:
+    try:
+        return stream.send(content)
+    except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        return None
+
+
+def _context(orders: Orders, protocol: int) -> ssl.SSLContext | None:
+    """TLS 1.3 with the cluster's certificates on both ends, or None for `plain`."""
+    if orders["transport"] == "plain":
+        return None
+    context = ssl.SSLContext(protocol)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(f"{orders['etc']}/ca.crt")
+    context.load_cert_chain(f"{orders['etc']}/node.crt", f"{orders['etc']}/node.key")
+    return context
+
+
+def _is_node(certificate: object, name: str) -> bool:
+    """The certificate is for this one node, by its only DNS name."""
+    names = certificate.get("subjectAltName", ()) if isinstance(certificate, dict) else ()
+    return tuple(names) == (("DNS", name),)
+
+
+def _harden(connection: Stream) -> None:
+    tcp, any_socket = socket.IPPROTO_TCP, socket.SOL_SOCKET
+    for level, option, value in (
+        (tcp, socket.TCP_NODELAY, 1), (tcp, socket.TCP_USER_TIMEOUT, DEAD_PEER_MS),
+        (tcp, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S),
+        (tcp, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S),
+        (tcp, socket.TCP_KEEPCNT, KEEPALIVE_PROBES), (any_socket, socket.SO_KEEPALIVE, 1),
+        (any_socket, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES),
+    ):
+        connection.setsockopt(level, option, value)
+
+
+def _line(connection: Stream) -> bytes:
+    """What comes before a line feed; nothing behind it is read."""
+    said = b""
+    while len(said) < TOKEN_BYTES:
+        byte = connection.recv(1)
+        if byte in (b"", b"\n"):
+            return said
+        said += byte
+    raise ValueError("too long for a token")
+
+
+def _orders(raw: bytes) -> Orders:
+    return dict(line.split("=", 1) for line in raw.decode().splitlines())
+
+
+def _report(line: str) -> None:
+    """The one line, and nothing after it; neither pipe of the daemon's is kept."""
+    os.write(1, line.replace("\n", " ").encode() + b"\n")
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+
+
+if __name__ == "__main__":
+    main()

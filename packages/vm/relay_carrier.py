@@ -1,0 +1,160 @@
+"""The migration channel made of two relays (packages/vm/relay.py), one process on each node.
+
+A relay is started for one move and one side of it, told its orders over a pipe (the token never
+stands on a command line), and ended by its process id. Its record lies in the run folder, so that
+a daemon that was restarted in the middle of a move can still end what it began; a relay nobody
+ends is over by itself soon after its migration.
+"""
+
+import asyncio
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Literal
+
+from cluster.clock import Clock
+from packages.core.problem import Problem, problem
+from packages.core.values import Undecodable, Value, from_json, to_json
+from packages.vm.carrier import Landing
+from packages.vm.processes import Process, find, not_started, spawn
+from packages.vm.socket_paths import fitting, forget
+
+Transport = Literal["tls", "plain"]
+"""`plain` is for a network that carries guest memory and nothing else."""
+
+RELAY = Path(__file__).with_name("relay.py")
+START_S = 10.0
+"""For a relay to report: tens of milliseconds, and its own 5 s for a target that is silent."""
+END_S = 5.0
+
+
+class RelayRecord(Value):
+    pid: int
+    start_ticks: int
+
+
+class RelayCarrier:
+    """One node's end of every move's channel. `etc_folder` has ca.crt, node.crt and node.key;
+    `address` is where the other nodes' relays reach this one. Make it inside a running loop."""
+
+    def __init__(
+        self, etc_folder: Path, run_folder: Path, address: str, clock: Clock, *,
+        transport: Transport = "tls",
+    ) -> None:
+        self._etc = etc_folder.absolute()
+        self._folder = run_folder.absolute() / "relays"
+        self._address = address
+        self._clock = clock
+        self._transport = transport
+        self._relays: dict[str, Process] = {}
+
+    async def land(self, move: str, *, socket_path: str, source: str) -> Landing | Problem:
+        token = self._clock.token() + self._clock.token()
+        reported = await self._begin(move, {
+            "role": "land", "address": self._address, "peer": source, "token": token,
+            "socket_path": fitting(Path(socket_path)),
+        })
+        if isinstance(reported, Problem):
+            return reported
+        return Landing(address=self._address, port=int(reported), token=token)
+
+    async def launch(self, move: str, *, landing: Landing, target: str) -> str | Problem:
+        path = fitting(self._path(move, "socket"))
+        reported = await self._begin(move, {
+            "role": "launch", "address": landing.address, "port": str(landing.port),
+            "peer": target, "token": landing.token, "socket_path": path,
+        })
+        return reported if isinstance(reported, Problem) else path
+
+    async def end(self, move: str) -> None:
+        process = self._relays.pop(move, None) or self._recorded(move)
+        if process:
+            await process.kill(END_S)
+            process.close()
+        for kind in ("json", "socket"):
+            self._path(move, kind).unlink(missing_ok=True)
+
+    async def close(self) -> None:
+        await asyncio.gather(*(self.end(move) for move in tuple(self._relays)))
+        forget(self._folder)
+
+    async def _begin(self, move: str, orders: dict[str, str]) -> str | Problem:
+        """Start a relay in place of any the move has here; what it says to `ready`."""
+        await self.end(move)
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        orders |= {"transport": self._transport, "etc": str(self._etc)}
+        reading, writing = os.pipe()
+        process = _started(orders, self._path(move, "log"), writing)
+        if isinstance(process, OSError):
+            os.close(reading)
+            return not_started(f"move:{move}", sys.executable, process)
+        self._relays[move] = process
+        record = RelayRecord(pid=process.pid, start_ticks=process.start_ticks)
+        self._path(move, "json").write_bytes(to_json(record))
+        word, _, rest = (await _line(reading)).partition(" ")
+        if word == "ready":
+            return rest
+        await self.end(move)
+        return _refusal(move, orders, rest or "unusable it ended without a word")
+
+    def _recorded(self, move: str) -> Process | None:
+        try:
+            record: RelayRecord = from_json(self._path(move, "json").read_bytes(), RelayRecord)
+        except (OSError, *Undecodable):
+            return None
+        return find(record.pid, record.start_ticks)
+
+    def _path(self, move: str, kind: str) -> Path:
+        return self._folder / f"{re.sub('[^A-Za-z0-9-]', '_', move)}.{kind}"
+
+
+def _started(orders: dict[str, str], log: Path, output: int) -> Process | OSError:
+    """`output` is the relay's from now on. -I, -S: nothing of anybody's environment is imported,
+    and the start takes half the time."""
+    hearing, telling = os.pipe()
+    errors = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        # A pipe holds more than these lines: writing does not wait for the reader.
+        os.write(telling, "".join(f"{key}={value}\n" for key, value in orders.items()).encode())
+        return spawn(
+            [sys.executable, "-I", "-S", str(RELAY)], files={0: hearing, 1: output, 2: errors},
+        )
+    finally:
+        for descriptor in (hearing, telling, errors, output):
+            os.close(descriptor)
+
+
+async def _line(reading: int) -> str:
+    """The relay's report; empty if it ended or was silent too long."""
+    stream = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(reading, "rb"),
+    )
+    try:
+        async with asyncio.timeout(START_S):
+            return (await stream.readline()).decode(errors="replace").strip()
+    except TimeoutError:
+        return ""
+    finally:
+        transport.close()
+
+
+def _refusal(move: str, orders: dict[str, str], said: str) -> Problem:
+    reason, _, words = said.partition(" ")
+    there = f"{orders['peer']} at {orders['address']}"
+    if reason == "unreachable":
+        return problem(
+            "carrier-unreachable", f"move:{move}", what=f"no connection to {there}", because=words,
+            fix="look at the migration network between the two nodes and at their firewalls",
+        )
+    if reason in ("untrusted", "unwelcome"):
+        return problem(
+            "carrier-untrusted", f"move:{move}",
+            what=f"{there} and this node do not trust each other", because=words,
+            fix="give both nodes certificates of this cluster's own authority, each its own name",
+        )
+    return problem(
+        "carrier-failed", f"move:{move}", what="the migration channel could not be opened",
+        because=words, fix="look at the node's certificate files, its address and the relay's log",
+    )
