@@ -5,14 +5,15 @@ children, the guests, inherit. Where the machine has no writable freezer the nod
 namespace tells whose a process is, and signals do the stopping. Both are always asked who belongs
 to the node, so that nothing slips through between being started and being registered.
 
-The waiting of storage requests uses the block layer's limits: with one byte a second a node's reads
-and writes hang in silence, as they do on a SAN whose path is gone, and go on when healed.
+The waiting of storage requests uses the block layer's limits: with two bytes a second a node's
+reads and writes hang in silence, as they do on a SAN whose path is gone, and go on when healed.
 """
 
 import asyncio
 import contextlib
 import os
 import signal
+from itertools import product
 from pathlib import Path
 
 from cluster.lab.hosts import NAMESPACES
@@ -27,8 +28,9 @@ STOPPED, DEAD = "T", "ZX"
 """States in /proc/PID/stat."""
 
 LIMITS = ("blkio.throttle.read_bps_device", "blkio.throttle.write_bps_device")
-LEAST_BYTES_S, NO_LIMIT = 1, 0
-"""A request of 512 bytes then takes over eight minutes, longer than any lab waits."""
+LEAST_BYTES_S = 2
+"""The least the kernel takes. A request of 4 KiB then waits half an hour, one of 512 bytes four
+minutes: longer than any lab looks at it."""
 
 
 def mounted(kind: str, option: str = "") -> Path | None:
@@ -123,21 +125,34 @@ class NodeGroup:
         self._stopped_file.unlink()
         return stopped
 
-    def limit_storage(self, devices: list[str], bytes_s: int) -> Problem | None:
+    def limit_storage(self, devices: list[str], *, waiting: bool) -> Problem | None:
         """Let the node's requests to these devices wait, or go on."""
-        if not self.blkio or not (self.blkio / LIMITS[0]).exists():
-            return problem(
-                "storage-cut-unsupported", f"node:{self.node.name}",
-                what="this machine cannot cut a node off its storage",
-                because="LUNs of a lab are loop devices, and the kernel's limit on block requests "
-                        "(cgroup v1, blkio.throttle) is not there",
-                fix="boot with systemd.unified_cgroup_hierarchy=0, or cut another network",
-            )
-        for device in devices:
-            number = os.stat(device).st_rdev
-            for each in LIMITS:
-                write(self.blkio / each, f"{os.major(number)}:{os.minor(number)} {bytes_s}")
-        return None
+        numbers = [os.stat(each).st_rdev for each in devices]
+        names = [f"{os.major(each)}:{os.minor(each)}" for each in numbers]
+        if self.blkio and (self.blkio / LIMITS[0]).exists():
+            for name, each in product(names, LIMITS):
+                write(self.blkio / each, f"{name} {LEAST_BYTES_S if waiting else 0}")
+            return None
+        if self.unified and has_io_controller(self.unified):
+            limit = LEAST_BYTES_S if waiting else "max"
+            for name in names:
+                write(self.unified / "io.max", f"{name} rbps={limit} wbps={limit}")
+            return None
+        return problem(
+            "storage-cut-unsupported", f"node:{self.node.name}",
+            what="this machine cannot cut a node off its storage",
+            because="LUNs of a lab are loop devices, and the kernel's limit on block requests "
+                    "(blkio.throttle or io.max of control groups) is not there",
+            fix="use a kernel with CONFIG_BLK_DEV_THROTTLING, or cut another network",
+        )
+
+
+def has_io_controller(group: Path) -> bool:
+    """Whether the group has it, switched on where it was off; it stays on, for it only counts."""
+    if not (group / "io.max").exists():
+        with contextlib.suppress(OSError):  # this kernel has none
+            (group.parent / "cgroup.subtree_control").write_text("+io")
+    return (group / "io.max").exists()
 
 
 def in_namespace(netns: str) -> set[int]:

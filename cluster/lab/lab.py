@@ -15,7 +15,7 @@ from cluster.config.keys import init_cluster
 from cluster.lab import guests, hosts, luns, processes, ready
 from cluster.lab import record as records
 from cluster.lab.commands import check_machine, first_problem
-from cluster.lab.groups import LEAST_BYTES_S, NO_LIMIT, NodeGroup
+from cluster.lab.groups import NodeGroup
 from cluster.lab.plan import (
     NETWORKS, LabOptions, LabPlan, Network, NodePlan, check_options, cluster_config, make_plan
 )
@@ -248,9 +248,7 @@ async def set_networks(
         return found
     record, node = found
     if "storage" in networks:
-        failure = NodeGroup(node).limit_storage(
-            list(record.disks.values()), NO_LIMIT if healthy else LEAST_BYTES_S,
-        )
+        failure = NodeGroup(node).limit_storage(list(record.disks.values()), waiting=not healthy)
         if failure and not healthy:
             return failure
     return await hosts.set_ports(record.plan, node, networks, plugged=healthy)

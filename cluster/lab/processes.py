@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cluster.lab.commands import run
-from cluster.lab.groups import NO_LIMIT, NodeGroup
+from cluster.lab.groups import NodeGroup
 from cluster.lab.hosts import remove_taps
 from cluster.lab.plan import NodePlan
 from cluster.lab.record import NodePids
@@ -81,7 +81,7 @@ async def kill_node(node: NodePlan, devices: list[str]) -> Problem | None:
             while group.members():
                 await group.freeze()
                 group.signal(signal.SIGKILL)
-                group.limit_storage(devices, NO_LIMIT)
+                group.limit_storage(devices, waiting=False)
                 await group.thaw()
                 await asyncio.sleep(POLL_S)
     except TimeoutError:
