@@ -10,6 +10,7 @@ from pathlib import Path
 from cluster.clock import Clock
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem, problem
+from packages.core.values import changed
 from packages.vm.driver import Guest, GuestEvent, Observation, Progress
 from packages.vm.qemu import migration
 from packages.vm.qemu.instance import Instance
@@ -75,6 +76,13 @@ class QemuDriver:
         ended = self._lives.folder(guest.package).read_exit()
         known = ended is not None and is_same_life(ended.guest, guest)
         return Observation(state="gone", exit=ended.exit if ended and known else None)
+
+    async def relabel(self, guest: Guest, *, epoch: int) -> Guest | Problem:
+        instance = self._lives.of(guest)
+        if instance is None:
+            return _gone(guest)
+        instance.write_record(changed(instance.guest, epoch=epoch))
+        return instance.guest
 
     def listen(self, guest: Guest, heard: Callable[[GuestEvent], None]) -> Callable[[], None]:
         instance = self._lives.of(guest)

@@ -71,7 +71,10 @@ class Instance:
         return stop
 
     def write_record(self, guest: Guest) -> None:
-        self.record = changed(self.record, guest=guest)
+        born = self.record.born_epoch
+        if born is None and guest.epoch != self.guest.epoch:
+            born = self.guest.epoch
+        self.record = changed(self.record, guest=guest, born_epoch=born)
         self.folder.write_guest(self.record)
 
     async def observe(self, deadline_s: float) -> Observation:

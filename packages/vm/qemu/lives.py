@@ -176,7 +176,7 @@ class Lives:
             return
         guest = record.guest
         process = find(guest.pid, guest.start_ticks)
-        if process and _name_of(guest) in running_command_line(guest.pid):
+        if process and _name_of(record) in running_command_line(guest.pid):
             self._instances[package] = Instance(record, folder, process, self._clock)
             return
         if process:
@@ -191,7 +191,7 @@ class Lives:
             name = (await instance.monitor.ask("query-name")).get("name")
         except MonitorTrouble:
             return
-        if name != _name_of(instance.guest):
+        if name != _name_of(instance.record):
             del self._instances[instance.guest.package]
             await instance.close()
 
@@ -245,8 +245,9 @@ def _listener(path: Path) -> socket.socket:
     return listener
 
 
-def _name_of(guest: Guest) -> str:
-    return identity(guest.package, guest.epoch, guest.boot_id)
+def _name_of(record: GuestRecord) -> str:
+    guest, born = record.guest, record.born_epoch
+    return identity(guest.package, guest.epoch if born is None else born, guest.boot_id)
 
 
 async def _clear_up_after(record: GuestRecord, folder: GuestFolder) -> None:

@@ -24,6 +24,8 @@ class GuestRecord(Value):
 
     guest: Guest
     taps: tuple[str, ...]
+    born_epoch: int | None = None
+    """The epoch in the process's own name, where the guest was given a later one since."""
 
 
 class ExitRecord(Value):
