@@ -8,6 +8,7 @@ from typing import Protocol
 
 from cluster.clock import HostClock
 from cluster.config.schema import PROFILES
+from cluster.raft.disk import Disk
 from cluster.raft.fake import FakeNetwork
 from cluster.raft.replica import Replica
 from cluster.raft.syncobj import SyncObjReplica
@@ -89,7 +90,7 @@ class SocketWorld:
     ) -> None:
         self._folder = folder
         self._compact_after_entries = compact_after_entries
-        self._keys = {name: make_keys() for name in names}
+        self.keys = {name: make_keys() for name in names}
         self.endpoints = {
             name: f"tcp://127.0.0.1:{port}" for name, port in zip(names, free_ports(len(names)))
         }
@@ -97,21 +98,23 @@ class SocketWorld:
         self.machines: dict[str, Register] = {}
         self.fatal: dict[str, Problem] = {}
 
-    def made(self, name: str, machine: Register) -> SyncObjReplica:
+    def made(
+        self, name: str, machine: Register, *, disk: Disk | None = None,
+    ) -> SyncObjReplica:
         peers = {
-            peer: (endpoint, self._keys[peer].public)
+            peer: (endpoint, self.keys[peer].public)
             for peer, endpoint in self.endpoints.items() if peer != name
         }
         return SyncObjReplica(
-            name=name, peers=peers, bind=self.endpoints[name], keys=self._keys[name],
+            name=name, peers=peers, bind=self.endpoints[name], keys=self.keys[name],
             folder=self._folder / name, machine=machine, timings=PROFILES["fast"],
             clock=HostClock(), on_fatal=lambda found: self.fatal.update({name: found}),
-            compact_after_entries=self._compact_after_entries,
+            disk=disk, compact_after_entries=self._compact_after_entries,
         )
 
-    async def start(self, name: str) -> None:
+    async def start(self, name: str, *, disk: Disk | None = None) -> None:
         machine = self.machines[name] = Register()
-        self.replicas[name] = self.made(name, machine)
+        self.replicas[name] = self.made(name, machine, disk=disk)
         assert await self.replicas[name].start() is None
 
     async def stop(self, name: str) -> None:

@@ -1,0 +1,105 @@
+"""Real processes, really killed in the middle of writing: nothing acknowledged is ever lost."""
+
+import json
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from cluster.sockets import make_keys
+from tests.contracts.replica_worlds import free_ports
+
+NAMES = ("ape", "bee", "cat")
+KILLS = 6
+ROOT = Path(__file__).parents[2]
+
+
+class Processes:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        nodes = {}
+        for name, port in zip(NAMES, free_ports(len(NAMES))):
+            keys = make_keys()
+            nodes[name] = {
+                "endpoint": f"tcp://127.0.0.1:{port}",
+                "keys": {"public": keys.public, "secret": keys.secret},
+            }
+        self._plan = folder / "plan.json"
+        self._plan.write_text(json.dumps(nodes))
+
+    def start(self, name: str) -> None:
+        command = [sys.executable, "-m", "tests.raft.lone_node"]
+        self._running[name] = subprocess.Popen(
+            [*command, str(self._folder), str(self._plan), name], cwd=ROOT,
+        )
+
+    def kill(self, name: str) -> None:
+        process = self._running.pop(name)
+        process.kill()
+        process.wait()
+
+    def end(self) -> None:
+        """Have all write down their state and leave."""
+        for process in self._running.values():
+            process.terminate()
+        for process in self._running.values():
+            assert process.wait(timeout=60) == 0
+        self._running = {}
+
+    def acked(self) -> set[bytes]:
+        found: set[bytes] = set()
+        for name in NAMES:
+            path = self._folder / f"{name}.acked"
+            if path.exists():
+                found |= set(path.read_bytes().splitlines())
+        return found
+
+    def state(self, name: str) -> list[bytes]:
+        return (self._folder / f"{name}.state").read_bytes().splitlines()
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    processes = Processes(tmp_path)
+    yield processes
+    for name in list(processes._running):
+        processes.kill(name)
+
+
+def wait_for(happened: Callable[[], bool], deadline_s: float = 40.0) -> None:
+    due_s = time.monotonic() + deadline_s
+    while not happened():
+        assert time.monotonic() < due_s, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def test_no_acknowledged_command_is_lost_when_nodes_are_killed(processes: Processes) -> None:
+    dice = random.Random(20)
+    for name in NAMES:
+        processes.start(name)
+    for _ in range(KILLS):
+        victim = dice.choice(NAMES)
+        more(processes, dice.randrange(100, 300))
+        processes.kill(victim)
+        more(processes, 50)
+        processes.start(victim)
+    more(processes, 300)
+    processes.end()
+    acked = processes.acked()
+    for name in NAMES:
+        state = processes.state(name)
+        assert len(set(state)) == len(state), "applied twice"
+        assert not acked - set(state), f"lost at {name}"
+    shortest = min(len(processes.state(name)) for name in NAMES)
+    assert len({tuple(processes.state(name)[:shortest]) for name in NAMES}) == 1
+
+
+def more(processes: Processes, count: int) -> None:
+    """Wait until that many more commands were acknowledged."""
+    before = len(processes.acked())
+    wait_for(lambda: len(processes.acked()) >= before + count)
