@@ -64,7 +64,7 @@ class NodeGroup:
 
     def remove(self) -> None:
         for each in self.folders:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):  # not there, or the node could not be ended
                 each.rmdir()
 
     def members(self) -> list[int]:
@@ -127,7 +127,7 @@ class NodeGroup:
 
     def limit_storage(self, devices: list[str], *, waiting: bool) -> Problem | None:
         """Let the node's requests to these devices wait, or go on."""
-        numbers = [os.stat(each).st_rdev for each in devices]
+        numbers = [os.stat(each).st_rdev for each in devices if os.path.exists(each)]
         names = [f"{os.major(each)}:{os.minor(each)}" for each in numbers]
         if self.blkio and (self.blkio / LIMITS[0]).exists():
             for name, each in product(names, LIMITS):

@@ -156,20 +156,26 @@ async def down(folder: str | Path) -> Problem | None:
 
 
 async def remove(record: LabRecord) -> Problem | None:
-    """The reverse of `build`; one thing that fails does not keep the rest from being removed."""
+    """The reverse of `build`; where something fails the record stays, so that `down` can be tried
+    again."""
+    failure = await remove_hosts(record) if records.is_standing(record) else None
+    failure = await luns.remove_luns(record.plan) or failure
+    if failure:
+        return failure
+    records.release(record.dir)
+    remove_folder(record)
+    return None
+
+
+async def remove_hosts(record: LabRecord) -> Problem | None:
     plan = record.plan
     failures: list[object] = list(await asyncio.gather(
         *(processes.power_off(each, list(record.disks.values())) for each in plan.nodes),
     ))
-    failures += [await luns.remove_luns(plan), await hosts.remove_networks(plan)]
-    failure = first_problem(failures)
-    if failure:
-        return failure  # the record stays, so that `down` can be tried again
+    failures.append(await hosts.remove_networks(plan))
     for node in plan.nodes:
         NodeGroup(node).remove()
-    records.release(record.dir)
-    remove_folder(record)
-    return None
+    return first_problem(failures)
 
 
 def remove_folder(record: LabRecord) -> None:

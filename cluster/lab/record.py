@@ -83,13 +83,21 @@ def load(folder: Path) -> LabRecord | None | Problem:
 def load_up(folder: str | Path) -> LabRecord | Problem:
     """The record of a lab that is up; a Problem when there is none."""
     record = load(Path(folder))
-    if record is None or isinstance(record, LabRecord) and not record.ready:
-        return problem(
-            "lab-not-up", f"lab:{folder}", what="no lab is up there",
-            because=f"{folder}/lab.json is missing or its `up` did not end",
-            fix="vmsg lab up, or name the lab's folder with --dir",
-        )
-    return record
+    if isinstance(record, Problem) or record is not None and record.ready and is_standing(record):
+        return record
+    return problem(
+        "lab-not-up", f"lab:{folder}", what="no lab is up there",
+        because=f"{folder}/lab.json is missing, or its `up` did not end, or the machine was "
+                "started anew since",
+        fix="vmsg lab down, then vmsg lab up; another lab's folder is named with --dir",
+    )
+
+
+def is_standing(record: LabRecord) -> bool:
+    """Whether the names of the plan are this lab's: after a restart of the machine its number may
+    be another lab's, whose hosts have the same names."""
+    link = Path(RUN, str(record.plan.number))
+    return link.is_symlink() and Path(os.readlink(link)) == record.dir
 
 
 def save(record: LabRecord) -> None:
