@@ -71,10 +71,7 @@ class Instance:
         return stop
 
     def write_record(self, guest: Guest) -> None:
-        born = self.record.born_epoch
-        if born is None and guest.epoch != self.guest.epoch:
-            born = self.guest.epoch
-        self.record = changed(self.record, guest=guest, born_epoch=born)
+        self.record = changed(self.record, guest=guest)
         self.folder.write_guest(self.record)
 
     async def observe(self, deadline_s: float) -> Observation:

@@ -107,7 +107,8 @@ class Lives:
             start_ticks=process.start_ticks, accel=accel, machine=order.machine,
             incoming=order.incoming,
         )
-        record = GuestRecord(guest=guest, taps=taps)
+        name = identity(spec.name, order.epoch, order.boot_id)
+        record = GuestRecord(guest=guest, name=name, taps=taps)
         folder.write_guest(record)
         instance = Instance(record, folder, process, self._clock)
         self._instances[spec.name] = instance
@@ -176,7 +177,7 @@ class Lives:
             return
         guest = record.guest
         process = find(guest.pid, guest.start_ticks)
-        if process and _name_of(record) in running_command_line(guest.pid):
+        if process and record.name in running_command_line(guest.pid):
             self._instances[package] = Instance(record, folder, process, self._clock)
             return
         if process:
@@ -191,7 +192,7 @@ class Lives:
             name = (await instance.monitor.ask("query-name")).get("name")
         except MonitorTrouble:
             return
-        if name != _name_of(instance.record):
+        if name != instance.record.name:
             del self._instances[instance.guest.package]
             await instance.close()
 
@@ -243,11 +244,6 @@ def _listener(path: Path) -> socket.socket:
     listener.bind(fitting(path))
     listener.listen(BACKLOG)
     return listener
-
-
-def _name_of(record: GuestRecord) -> str:
-    guest, born = record.guest, record.born_epoch
-    return identity(guest.package, guest.epoch if born is None else born, guest.boot_id)
 
 
 async def _clear_up_after(record: GuestRecord, folder: GuestFolder) -> None:

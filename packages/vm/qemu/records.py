@@ -23,9 +23,9 @@ class GuestRecord(Value):
     """A guest and what its end has to clean up."""
 
     guest: Guest
+    name: str
+    """What its monitor and its command line call it: of its birth, whatever epoch it is in now."""
     taps: tuple[str, ...]
-    born_epoch: int | None = None
-    """The epoch in the process's own name, where the guest was given a later one since."""
 
 
 class ExitRecord(Value):

@@ -1,0 +1,317 @@
+"""A hypervisor in memory, for scenarios: guests as state machines with QEMU's states and events.
+
+It passes the same contract suite as the real driver. Guests live in the `FakeFabric`, not in the
+driver, as real ones live in their own processes: a new FakeDriver of the same node adopts them. A
+migration goes through the fabric by the path of the target's socket; FakeCarrier
+(packages/vm/fake_carrier.py) gives the source another path to it.
+
+The fabric is also where a scenario does harm: kill, freeze, panic, power off. Copies take time of
+the running event loop: bytes by bandwidth, or none where no ceiling is set.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+
+from cluster.clock import Clock
+from packages.core.model import PackageSpec
+from packages.core.problem import Problem, problem
+from packages.core.values import changed
+from packages.vm.driver import Exit, Guest, Observation, Progress, RunState
+from packages.vm.fake_guest import FakeCopy, FakeGuest, Heard, complete
+
+COPY_BYTES = 1 << 20
+"""What a small guest has to send, unless the fabric is told otherwise."""
+THROTTLED = 0.3
+"""What is left of a guest's writing once it is slowed down."""
+
+POWERED_OFF = Exit(powered_off=True, because="the guest powered itself off")
+
+
+class FakeFabric:
+    """All nodes' guests, and the sockets between them."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[str, dict[str, FakeGuest]] = defaultdict(dict)
+        self.listening: dict[str, FakeGuest] = {}
+        self.missing_disks: set[str] = set()
+        self.copy_bytes = COPY_BYTES
+        self.dirty_bytes_s = 0.0
+        self._next_pid = 1000
+
+    def pid(self) -> int:
+        self._next_pid += 1
+        return self._next_pid
+
+    def guest(self, node: str, package: str) -> FakeGuest | None:
+        """The one that is there; None also for one that has ended."""
+        found = self.nodes[node].get(package)
+        return found if found is not None and found.exit is None else None
+
+    def kill(self, node: str, package: str) -> None:
+        if found := self.guest(node, package):
+            found.end(Exit(powered_off=False, because="the process was killed by signal 9"))
+
+    def power_cut(self, node: str) -> None:
+        for package in tuple(self.nodes[node]):
+            self.kill(node, package)
+
+    def freeze(self, node: str, package: str) -> None:
+        if found := self.guest(node, package):
+            found.is_frozen = True
+
+    def thaw(self, node: str, package: str) -> None:
+        if found := self.guest(node, package):
+            found.is_frozen = False
+            if found.partner and found.partner.migration == "device":
+                complete(found.partner)
+
+    def power_off(self, node: str, package: str) -> None:
+        if found := self.guest(node, package):
+            found.tell("powered-off", "guest-shutdown")
+            found.end(POWERED_OFF)
+
+    def break_guest(self, node: str, package: str, state: RunState) -> None:
+        """Into one of the states of failure: io-error, panicked, watchdog."""
+        if found := self.guest(node, package):
+            found.tell(state)
+            found.become(state)
+
+
+class FakeDriver:
+    """One node's driver over the fabric."""
+
+    def __init__(self, node: str, fabric: FakeFabric, clock: Clock) -> None:
+        self._node = node
+        self._fabric = fabric
+        self._clock = clock
+        self._deafen: list[Callable[[], None]] = []
+
+    async def start(
+        self, spec: PackageSpec, *, epoch: int, boot_id: str, deadline_s: float,
+    ) -> Guest | Problem:
+        made = self._made(spec, epoch, boot_id, f"pc-{spec.vm.machine}-7.2", "prelaunch")
+        if isinstance(made, Problem):
+            return made
+        if made.state == "prelaunch":
+            made.become("running")
+        return made.guest
+
+    async def receive(
+        self, spec: PackageSpec, *, epoch: int, boot_id: str, machine: str, deadline_s: float,
+    ) -> tuple[Guest, str] | Problem:
+        made = self._made(spec, epoch, boot_id, machine, "incoming")
+        if isinstance(made, Problem):
+            return made
+        path = f"/fake/{self._node}/{spec.name}/in"
+        self._fabric.listening[path] = made
+        return made.guest, path
+
+    async def adopt(self) -> list[Guest]:
+        there = self._fabric.nodes[self._node]
+        return [there[name].guest for name in sorted(there) if there[name].exit is None]
+
+    async def observe(self, guest: Guest, *, deadline_s: float = 2.0) -> Observation:
+        found = self._find(guest)
+        if found is None:
+            known = self._fabric.nodes[self._node].get(guest.package)
+            same = known is not None and known.guest.pid == guest.pid
+            return Observation(state="gone", exit=known.exit if known and same else None)
+        if found.is_frozen:
+            return Observation(state="unanswered")
+        return Observation(state=found.state, migration=found.migration)
+
+    async def relabel(self, guest: Guest, *, epoch: int) -> Guest | Problem:
+        found = self._find(guest)
+        if found is None:
+            return _gone(guest)
+        found.guest = changed(found.guest, epoch=epoch)
+        return found.guest
+
+    def listen(self, guest: Guest, heard: Heard) -> Callable[[], None]:
+        found = self._find(guest)
+        if found is None:
+            return lambda: None
+        listeners = found.listeners
+        listeners.append(heard)
+
+        def stop() -> None:
+            if heard in listeners:
+                listeners.remove(heard)
+
+        self._deafen.append(stop)
+        return stop
+
+    async def resume(self, guest: Guest, *, deadline_s: float = 5.0) -> Problem | None:
+        found = self._answering(guest)
+        if isinstance(found, Problem):
+            return found
+        if found.state == "incoming":
+            return problem(
+                "guest-not-loaded", f"package:{guest.package}",
+                what="the guest was not continued", because="its memory has not arrived completely",
+                fix="wait until the migration has completed, or destroy this copy",
+            )
+        if found.state == "switchover":
+            return _refused(guest, "it is being sent")
+        found.become("running")
+        return None
+
+    async def halt(self, guest: Guest, *, deadline_s: float) -> Problem | None:
+        found = self._find(guest)
+        if found is None:
+            return None
+        if found.state == "running" and found.hears_power_button and not found.is_frozen:
+            self._fabric.power_off(self._node, guest.package)
+        else:
+            found.end(Exit(powered_off=False, because="the guest was ended by order"))
+        return None
+
+    async def destroy(self, guest: Guest, *, deadline_s: float = 10.0) -> Problem | None:
+        found = self._find(guest)
+        if found is not None:
+            found.end(Exit(powered_off=False, because="the guest was ended by order"))
+        return None
+
+    async def send(
+        self, guest: Guest, *, socket_path: str, downtime_limit_ms: int,
+        bandwidth_bytes_s: int | None, deadline_s: float = 10.0,
+    ) -> Problem | None:
+        found = self._answering(guest)
+        if isinstance(found, Problem):
+            return found
+        if found.migration in ("active", "pre-switchover", "device"):
+            return _refused(guest, "there's a migration process in progress")
+        target = self._fabric.listening.get(socket_path)
+        if target is None or target.exit is not None or target.partner is not None:
+            asyncio.get_running_loop().call_soon(found.fail, "failed")
+            return None
+        found.partner, target.partner = target, found
+        target.migrate_to("active")
+        found.migrate_to("active")
+        found.copy = FakeCopy(
+            found, self._fabric.copy_bytes, self._fabric.dirty_bytes_s,
+            limit_ms=downtime_limit_ms, bandwidth_bytes_s=bandwidth_bytes_s,
+        )
+        found.copy.aim()
+        return None
+
+    async def tune(
+        self, guest: Guest, *, downtime_limit_ms: int | None = None, throttle: bool | None = None,
+        bandwidth_bytes_s: int | None = None,
+    ) -> Problem | None:
+        found = self._answering(guest)
+        if isinstance(found, Problem):
+            return found
+        copy = found.copy
+        if copy is not None and found.migration == "active":
+            copy.limit_ms = downtime_limit_ms or copy.limit_ms
+            copy.bandwidth_bytes_s = bandwidth_bytes_s or copy.bandwidth_bytes_s
+            if throttle is not None:
+                slowed = THROTTLED if throttle else 1.0
+                copy.dirty_bytes_s = self._fabric.dirty_bytes_s * slowed
+            copy.aim()
+        return None
+
+    async def progress(self, guest: Guest, *, deadline_s: float = 2.0) -> Progress | Problem:
+        found = self._answering(guest)
+        if isinstance(found, Problem):
+            return found
+        copy = found.copy
+        if copy is None:
+            return Progress(state=found.migration)
+        return Progress(
+            state=found.migration, total_bytes=copy.size_bytes,
+            remaining_bytes=copy.remaining_bytes,
+            transferred_bytes=copy.size_bytes - copy.remaining_bytes,
+            dirty_bytes_s=copy.dirty_bytes_s, iterations=2,
+            bandwidth_bytes_s=float(copy.bandwidth_bytes_s or 0),
+            downtime_limit_ms=copy.limit_ms,
+            error="the connection was lost" if found.migration == "failed" else "",
+        )
+
+    async def switch(self, guest: Guest, *, deadline_s: float = 5.0) -> Problem | None:
+        found = self._answering(guest)
+        if isinstance(found, Problem):
+            return found
+        if found.migration != "pre-switchover":
+            return _refused(guest, "Migration not in expected state: pre-switchover")
+        found.migrate_to("device")
+        asyncio.get_running_loop().call_soon(_complete_if_still, found)
+        return None
+
+    async def cancel(self, guest: Guest, *, deadline_s: float = 5.0) -> Observation:
+        found = self._find(guest)
+        if found is not None and not found.is_frozen:
+            if found.migration in ("active", "pre-switchover", "device"):
+                found.fail("cancelled")
+        return await self.observe(guest)
+
+    async def announce(self, guest: Guest) -> None:
+        return None
+
+    async def close(self) -> None:
+        for stop in self._deafen:
+            stop()
+
+    def _made(
+        self, spec: PackageSpec, epoch: int, boot_id: str, machine: str, state: RunState,
+    ) -> FakeGuest | Problem:
+        there = self._fabric.guest(self._node, spec.name)
+        wanted = (epoch, boot_id, state == "incoming")
+        if there is not None:
+            if (there.guest.epoch, there.guest.boot_id, there.guest.incoming) == wanted:
+                return there
+            return problem(
+                "guest-already-here", f"package:{spec.name}",
+                what="a guest of this package is on this node already",
+                because=f"it belongs to epoch {there.guest.epoch}",
+                fix="halt or destroy that guest first",
+            )
+        missing = [disk.path for disk in spec.vm.disks if disk.path in self._fabric.missing_disks]
+        if missing:
+            return problem(
+                "package-start-failed", f"package:{spec.name}",
+                what="the guest could not be started", because=f"could not open {missing[0]}",
+                fix="put right what QEMU complains of, then run the package again",
+            )
+        guest = Guest(
+            package=spec.name, epoch=epoch, boot_id=boot_id, pid=self._fabric.pid(),
+            start_ticks=1, accel="tcg", machine=machine, incoming=state == "incoming",
+        )
+        made = self._fabric.nodes[self._node][spec.name] = FakeGuest(guest, state, self._clock)
+        return made
+
+    def _find(self, guest: Guest) -> FakeGuest | None:
+        found = self._fabric.guest(self._node, guest.package)
+        return found if found is not None and found.guest.pid == guest.pid else None
+
+    def _answering(self, guest: Guest) -> FakeGuest | Problem:
+        found = self._find(guest)
+        if found is None:
+            return _gone(guest)
+        if found.is_frozen:
+            return problem(
+                "guest-unanswered", f"package:{guest.package}", what="QEMU did not answer",
+                because="it is stopped", fix="look whether the host is overloaded",
+            )
+        return found
+
+
+def _complete_if_still(source: FakeGuest) -> None:
+    if source.migration == "device":
+        complete(source)
+
+
+def _gone(guest: Guest) -> Problem:
+    return problem(
+        "guest-gone", f"package:{guest.package}", what="there is no such guest on this node",
+        because=f"process {guest.pid} is not there", fix="look at the package's status",
+    )
+
+
+def _refused(guest: Guest, because: str) -> Problem:
+    return problem(
+        "guest-refused", f"package:{guest.package}", what="QEMU refused what it was asked",
+        because=because, fix="see what the guest is doing now, then try again",
+    )
