@@ -73,6 +73,9 @@ class Landlord:
         self._term = 0
         self._condemned: dict[str, str] = {}
         """Nodes about to be declared dead, with the incarnation that is."""
+        self._joined: dict[str, tuple[str, float]] = {}
+        """Since when this leader knows the incarnation in the record: a node that has just joined
+        has had no time to ask."""
 
     def grant(self, node: str, incarnation: str) -> float | None:
         """What is left of the asker's lease, counted from its sending; None: nothing is granted."""
@@ -103,7 +106,7 @@ class Landlord:
         if self._ledger.state.coordinator_term != term:
             return None
         if self._book is None or self._term != term:
-            self._term, self._condemned = term, {}
+            self._term, self._condemned, self._joined = term, {}, {}
             dead = frozenset(
                 name for name, node in self._ledger.state.nodes.items() if node.state not in UP)
             self._book = new_lease_book(
@@ -148,7 +151,8 @@ class Landlord:
         for name, record in sorted(self._ledger.state.nodes.items()):
             if record.state not in UP or name == self._node:
                 continue
-            if now_s < book.dead_after_s(name):
+            if now_s < max(book.dead_after_s(name), self._known_since_s(name, record.incarnation)
+                           + self._timings.lease_s + self._timings.margin_s):
                 continue
             book = book.stop_granting(name)
             self._condemned[name] = record.incarnation
@@ -160,9 +164,16 @@ class Landlord:
         self._book = book
         return Map(found)
 
+    def _known_since_s(self, name: str, incarnation: str) -> float:
+        known = self._joined.get(name)
+        if known is None or known[0] != incarnation:
+            known = self._joined[name] = (incarnation, self._clock.boottime_s())
+        return known[1]
+
     def pardon(self) -> None:
-        """What was refused is not true any more: nodes heard again are granted to again."""
+        """What was refused may not be true any more: who asks again is granted to again."""
+        nodes = self._ledger.state.nodes
         self._condemned = {
             name: incarnation for name, incarnation in self._condemned.items()
-            if self._ledger.state.nodes[name].state not in UP
-        } if self._condemned else {}
+            if name in nodes and nodes[name].state not in UP
+        }
