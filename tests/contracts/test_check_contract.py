@@ -1,0 +1,133 @@
+"""Every check, the fake included: healthy is None, ill is a catalogued Problem, in its time."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from cluster.clock import HostClock
+from packages.core.problem import Problem
+from packages.core.problem_catalogue import CATALOGUE
+from packages.monitors.fake import FakeCheck, ill
+from packages.monitors.http import HttpGet
+from packages.monitors.monitor import Check
+from packages.monitors.program import Program
+from packages.monitors.qemu_state import QemuState
+from packages.monitors.tcp import TcpConnect
+from packages.vm.driver import Guest, Observation, RunState
+
+GUEST = Guest(
+    package="web", epoch=1, boot_id="life", pid=2, start_ticks=3, accel="tcg", machine="q35",
+)
+
+
+class Observed:
+    """The one question of a Driver that this check asks."""
+
+    def __init__(self, state: RunState | None) -> None:
+        self.state = state
+
+    async def observe(self, guest: Guest, *, deadline_s: float = 2.0) -> Observation:
+        if self.state is None:
+            await asyncio.sleep(deadline_s)
+        return Observation(state=self.state or "unanswered")
+
+
+@asynccontextmanager
+async def server(answer: bytes | None) -> AsyncIterator[int]:
+    """A web server that gives this answer; None: it takes the connection and is silent."""
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readline()
+            if answer is not None:
+                writer.write(answer)
+            else:
+                await reader.read()
+                await reader.read()
+        except ConnectionError:
+            pass  # the check hung up
+        finally:
+            writer.close()
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield listening.sockets[0].getsockname()[1]
+    finally:
+        listening.close()
+        await listening.wait_closed()
+
+
+def program(script: str) -> Program:
+    return Program(
+        "web", node="n1", epoch=1, argv=("/bin/sh", "-c", script), clock=HostClock(),
+    )
+
+
+@asynccontextmanager
+async def check_of(kind: str, story: str) -> AsyncIterator[Check]:
+    """A check of the kind on a guest that is well, ill or hanging."""
+    if kind == "fake":
+        fake = FakeCheck()
+        fake.verdict = ill() if story == "ill" else None
+        fake.is_hanging = story == "hanging"
+        yield fake
+    elif kind == "qemu":
+        states: dict[str, Any] = {"well": "running", "ill": "io-error", "hanging": None}
+        driver: Any = Observed(states[story])
+        yield QemuState(driver, GUEST)
+    elif kind == "program":
+        yield program({"well": "exit 0", "ill": "exit 1", "hanging": "sleep 60"}[story])
+    elif kind == "http":
+        answers = {"well": b"HTTP/1.0 200 OK\r\n\r\n", "ill": b"HTTP/1.1 503 No\r\n\r\n"}
+        async with server(answers.get(story)) as port:
+            yield HttpGet("web", host="127.0.0.1", port=port, path="/")
+    else:
+        async with server(b"") as port:
+            # Nobody answers for an address of TEST-NET-1; nobody listens on port 1.
+            host = "192.0.2.1" if story == "hanging" else "127.0.0.1"
+            yield TcpConnect("web", host=host, port=port if story == "well" else 1)
+
+
+KINDS = pytest.mark.parametrize("kind", ["fake", "qemu", "tcp", "http", "program"])
+
+
+@KINDS
+async def test_a_healthy_guest_is_none(kind):
+    async with check_of(kind, "well") as check:
+        assert await check.check(timeout_s=10.0) is None
+        assert await check.check(timeout_s=10.0) is None, "a check may be asked again"
+
+
+@KINDS
+async def test_an_ill_guest_is_a_problem_of_the_catalogue(kind):
+    async with check_of(kind, "ill") as check:
+        found = await check.check(timeout_s=10.0)
+    assert isinstance(found, Problem)
+    assert found.code in CATALOGUE
+    assert found.because and found.fix
+
+
+@KINDS
+async def test_a_guest_that_hangs_is_a_problem_after_the_timeout(kind):
+    began_s = time.monotonic()
+    async with check_of(kind, "hanging") as check:
+        found = await check.check(timeout_s=0.3)
+    assert isinstance(found, Problem)
+    assert found.code in CATALOGUE
+    assert time.monotonic() - began_s < 5.0
+
+
+@KINDS
+async def test_called_off_it_ends_at_once(kind):
+    async with check_of(kind, "hanging") as check:
+        asking = asyncio.create_task(check.check(timeout_s=60.0))
+        await asyncio.wait({asking}, timeout=0.2)
+        asking.cancel()
+        done, _ = await asyncio.wait({asking}, timeout=5.0)
+        if kind == "tcp" and not asking.cancelled():
+            assert asking.done()  # this host has no route there and said so at once
+        else:
+            assert done and asking.cancelled()

@@ -1,0 +1,414 @@
+"""Monitors over real programs, listeners and time."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.clock import HostClock
+from packages.core.health import Failure
+from packages.core.model import MonitorSpec, PackageSpec, VmSpec
+from packages.core.problem import Problem
+from packages.monitors.checks import checks_of, monitors_of
+from packages.monitors.fake import FakeCheck, ill
+from packages.monitors.http import HttpGet
+from packages.monitors.monitor import Check
+from packages.monitors.program import Program
+from packages.monitors.qemu_state import QemuState, finding
+from packages.monitors.runner import MonitorRunner
+from packages.monitors.tcp import TcpConnect
+from packages.vm.driver import Exit, Guest, Observation
+
+pytestmark = pytest.mark.live
+
+DEADLINE_S = 15.0
+CLOCK = HostClock()
+
+
+async def until(condition: Callable[[], object], *, within_s: float = DEADLINE_S) -> None:
+    end = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < end, f"waited {within_s} s in vain"
+        await asyncio.sleep(0.005)
+
+
+def runs(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def program(*argv: str) -> Program:
+    return Program("web", node="n1", epoch=7, argv=argv, clock=CLOCK)
+
+
+def python(script: str, *words: str) -> Program:
+    return program(sys.executable, "-ISc", script, *words)
+
+
+async def found(check: Check, *, timeout_s: float = DEADLINE_S) -> Problem:
+    answer = await check.check(timeout_s=timeout_s)
+    assert isinstance(answer, Problem)
+    return answer
+
+
+# The operator's own program.
+
+
+async def test_a_program_learns_package_node_and_epoch():
+    wanted = '[ "$VMSG_PACKAGE $VMSG_NODE $VMSG_EPOCH" = "web n1 7" ]'
+    assert await program("/bin/sh", "-c", wanted).check(timeout_s=DEADLINE_S) is None
+
+
+async def test_words_are_not_given_to_a_shell():
+    argv = ("/bin/echo", "$(exit 1)", ";", "exit 1")
+    assert await program(*argv).check(timeout_s=DEADLINE_S) is None
+
+
+async def test_a_failing_program_shows_the_end_of_what_it_printed():
+    problem = await found(python(
+        "import sys\n"
+        "print('x' * 1_000_000)\n"
+        "sys.exit('the database said no')\n"
+    ))
+    assert problem.code == "check-failed"
+    assert problem.because.startswith("it exited with 1; it printed: xxx")
+    assert problem.because.endswith("the database said no")
+    assert len(problem.because) < 4300
+
+
+async def test_a_program_that_prints_for_ever_ends_at_its_timeout():
+    problem = await found(program("/usr/bin/yes"), timeout_s=0.5)
+    assert problem.code == "check-timed-out"
+    assert len(problem.because) < 4300
+
+
+async def test_a_program_killed_by_a_signal_failed():
+    problem = await found(program("/bin/sh", "-c", "kill -9 $$"))
+    assert "signal 9" in problem.because
+
+
+async def test_a_program_that_is_not_there_is_said_to_be_so(tmp_path):
+    assert (await found(program("/nowhere/check"))).code == "check-not-started"
+    dull = tmp_path / "dull"
+    dull.write_text("exit 0\n", encoding="ascii")
+    assert (await found(program(str(dull)))).code == "check-not-started"
+
+
+FAMILY = """
+import os, sys, time
+
+def say():
+    with open(sys.argv[1], "a") as pids:
+        pids.write(f"{os.getpid()}\\n")
+
+def child(*departures):
+    if os.fork() == 0:
+        for depart in departures:
+            depart()
+        say()
+        time.sleep(60)
+        os._exit(0)
+
+def orphan():
+    if os.fork() != 0:
+        os._exit(0)
+
+child()
+child(os.setpgrp)
+child(os.setsid)
+child(os.setsid, orphan, lambda: [os.close(each) for each in (0, 1, 2)])
+say()
+if sys.argv[2] == "hang":
+    time.sleep(60)
+while len(open(sys.argv[1]).readlines()) < 5:
+    time.sleep(0.01)
+"""
+
+
+def pids_in(path: Path) -> list[int]:
+    return [int(pid) for pid in path.read_text(encoding="ascii").split()] if path.exists() else []
+
+
+async def test_at_its_timeout_a_program_goes_with_all_its_children(tmp_path):
+    pids = tmp_path / "pids"
+    problem = await found(python(FAMILY, str(pids), "hang"), timeout_s=1.5)
+    assert problem.code == "check-timed-out"
+    assert len(pids_in(pids)) == 5
+    await until(lambda: not any(map(runs, pids_in(pids))))
+
+
+async def test_called_off_a_program_goes_with_all_its_children(tmp_path):
+    pids = tmp_path / "pids"
+    asking = asyncio.create_task(python(FAMILY, str(pids), "hang").check(timeout_s=60.0))
+    await until(lambda: len(pids_in(pids)) == 5)
+    asking.cancel()
+    await asyncio.wait({asking}, timeout=DEADLINE_S)
+    assert asking.cancelled()
+    await until(lambda: not any(map(runs, pids_in(pids))))
+
+
+async def test_a_program_that_ends_well_leaves_no_children_and_is_not_waited_for(tmp_path):
+    pids = tmp_path / "pids"
+    began_s = time.monotonic()
+    assert await python(FAMILY, str(pids), "end").check(timeout_s=DEADLINE_S) is None
+    assert time.monotonic() - began_s < DEADLINE_S
+    await until(lambda: not any(map(runs, pids_in(pids))))
+
+
+async def test_no_descriptors_or_zombies_are_left_behind():
+    async def some() -> None:
+        for timeout_s in (DEADLINE_S, 0.05):
+            for argv in (("/bin/true",), ("/bin/sleep", "60"), ("/nowhere",)):
+                await program(*argv).check(timeout_s=min(timeout_s, 0.3))
+
+    await some()
+    before = len(os.listdir("/proc/self/fd"))
+    await some()
+    assert len(os.listdir("/proc/self/fd")) == before
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    assert not children.exists() or children.read_text(encoding="ascii") == ""
+
+
+# Listeners.
+
+
+@asynccontextmanager
+async def listener(answer: bytes) -> AsyncIterator[int]:
+    """Says that and then nothing, with the connection left open."""
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            writer.write(answer)
+            while await reader.read(1 << 16):
+                pass
+        except ConnectionError:
+            pass  # the check has heard enough
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+async def test_a_listener_that_accepts_and_hangs_is_well_for_tcp_and_ill_for_http():
+    async with listener(b"") as port:
+        tcp = TcpConnect("web", host="127.0.0.1", port=port)
+        http = HttpGet("web", host="127.0.0.1", port=port, path="/")
+        assert await tcp.check(timeout_s=DEADLINE_S) is None
+        assert (await found(http, timeout_s=0.3)).code == "check-no-answer"
+
+
+@pytest.mark.parametrize(("answer", "code"), [
+    (b"HTTP/1.1 200 OK\r\n", None),
+    (b"HTTP/1.0 302 Found\r\n", None),
+    (b"HTTP/1.1 404 Not Found\r\n", "check-bad-status"),
+    (b"HTTP/1.1 503 Service Unavailable\r\n", "check-bad-status"),
+    (b"SSH-2.0-OpenSSH\r\n", "check-no-answer"),
+    (b"x" * 1_000_000, "check-no-answer"),
+])
+async def test_http_answers(answer, code):
+    async with listener(answer) as port:
+        http = HttpGet("web", host="127.0.0.1", port=port, path="/health")
+        problem = await http.check(timeout_s=DEADLINE_S)
+    assert (problem.code if problem else None) == code
+
+
+async def test_nobody_listening_is_no_connection():
+    async with listener(b"") as port:
+        pass
+    assert (await found(HttpGet("web", host="127.0.0.1", port=port, path="/"))).code == (
+        "check-no-connection"
+    )
+
+
+# The hypervisor's word.
+
+GUEST = Guest(
+    package="web", epoch=7, boot_id="life", pid=2, start_ticks=3, accel="tcg", machine="q35",
+)
+
+
+@pytest.mark.parametrize(("seen", "code"), [
+    (Observation(state="io-error"), "guest-io-error"),
+    (Observation(state="panicked"), "guest-panicked"),
+    (Observation(state="watchdog"), "guest-watchdog"),
+    (Observation(state="unanswered"), "guest-unanswered"),
+    (Observation(state="paused"), "guest-not-running"),
+    (Observation(state="shutdown"), "guest-powered-off"),
+    (Observation(state="gone"), "guest-gone"),
+    (Observation(state="gone", exit=Exit(powered_off=False, because="signal 9")), "guest-gone"),
+    (
+        Observation(state="gone", exit=Exit(powered_off=True, because="guest-shutdown")),
+        "guest-powered-off",
+    ),
+])
+def test_each_state_that_is_not_running_is_a_failure_of_its_own(seen, code):
+    problem = finding("web", seen)
+    assert problem.code == code
+    assert seen.exit is None or seen.exit.because in problem.because
+
+
+# What a package asks for.
+
+
+def package(*monitors: MonitorSpec) -> PackageSpec:
+    return PackageSpec(
+        name="web", nodes=("n1",), vm=VmSpec(memory_mib=64, disks=()), monitors=monitors,
+    )
+
+
+def made(spec: PackageSpec, *, default_host: str | None) -> list[Any]:
+    nobody: Any = None
+    return list(checks_of(
+        spec, driver=nobody, guest=GUEST, node="n1", default_host=default_host, clock=CLOCK,
+    ))
+
+
+def test_the_process_is_watched_whatever_a_package_names():
+    assert [each.kind for each in monitors_of(package())] == ["qemu"]
+    own = MonitorSpec(name="state", kind="qemu")
+    assert monitors_of(package(own)) == (own,)
+
+
+def test_every_kind_of_monitor_is_made():
+    checks = made(package(
+        MonitorSpec(name="t", kind="tcp", port=22), MonitorSpec(name="h", kind="http"),
+        MonitorSpec(name="p", kind="program", argv=("/bin/true",)),
+    ), default_host="10.0.0.7")
+    assert [type(check) for _, check in checks] == [QemuState, TcpConnect, HttpGet, Program]
+
+
+def test_a_monitor_without_any_address_is_refused():
+    [problem] = made(package(MonitorSpec(name="t", kind="tcp", port=22)), default_host=None)
+    assert problem.code == "check-without-host"
+
+
+# The runner, in real time.
+
+QUICK = MonitorSpec(
+    name="quick", kind="tcp", interval_s=0.02, timeout_s=5.0, retries=1, grace_s=0.0,
+)
+
+
+class Watched:
+    """A runner over one fake check, and what it was heard to say."""
+
+    def __init__(self, spec: MonitorSpec = QUICK) -> None:
+        self.check = FakeCheck()
+        self.failures: list[Failure] = []
+        self.runner = MonitorRunner(
+            "web", [(spec, self.check)], clock=CLOCK, heard=self.failures.append,
+        )
+
+    @property
+    def state(self) -> str:
+        return self.runner.status().monitors[0].state
+
+
+@pytest.fixture
+async def watched() -> AsyncIterator[Watched]:
+    watched = Watched()
+    watched.runner.start()
+    yield watched
+    await watched.runner.stop()
+
+
+async def test_a_failure_is_heard_once_and_a_recovery_is_seen(watched):
+    await until(lambda: watched.state == "up")
+    watched.check.verdict = ill()
+    await until(lambda: watched.state == "down")
+    begun = watched.check.begun
+    await until(lambda: watched.check.begun > begun + 3)
+    assert [each.problem for each in watched.failures] == [ill()]
+    watched.check.verdict = None
+    await until(lambda: watched.state == "up")
+    assert watched.runner.status().monitors[0].last_problem is None
+
+
+async def test_no_check_begins_while_suspended_and_one_under_way_does_not_count(watched):
+    watched.check.is_hanging = True
+    begun = watched.check.begun
+    await until(lambda: watched.check.begun > begun)
+    watched.runner.suspend(CLOCK.boottime_s() + 60, "freeze")
+    await until(lambda: watched.check.called_off == 1)
+    begun, watched.check.is_hanging = watched.check.begun, False
+    watched.check.verdict = ill()
+    await asyncio.sleep(0.3)  # fifteen intervals in which nothing may happen
+    assert (watched.check.begun, watched.state) == (begun, "suspended")
+    status = watched.runner.status()
+    assert (status.monitoring, status.because) == ("suspended", "move: freeze")
+
+    watched.runner.resume(grace_s=60)
+    await until(lambda: watched.check.begun > begun + 5)
+    assert (watched.state, watched.failures) == ("uninitialized", [])
+    assert 300 <= watched.runner.suspended_ms < 5000
+
+
+async def test_a_suspension_nobody_ends_ends_itself_on_time(watched):
+    await until(lambda: watched.state == "up")
+    watched.check.verdict = ill("guest-gone")
+    until_s = CLOCK.boottime_s() + 0.4
+    watched.runner.suspend(until_s, "freeze")
+    await until(lambda: watched.failures)
+    assert until_s <= watched.failures[0].at_s < until_s + 1.0
+    assert watched.runner.status().monitoring == "active"
+    assert 400 <= watched.runner.suspended_ms < 1400
+
+
+async def test_two_suspensions_end_apart(watched):
+    far_s = CLOCK.boottime_s() + 60
+    watched.runner.suspend(far_s, "patches", owner="maintenance")
+    watched.runner.suspend(far_s, "freeze")
+    watched.runner.resume(0.0)
+    assert watched.runner.status().because == "maintenance: patches"
+    watched.runner.resume(0.0, owner="maintenance")
+    await until(lambda: watched.state == "up")
+
+
+async def test_stopped_nothing_is_checked_any_more(watched):
+    watched.check.is_hanging = True
+    begun = watched.check.begun
+    await until(lambda: watched.check.begun > begun)
+    await watched.runner.stop()
+    assert watched.check.called_off == 1
+    assert watched.runner.status().monitoring == "off"
+
+
+async def test_a_program_under_way_is_ended_when_a_suspension_begins(tmp_path):
+    pids = tmp_path / "pids"
+    spec = MonitorSpec(name="own", kind="program", timeout_s=60.0)
+    failures: list[Failure] = []
+    runner = MonitorRunner(
+        "web", [(spec, python(FAMILY, str(pids), "hang"))], clock=CLOCK, heard=failures.append,
+    )
+    runner.start()
+    await until(lambda: len(pids_in(pids)) == 5)
+    runner.suspend(CLOCK.boottime_s() + 60, "freeze")
+    await until(lambda: not any(map(runs, pids_in(pids))))
+    assert failures == []
+    await runner.stop()
+
+
+async def test_a_check_that_breaks_its_contract_is_a_failure_and_not_silence(caplog):
+    class Broken:
+        async def check(self, *, timeout_s: float) -> Problem | None:
+            raise ZeroDivisionError("a bug")
+
+    failures: list[Failure] = []
+    runner = MonitorRunner("web", [(QUICK, Broken())], clock=CLOCK, heard=failures.append)
+    runner.start()
+    await until(lambda: failures)
+    await runner.stop()
+    assert failures[0].problem.code == "check-broken"
