@@ -12,6 +12,8 @@ CATALOGUE: dict[str, str] = {
     "not-authorised": "the key is not on the cluster's allow list, or its role forbids this",
     "bad-request": "the request could not be understood",
     "internal-error": "a bug: the daemon's log holds the details",
+    "wrong-usage": "the command line could not be understood",
+    "file-unreadable": "a file named on the command line cannot be read",
     "node-unreachable": "no connection to the node could be made",
     "answer-lost": "the connection ended before the answer came; it may still complete",
     "bad-reply": "the node's answer could not be understood",

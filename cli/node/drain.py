@@ -1,0 +1,127 @@
+"""vmsg node drain NODE."""
+
+from typing import Any
+
+import click
+
+from cli.live import progress
+from cli.options import changing
+from cli.output import table
+from cli.problems import warn
+from cli.session import CHANGE_S, Session
+from cluster.api.messages import DrainNode, GetStatus
+from packages.core.problem import Problem, problem
+from packages.core.values import shaped
+
+LOOK_S = 0.5
+AWAY_LOOKS = 120
+"""A minute without any answer: nobody is left to ask."""
+
+
+@click.command()
+@changing
+@click.argument("node")
+@click.option(
+    "--wait/--no-wait", default=True, help="Wait until it is empty (the default), or not.",
+)
+def command(session: Session, node: str, wait: bool, dry_run: bool, reason: str) -> None:
+    """Move everything off a node online, and keep arrivals away: for maintenance.
+
+    Nothing is stopped: a package that cannot be moved runs on, and is named with the reason.
+    """
+    request = DrainNode(request=session.request_id, dry_run=dry_run, reason=reason, node=node)
+    reply = session.ask(request, deadline_s=CHANGE_S)
+    if dry_run:
+        session.show(reply.result, lambda: plan_lines(reply.result))
+    elif wait:
+        follow(session, node)
+    else:
+        tree = {"node": node, "request": reply.request, "state": "draining"}
+        session.show(tree, lambda: [
+            f"Node {node} is being emptied. Follow it with: vmsg status --watch",
+        ])
+
+
+def plan_lines(plan: dict[str, Any]) -> list[str]:
+    rows = [(each["package"], each["target"], each["because"]) for each in plan["moves"]]
+    lines = table(("PACKAGE", "TO", "BECAUSE"), rows) if rows \
+        else [f"Nothing would have to leave {plan['node']}."]
+    for each in plan["stuck"]:
+        told: Problem = shaped(each["problem"], Problem)
+        lines += [f"{each['package']} would stay: {told.what} {told.because}"]
+    return lines
+
+
+def follow(session: Session, node: str) -> None:
+    """Until the node is empty, or everything left on it cannot be moved."""
+    session.if_interrupted = (
+        f"Node {node} goes on being emptied. Follow it with: vmsg status --watch; "
+        f"end it with: vmsg node resume {node}"
+    )
+    with progress() as screen:
+        silent = 0
+        while silent < AWAY_LOOKS:
+            answer = session.answer(GetStatus(verbose=True), deadline_s=LOOK_S * 10)
+            status = None if isinstance(answer, Problem) else answer.result
+            if status is not None and status["cluster"]["quorum"]:
+                silent = 0
+                left = remaining(status, node)
+                stuck = stuck_there(status, node)
+                screen.draw([f"{node}: {len(left)} packages left{moving(status, left)}"])
+                if state_of(status, node) != "draining" or not set(left) - set(stuck):
+                    break
+            else:
+                silent += 1
+            session.pause(LOOK_S)
+    if silent:
+        session.stop([gone_silent(node)])
+    finish(session, node, status, left)
+
+
+def finish(session: Session, node: str, status: Any, left: list[str]) -> None:
+    """Empty is done; a package that stays is a failure, with the reason it was given."""
+    stuck = stuck_there(status, node)
+    tree = {
+        "node": node, "state": state_of(status, node), "left": left,
+        "problems": list(stuck.values()),
+    }
+    session.show(tree, lambda: [
+        f"Node {node} is empty; it takes no packages until: vmsg node resume {node}" if not left
+        else f"Node {node} still runs {', '.join(left)}.",
+    ])
+    if left:
+        if session.output == "table":
+            warn([shaped(each, Problem) for each in stuck.values()])
+        raise click.exceptions.Exit(1)
+
+
+def state_of(status: Any, node: str) -> str:
+    return next((each["state"] for each in status["nodes"] if each["name"] == node), "unknown")
+
+
+def remaining(status: Any, node: str) -> list[str]:
+    return [each["name"] for each in status["packages"] if each["node"] == node]
+
+
+def stuck_there(status: Any, node: str) -> dict[str, Any]:
+    """Package -> why it cannot leave."""
+    return {
+        each["package"]: each["problem"] for found in status["nodes"] if found["name"] == node
+        for each in found.get("stuck") or ()
+    }
+
+
+def moving(status: Any, left: list[str]) -> str:
+    under_way = [
+        f"{each['name']} {each['move']['phase']} {each['move']['percent']:.0f} %"
+        for each in status["packages"] if each["name"] in left and each["move"]
+    ]
+    return f": {', '.join(under_way)}" if under_way else ""
+
+
+def gone_silent(node: str) -> Problem:
+    return problem(
+        "timed-out", f"node:{node}", what="The cluster has not answered for a minute.",
+        because="No node with quorum could be asked. The drain goes on without us.",
+        fix="Follow it with: vmsg status --watch",
+    )

@@ -1,0 +1,148 @@
+"""One command's conversation with the cluster.
+
+Finds a node, asks, and ends the command with Problems and the right exit code when there is no
+good answer. Ctrl-C never undoes what was begun: it ends the waiting, and says how to follow.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Any, NoReturn, Self
+
+import click
+
+from cli.output import Lines, Output, show
+from cli.problems import EXIT_OF_VERDICT, stop, warn
+from cluster.api.client import Client
+from cluster.api.find import find_cluster
+from cluster.api.messages import AnyRequest, Changing, Reply
+from packages.core.problem import Problem, problem
+
+QUESTION_S = 10.0
+"""Two nodes that are stuck, and a third that answers."""
+
+CHANGE_S = 40.0
+"""A node gives up on the agreement of the others after 30 s, and says so itself."""
+
+INTERRUPTED = 130
+
+
+class Session:
+    """Used as a context manager around one command."""
+
+    def __init__(
+        self, *, output: Output, endpoint: str | None = None, timeout_s: float | None = None,
+    ) -> None:
+        self.output = output
+        self.if_interrupted = ""
+        """What a person who pressed Ctrl-C should know, where something goes on without them."""
+        self._endpoint = endpoint
+        self._timeout_s = timeout_s
+        self._runner = asyncio.Runner()
+        self._client: Client | None = None
+        self._request_id = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._client is not None:
+            self._client.close()
+        self._runner.close()
+        if isinstance(error, KeyboardInterrupt):
+            if self.if_interrupted:
+                click.echo(f"\n{self.if_interrupted}", err=True)
+            raise click.exceptions.Exit(INTERRUPTED) from None
+
+    @property
+    def request_id(self) -> str:
+        """This command's own id, under which the cluster records what it changes."""
+        if not self._request_id:
+            from cluster.clock import HostClock  # questions roll no dice
+            self._request_id = HostClock().token()
+        return self._request_id
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Do something that waits, on the session's own event loop."""
+        return self._runner.run(work)
+
+    def pause(self, seconds: float) -> None:
+        self.run(asyncio.sleep(seconds))
+
+    def answer(self, request: AnyRequest, *, deadline_s: float) -> Reply | Problem:
+        """What the cluster says, whatever it is; ends the command only when it cannot be found."""
+        if self._client is None:
+            access = find_cluster(self._endpoint, os.environ)
+            if isinstance(access, Problem):
+                return access
+            self._client = self.run(connected(access.endpoints, access.keys))
+        if isinstance(request, Changing) and not request.dry_run and not self.if_interrupted:
+            self.if_interrupted = (
+                "The request goes on in the cluster. Follow it with: "
+                f"vmsg events --request {request.request}"
+            )
+        answer: Reply | Problem = self.run(self._client.ask(request, deadline_s=deadline_s))
+        return answer
+
+    async def try_to_ask(self, request: AnyRequest, *, deadline_s: float) -> Reply | Problem:
+        """Like `answer`, within something that waits already."""
+        assert self._client is not None, "asked before the cluster was found"
+        return await self._client.ask(request, deadline_s=deadline_s)
+
+    def ask(self, request: AnyRequest, *, deadline_s: float = QUESTION_S) -> Reply:
+        """A good answer; anything else ends the command."""
+        waiting_s = deadline_s if self._timeout_s is None else self._timeout_s
+        answer = self.answer(request, deadline_s=waiting_s)
+        if isinstance(answer, Problem):
+            self.stop([answer])
+        if answer.verdict != "done":
+            self.stop(explained(answer), code=EXIT_OF_VERDICT[answer.verdict])
+        warn(answer.problems)
+        return answer
+
+    def change(
+        self, request: AnyRequest, said: Callable[[dict[str, Any]], str], *,
+        deadline_s: float = CHANGE_S,
+    ) -> None:
+        """Ask for a change and print what came of it; `said` makes a sentence of the result."""
+        reply = self.ask(request, deadline_s=deadline_s)
+        result = reply.result if isinstance(reply.result, dict) else {}
+        dry = isinstance(request, Changing) and request.dry_run
+        tree = {"request": reply.request, "verdict": reply.verdict, "dry_run": dry, **result}
+        self.show(tree, lambda: would(result) if dry else [said(result)])
+
+    def show(self, tree: Any, lines: Lines) -> None:
+        show(self.output, tree, lines)
+
+    def stop(self, problems: list[Problem], *, code: int | None = None) -> NoReturn:
+        stop(problems, self.output, code=code)
+
+
+async def connected(endpoints: Any, keys: Any) -> Client:
+    """A client belongs to the event loop it was made on."""
+    return Client(endpoints, keys)
+
+
+def would(result: dict[str, Any]) -> list[str]:
+    """What a dry run found that would be done."""
+    lines = [str(each) for each in result.get("would", [])]
+    return ["This would be done:", *(f"  {each}" for each in lines)] if lines \
+        else ["Nothing would be done."]
+
+
+def explained(reply: Reply) -> list[Problem]:
+    """Its Problems; where a node gave none, at least what its verdict means."""
+    if reply.problems:
+        return list(reply.problems)
+    code = reply.verdict if reply.verdict in ("no-quorum", "timed-out", "not-authorised") \
+        else "bad-reply"
+    return [problem(
+        code, "cluster", what=f"The cluster's answer was: {reply.verdict}.",
+        because="The node that answered gave no reason.",
+        fix=f"Look at: vmsg events --request {reply.request}" if reply.request
+        else "Look at: vmsg status",
+    )]
