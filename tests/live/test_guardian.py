@@ -5,9 +5,7 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -16,92 +14,10 @@ import pytest
 from cluster.nodes.guardian_link import GuardianLink, GuardianNews, GuardianReport
 from packages.core.problem import is_problem
 from packages.vm.driver import Guest
+from tests.live.guarded import LONG_S, Guard, Ticker, now_s
+from tests.live.waiting import DEADLINE_S, until
 
 pytestmark = pytest.mark.live
-
-ROOT = Path(__file__).parents[2]
-TICKER = """
-import os, sys, time
-ticks = os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY)
-while True:
-    os.pwrite(ticks, f"{time.clock_gettime(time.CLOCK_BOOTTIME):020.6f}".encode(), 0)
-    time.sleep(0.005)
-"""
-DEADLINE_S = 15.0
-LONG_S = 60.0
-
-
-def now_s() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-async def until(condition: Callable[[], object], *, within_s: float = DEADLINE_S) -> None:
-    end = now_s() + within_s
-    while not condition():
-        assert now_s() < end, f"waited {within_s} s in vain"
-        await asyncio.sleep(0.005)
-
-
-class Ticker:
-    """A child that stands for a guest."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self.path = folder / f"{name}.ticks"
-        self.process = subprocess.Popen([sys.executable, "-IS", "-c", TICKER, str(self.path)])
-        self.guest = Guest(
-            package=name, epoch=1, boot_id="life", pid=self.process.pid,
-            start_ticks=int(self.stat()[19]), accel="tcg", machine="q35",
-        )
-
-    def stat(self) -> list[str]:
-        raw = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii")
-        return raw.rpartition(")")[2].split()
-
-    def last_tick_s(self) -> float:
-        return float(self.path.read_text(encoding="ascii") or 0) if self.path.exists() else 0.0
-
-    def stopped(self) -> bool:
-        return self.stat()[0] == "T"
-
-    async def ticks(self) -> None:
-        since = now_s()
-        await until(lambda: self.last_tick_s() > since)
-
-    def end(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-
-class Guard:
-    """The guardian's process on one folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.log = folder / "guard.log"
-        self.process = self.start()
-
-    @property
-    def socket_path(self) -> str:
-        return str(self.folder / "guardian.sock")
-
-    def start(self) -> subprocess.Popen[bytes]:
-        with self.log.open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "cluster.guardian", "--run", str(self.folder)],
-                cwd=ROOT, stderr=log,
-            )
-
-    def restart(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        self.process = self.start()
-
-    def says(self, text: str) -> bool:
-        return text in self.log.read_text(encoding="utf-8")
-
-    def end(self) -> None:
-        self.process.kill()
-        self.process.wait()
 
 
 @pytest.fixture

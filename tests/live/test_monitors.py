@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,38 +12,21 @@ from typing import Any
 import pytest
 
 from cluster.clock import HostClock
-from packages.core.health import Failure
 from packages.core.model import MonitorSpec, PackageSpec, VmSpec
 from packages.core.problem import Problem
 from packages.monitors.checks import checks_of, monitors_of
-from packages.monitors.fake import FakeCheck, ill
 from packages.monitors.http import HttpGet
 from packages.monitors.monitor import Check
 from packages.monitors.program import Program
 from packages.monitors.qemu_state import QemuState, finding
-from packages.monitors.runner import MonitorRunner
 from packages.monitors.tcp import TcpConnect
 from packages.vm.driver import Exit, Guest, Observation
+from tests.live.families import FAMILY, pids_in, runs
+from tests.live.waiting import DEADLINE_S, until
 
 pytestmark = pytest.mark.live
 
-DEADLINE_S = 15.0
 CLOCK = HostClock()
-
-
-async def until(condition: Callable[[], object], *, within_s: float = DEADLINE_S) -> None:
-    end = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < end, f"waited {within_s} s in vain"
-        await asyncio.sleep(0.005)
-
-
-def runs(pid: int) -> bool:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
-    except FileNotFoundError:
-        return False
-    return stat.rpartition(")")[2].split()[0] not in "ZX"
 
 
 def program(*argv: str) -> Program:
@@ -101,41 +84,6 @@ async def test_a_program_that_is_not_there_is_said_to_be_so(tmp_path):
     dull = tmp_path / "dull"
     dull.write_text("exit 0\n", encoding="ascii")
     assert (await found(program(str(dull)))).code == "check-not-started"
-
-
-FAMILY = """
-import os, sys, time
-
-def say():
-    with open(sys.argv[1], "a") as pids:
-        pids.write(f"{os.getpid()}\\n")
-
-def child(*departures):
-    if os.fork() == 0:
-        for depart in departures:
-            depart()
-        say()
-        time.sleep(60)
-        os._exit(0)
-
-def orphan():
-    if os.fork() != 0:
-        os._exit(0)
-
-child()
-child(os.setpgrp)
-child(os.setsid)
-child(os.setsid, orphan, lambda: [os.close(each) for each in (0, 1, 2)])
-say()
-if sys.argv[2] == "hang":
-    time.sleep(60)
-while len(open(sys.argv[1]).readlines()) < 5:
-    time.sleep(0.01)
-"""
-
-
-def pids_in(path: Path) -> list[int]:
-    return [int(pid) for pid in path.read_text(encoding="ascii").split()] if path.exists() else []
 
 
 async def test_at_its_timeout_a_program_goes_with_all_its_children(tmp_path):
@@ -293,122 +241,3 @@ def test_every_kind_of_monitor_is_made():
 def test_a_monitor_without_any_address_is_refused():
     [problem] = made(package(MonitorSpec(name="t", kind="tcp", port=22)), default_host=None)
     assert problem.code == "check-without-host"
-
-
-# The runner, in real time.
-
-QUICK = MonitorSpec(
-    name="quick", kind="tcp", interval_s=0.02, timeout_s=5.0, retries=1, grace_s=0.0,
-)
-
-
-class Watched:
-    """A runner over one fake check, and what it was heard to say."""
-
-    def __init__(self, spec: MonitorSpec = QUICK) -> None:
-        self.check = FakeCheck()
-        self.failures: list[Failure] = []
-        self.runner = MonitorRunner(
-            "web", [(spec, self.check)], clock=CLOCK, heard=self.failures.append,
-        )
-
-    @property
-    def state(self) -> str:
-        return self.runner.status().monitors[0].state
-
-
-@pytest.fixture
-async def watched() -> AsyncIterator[Watched]:
-    watched = Watched()
-    watched.runner.start()
-    yield watched
-    await watched.runner.stop()
-
-
-async def test_a_failure_is_heard_once_and_a_recovery_is_seen(watched):
-    await until(lambda: watched.state == "up")
-    watched.check.verdict = ill()
-    await until(lambda: watched.state == "down")
-    begun = watched.check.begun
-    await until(lambda: watched.check.begun > begun + 3)
-    assert [each.problem for each in watched.failures] == [ill()]
-    watched.check.verdict = None
-    await until(lambda: watched.state == "up")
-    assert watched.runner.status().monitors[0].last_problem is None
-
-
-async def test_no_check_begins_while_suspended_and_one_under_way_does_not_count(watched):
-    watched.check.is_hanging = True
-    begun = watched.check.begun
-    await until(lambda: watched.check.begun > begun)
-    watched.runner.suspend(CLOCK.boottime_s() + 60, "freeze")
-    await until(lambda: watched.check.called_off == 1)
-    begun, watched.check.is_hanging = watched.check.begun, False
-    watched.check.verdict = ill()
-    await asyncio.sleep(0.3)  # fifteen intervals in which nothing may happen
-    assert (watched.check.begun, watched.state) == (begun, "suspended")
-    status = watched.runner.status()
-    assert (status.monitoring, status.because) == ("suspended", "move: freeze")
-
-    watched.runner.resume(grace_s=60)
-    await until(lambda: watched.check.begun > begun + 5)
-    assert (watched.state, watched.failures) == ("uninitialized", [])
-    assert 300 <= watched.runner.suspended_ms < 5000
-
-
-async def test_a_suspension_nobody_ends_ends_itself_on_time(watched):
-    await until(lambda: watched.state == "up")
-    watched.check.verdict = ill("guest-gone")
-    until_s = CLOCK.boottime_s() + 0.4
-    watched.runner.suspend(until_s, "freeze")
-    await until(lambda: watched.failures)
-    assert until_s <= watched.failures[0].at_s < until_s + 1.0
-    assert watched.runner.status().monitoring == "active"
-    assert 400 <= watched.runner.suspended_ms < 1400
-
-
-async def test_two_suspensions_end_apart(watched):
-    far_s = CLOCK.boottime_s() + 60
-    watched.runner.suspend(far_s, "patches", owner="maintenance")
-    watched.runner.suspend(far_s, "freeze")
-    watched.runner.resume(0.0)
-    assert watched.runner.status().because == "maintenance: patches"
-    watched.runner.resume(0.0, owner="maintenance")
-    await until(lambda: watched.state == "up")
-
-
-async def test_stopped_nothing_is_checked_any_more(watched):
-    watched.check.is_hanging = True
-    begun = watched.check.begun
-    await until(lambda: watched.check.begun > begun)
-    await watched.runner.stop()
-    assert watched.check.called_off == 1
-    assert watched.runner.status().monitoring == "off"
-
-
-async def test_a_program_under_way_is_ended_when_a_suspension_begins(tmp_path):
-    pids = tmp_path / "pids"
-    spec = MonitorSpec(name="own", kind="program", timeout_s=60.0)
-    failures: list[Failure] = []
-    runner = MonitorRunner(
-        "web", [(spec, python(FAMILY, str(pids), "hang"))], clock=CLOCK, heard=failures.append,
-    )
-    runner.start()
-    await until(lambda: len(pids_in(pids)) == 5)
-    runner.suspend(CLOCK.boottime_s() + 60, "freeze")
-    await until(lambda: not any(map(runs, pids_in(pids))))
-    assert failures == []
-    await runner.stop()
-
-
-async def test_a_check_that_breaks_its_contract_is_a_failure_and_not_silence(caplog):
-    class Broken:
-        async def check(self, *, timeout_s: float) -> Problem | None:
-            raise ZeroDivisionError("a bug")
-
-    failures: list[Failure] = []
-    runner = MonitorRunner("web", [(QUICK, Broken())], clock=CLOCK, heard=failures.append)
-    runner.start()
-    await until(lambda: failures)
-    await runner.stop()
-    assert failures[0].problem.code == "check-broken"
