@@ -1,0 +1,66 @@
+"""The parts of the documentation that are drawn from the tables of the code.
+
+`python tests/style/drawn.py` writes them anew; tests/style/test_documents.py holds the files
+against them.
+"""
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from cluster.core.moves import STAGES  # noqa: E402
+from cluster.core.runs import LIFECYCLE  # noqa: E402
+from packages.core.move_recovery import SOURCE  # noqa: E402
+from packages.core.problem_catalogue import CATALOGUE  # noqa: E402
+
+
+def stages() -> str:
+    rows = [f"| {stage} | `{entry}` | {after} |" for (stage, entry), after in STAGES.items()]
+    return "\n".join(["| stage | entry | next stage |", "|---|---|---|", *rows])
+
+
+def source() -> str:
+    rows = [f"| {state} | {migration} | {step} |" for (state, migration), step in SOURCE.items()]
+    return "\n".join(["| guest | its migration | goes on at |", "|---|---|---|", *rows])
+
+
+def lifecycle() -> str:
+    states = sorted({state for allowed in LIFECYCLE.values() for state in allowed})
+    rows = [
+        f"| {state} | " + ", ".join(
+            f"`{entry}`" for entry, allowed in LIFECYCLE.items() if state in allowed) + " |"
+        for state in states
+    ]
+    return "\n".join(["| state | accepts |", "|---|---|", *rows])
+
+
+def problems() -> str:
+    rows = [f"| `{code}` | {when} |" for code, when in sorted(CATALOGUE.items())]
+    return "\n".join(["| code | when |", "|---|---|", *rows])
+
+
+DRAWN: dict[str, dict[str, Callable[[], str]]] = {
+    "docs/moves.md": {"stages": stages, "source": source},
+    "docs/packages.md": {"lifecycle": lifecycle},
+    "docs/problems.md": {"problems": problems},
+}
+
+
+def redrawn(path: str) -> str:
+    """The file's text with its drawn parts as the code has them now."""
+    text = (ROOT / path).read_text()
+    for name, draw in DRAWN[path].items():
+        text = re.sub(
+            rf"<!-- drawn: {name} -->\n.*?<!-- /drawn -->",
+            lambda _: f"<!-- drawn: {name} -->\n{draw()}\n<!-- /drawn -->", text, flags=re.DOTALL,
+        )
+    return text
+
+
+if __name__ == "__main__":
+    for each in DRAWN:
+        (ROOT / each).write_text(redrawn(each))
