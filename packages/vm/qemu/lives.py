@@ -186,7 +186,7 @@ class Lives:
 
     async def _check_identity(self, instance: Instance) -> None:
         """The monitor's word against the record's; silence proves nothing."""
-        if not await instance.monitor.opened(ADOPT_S):
+        if not instance.process.is_running or not await instance.monitor.opened(ADOPT_S):
             return
         try:
             name = (await instance.monitor.ask("query-name")).get("name")

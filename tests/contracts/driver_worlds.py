@@ -1,0 +1,254 @@
+"""Two worlds for the driver's contract: real QEMU with the test guest, and the fake fabric.
+
+The real one has its own network namespace, in which the test's thread lives as long as the world:
+so do the processes it starts, and its connections reach the guest. Both nodes share the one loop
+device and the one bridge, as two hosts share a LUN and a LAN.
+"""
+
+import asyncio
+import ctypes
+import os
+import signal
+import subprocess
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Protocol
+
+from cluster.clock import HostClock
+from cluster.lab import guest_image
+from cluster.lab.disk_log import LogReport, check
+from packages.core.model import DiskSpec, NetworkSpec, PackageSpec, VmSpec
+from packages.core.values import changed
+from packages.vm.driver import Driver, Guest, GuestEvent, Observation
+from packages.vm.fake import FakeDriver, FakeFabric
+from packages.vm.qemu.driver import QemuDriver
+
+DEADLINE_S = 20.0
+SLOW_BYTES_S = 50_000
+"""At this pace the copy of either world's guest takes so long that a test can act within it."""
+
+CLONE_NEWNET = 0x40000000
+GUEST_MAC = "52:54:0a:42:00:65"
+GUEST_ADDRESS = "10.66.0.101"
+
+
+class World(Protocol):
+    spec: PackageSpec
+
+    def driver(self, node: str) -> Driver:
+        """Of that node; a new one after `restart`."""
+
+    async def restart(self, node: str) -> Driver:
+        """As a daemon that comes back."""
+
+    async def booted(self, guest: Guest) -> None:
+        """Returns when the guest's own program runs."""
+
+    async def deafen(self, guest: Guest) -> None:
+        """Make the guest one that does not hear the power button."""
+
+    async def power_off(self, node: str, guest: Guest) -> None: ...
+    async def panic(self, node: str, guest: Guest) -> None: ...
+    def kill(self, node: str, guest: Guest) -> None: ...
+    def freeze(self, node: str, guest: Guest) -> None: ...
+    def thaw(self, node: str, guest: Guest) -> None: ...
+
+    def disk_report(self) -> LogReport | None:
+        """What the guest's log proves; None where there is no disk."""
+
+    async def close(self) -> None: ...
+
+
+class Events:
+    """What one guest told, for waiting on."""
+
+    def __init__(self, driver: Driver, guest: Guest) -> None:
+        self.kinds: list[str] = []
+        self._news = asyncio.Event()
+        self.stop = driver.listen(guest, self._heard)
+
+    def _heard(self, event: GuestEvent) -> None:
+        self.kinds.append(event.kind)
+        self._news.set()
+
+    async def until(self, kind: str) -> None:
+        async with asyncio.timeout(DEADLINE_S):
+            while kind not in self.kinds:
+                self._news.clear()
+                await self._news.wait()
+
+
+async def until_state(
+    driver: Driver, guest: Guest, wanted: Callable[[Observation], bool],
+) -> Observation:
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            seen = await driver.observe(guest, deadline_s=0.5)
+            if wanted(seen):
+                return seen
+            await asyncio.sleep(0.01)
+
+
+async def until_true(question: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not await question():
+            await asyncio.sleep(0.05)
+
+
+class FakeWorld:
+    def __init__(self, folder: Path) -> None:
+        self.fabric = FakeFabric()
+        disk = DiskSpec(path="/dev/fake")
+        self.spec = _spec(disk)
+        self.fabric.missing_disks.add("/dev/missing")
+        self._drivers: dict[str, FakeDriver] = {}
+
+    def driver(self, node: str) -> Driver:
+        if node not in self._drivers:
+            self._drivers[node] = FakeDriver(node, self.fabric, HostClock())
+        return self._drivers[node]
+
+    async def restart(self, node: str) -> Driver:
+        await self._drivers.pop(node).close()
+        return self.driver(node)
+
+    async def booted(self, guest: Guest) -> None:
+        return None
+
+    async def deafen(self, guest: Guest) -> None:
+        for there in self.fabric.nodes.values():
+            there[guest.package].hears_power_button = False
+
+    async def power_off(self, node: str, guest: Guest) -> None:
+        self.fabric.power_off(node, guest.package)
+
+    async def panic(self, node: str, guest: Guest) -> None:
+        self.fabric.break_guest(node, guest.package, "panicked")
+
+    def kill(self, node: str, guest: Guest) -> None:
+        self.fabric.kill(node, guest.package)
+
+    def freeze(self, node: str, guest: Guest) -> None:
+        self.fabric.freeze(node, guest.package)
+
+    def thaw(self, node: str, guest: Guest) -> None:
+        self.fabric.thaw(node, guest.package)
+
+    def disk_report(self) -> LogReport | None:
+        return None
+
+    async def close(self) -> None:
+        for driver in self._drivers.values():
+            await driver.close()
+
+
+class QemuWorld:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        _check(ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET))
+        run("ip", "link", "set", "lo", "up")
+        run("ip", "link", "add", "vs0", "type", "bridge", "stp_state", "0", "forward_delay", "0",
+            "mcast_snooping", "0")
+        run("ip", "addr", "add", "10.66.0.1/24", "dev", "vs0")
+        run("ip", "link", "set", "vs0", "up")
+        self.device = make_disk(folder)
+        self.spec = _spec(DiskSpec(path=str(self.device)))
+        self._drivers: dict[str, QemuDriver] = {}
+
+    def driver(self, node: str) -> QemuDriver:
+        if node not in self._drivers:
+            self._drivers[node] = QemuDriver(self.folder / node, HostClock())
+        return self._drivers[node]
+
+    async def restart(self, node: str) -> QemuDriver:
+        await self._drivers.pop(node).close()
+        return self.driver(node)
+
+    async def booted(self, guest: Guest) -> None:
+        async def answers() -> bool:
+            return bool(await self.ask("/"))
+
+        await until_true(answers)
+
+    async def ask(self, path: str) -> str:
+        """The guest's page, or nothing while nobody answers."""
+        try:
+            async with asyncio.timeout(1.5):
+                reader, writer = await asyncio.open_connection(GUEST_ADDRESS, 80)
+                writer.write(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+                said = await reader.read()
+                writer.close()
+        except (OSError, TimeoutError):
+            return ""
+        return said.decode()
+
+    async def deafen(self, guest: Guest) -> None:
+        await self.ask("/x")
+        await until_true(self._is_silent)
+
+    async def _is_silent(self) -> bool:
+        return not await self.ask("/")
+
+    async def power_off(self, node: str, guest: Guest) -> None:
+        await self.ask("/p")
+
+    async def panic(self, node: str, guest: Guest) -> None:
+        await self.ask("/P")
+
+    def kill(self, node: str, guest: Guest) -> None:
+        os.kill(guest.pid, signal.SIGKILL)
+
+    def freeze(self, node: str, guest: Guest) -> None:
+        os.kill(guest.pid, signal.SIGSTOP)
+
+    def thaw(self, node: str, guest: Guest) -> None:
+        os.kill(guest.pid, signal.SIGCONT)
+
+    def disk_report(self) -> LogReport | None:
+        return check(guest_image.read_records(self.device))
+
+    async def close(self) -> None:
+        for driver in self._drivers.values():
+            for guest in await driver.adopt():
+                await driver.destroy(guest)
+            await driver.close()
+        run("losetup", "--detach", str(self.device))
+        library = ctypes.CDLL(None, use_errno=True)
+        _check(library.setns(self._home, CLONE_NEWNET))
+        os.close(self._home)
+
+
+WORLDS = {"qemu": QemuWorld, "fake": FakeWorld}
+
+
+def make_disk(folder: Path) -> Path:
+    """A loop device that boots the test guest."""
+    image = guest_image.build(Path("/tmp/vmsg-guest-cache"))
+    backing = folder / "lun"
+    backing.touch()
+    os.truncate(backing, 16 << 20)
+    device = Path(run("losetup", "--find", "--show", str(backing)).strip())
+    guest_image.write(image, device)
+    return device
+
+
+def run(*command: str) -> str:
+    return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout
+
+
+def with_disk(spec: PackageSpec, path: str) -> PackageSpec:
+    return changed(spec, vm=changed(spec.vm, disks=(DiskSpec(path=path),)))
+
+
+def _spec(disk: DiskSpec) -> PackageSpec:
+    vm = VmSpec(
+        memory_mib=32, disks=(disk,), accel="tcg",
+        networks=(NetworkSpec(vswitch="vs0", mac=GUEST_MAC),),
+    )
+    return PackageSpec(name="web", nodes=("alpha", "beta"), vm=vm)
+
+
+def _check(result: int) -> None:
+    if result:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
