@@ -24,8 +24,8 @@ on waking from suspend), and the wait ends every second by itself, so that a fai
 second and not everything. A host that wakes from suspend runs its guests until this process is
 scheduled: real-time priority keeps that short, only a storage fence takes it away.
 
-DIR must be on a tmpfs (/run): the record is written at each renewal, which must not wait for a
-disk; freezing does not wait for it. A signal to end (TERM, INT, HUP) is obeyed only when no guest
+DIR must be on a tmpfs (/run): the record is written as the lease is renewed, and must not wait for
+a disk; freezing does not wait for it. A signal to end (TERM, INT, HUP) is obeyed only when no guest
 is registered; until then it is answered loudly and guarding goes on. To upgrade the guardian, kill
 it with SIGKILL and start the new one, which takes up lease and guests from this boot's record.
 """
@@ -48,6 +48,7 @@ from cluster.guardian_host import (
 
 LINE_BYTES = 1 << 20  # a list of 5,000 guests is 500 KB: nobody sends more
 AHEAD_S = 600.0  # no profile's lease comes near: an expiry further off is a mistake of units
+RECORD_STEP_S = 0.5  # a successor may hold a lease that much too short: safe, and fewer writes
 WAKE_S = 1.0  # the second string beside the kernel's timer
 
 
@@ -198,6 +199,7 @@ class Guardian:
         self.guests: dict[tuple[int, int], Guest] = {}
         self.ending = False
         self.unwritten = True
+        self.recorded_s = 0.0
         self.selector = selectors.DefaultSelector()
         self.watch(self.listener, self.accept)
         self.watch(self.to_end, self.asked_to_end)
@@ -216,7 +218,7 @@ class Guardian:
         while self.guests or not self.ending:
             self.enforce()
             if self.unwritten:
-                self.unwritten = False
+                self.unwritten, self.recorded_s = False, self.lease.expiry_s
                 self.record.write({
                     "lease": self.lease._asdict(), "killed": shown(self.killed.values()),
                     "guests": [{**each.shown, "state": each.state} for each in self.all()],
@@ -283,7 +285,8 @@ class Guardian:
             [(kind, said)] = message.items()
             if kind == "lease":
                 self.lease = told(self.lease, said)
-                self.unwritten = True
+                if not 0 <= self.lease.expiry_s - self.recorded_s < RECORD_STEP_S:
+                    self.unwritten = True
             elif kind == "guests" and isinstance(said, list):
                 self.register([Guest(each) for each in said])
             elif kind == "ask" and isinstance(said, int):

@@ -76,7 +76,7 @@ class Record:
         """Whole or not at all. Not synced: it outlives this process, and need not a power cut."""
         try:
             with open(self.path + ".new", "w", encoding="ascii") as new:
-                json.dump({"boot_id": self.boot_id, **kept}, new)
+                new.write(json.dumps({"boot_id": self.boot_id, **kept}))
             os.replace(self.path + ".new", self.path)
         except OSError as error:
             say(f"CANNOT write {self.path}: {error}; a restart would not know these guests")
