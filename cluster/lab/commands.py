@@ -9,9 +9,13 @@ from packages.core.problem import Problem, problem
 DEADLINE_S = 20.0
 """Each of these takes milliseconds; a starved machine takes seconds."""
 
+WITH_US = ("setpriv", "--pdeathsig", "KILL")
+"""A program ends with us: what outlived a killed `up` might make things after `down` has looked."""
+
 NEEDED = {
     "ip": "iproute2", "losetup": "mount", "qemu-system-x86_64": "qemu-system-x86", "gcc": "gcc",
     "ld": "binutils", "setsid": "util-linux",
+    "setpriv": "util-linux",
 }
 """Program -> the Debian package it comes in."""
 
@@ -19,7 +23,7 @@ NEEDED = {
 async def run(*argv: str, text: str = "", deadline_s: float = DEADLINE_S) -> str | Problem:
     """What the program printed, or why it failed, in its own words."""
     program = await asyncio.create_subprocess_exec(
-        *argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        *WITH_US, *argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     try:

@@ -27,6 +27,11 @@ from packages.core.values import changed
 KEYS = "keys"
 """Below DIR: the cluster's certificate authority."""
 
+MADE = ("nodes", "luns", KEYS, guests.IMAGES, ready.PACKAGES)
+"""Folders below DIR that are the lab's own."""
+
+EMPTY_DEADLINE_S = 5.0
+
 Progress = Callable[[str], None]
 
 
@@ -163,30 +168,37 @@ async def remove(record: LabRecord) -> Problem | None:
     if failure:
         return failure
     records.release(record.dir)
-    remove_folder(record)
+    await remove_folder(record)
     return None
 
 
 async def remove_hosts(record: LabRecord) -> Problem | None:
     plan = record.plan
     failures: list[object] = list(await asyncio.gather(
-        *(processes.power_off(each, list(record.disks.values())) for each in plan.nodes),
+        *(processes.kill_node(each, list(record.disks.values())) for each in plan.nodes),
     ))
     failures.append(await hosts.remove_networks(plan))
     for node in plan.nodes:
+        processes.remove_run_folder(node)
         NodeGroup(node).remove()
     return first_problem(failures)
 
 
-def remove_folder(record: LabRecord) -> None:
-    """The record goes last: until then `down` can be tried again."""
-    for each in ("nodes", "luns", KEYS, guests.IMAGES, ready.PACKAGES):
-        shutil.rmtree(record.dir / each, ignore_errors=True)
+async def remove_folder(record: LabRecord) -> None:
+    """The record goes last: until then `down` can be tried again. A compiler that outlived a killed
+    `up` may still be writing, so one look is not enough."""
+    folders = [record.dir / each for each in MADE]
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(EMPTY_DEADLINE_S):
+            while any(each.exists() for each in folders):
+                for each in folders:
+                    shutil.rmtree(each, ignore_errors=True)
+                await asyncio.sleep(0)
     for name in ("lab.json.new", "lock", "lab.json"):
         (record.dir / name).unlink(missing_ok=True)
-    for each in reversed(record.made):
+    for made in reversed(record.made):
         with contextlib.suppress(OSError):  # somebody put something there
-            Path(each).rmdir()
+            Path(made).rmdir()
 
 
 async def kill(folder: str | Path, name: str) -> Problem | None:

@@ -96,10 +96,14 @@ async def kill_node(node: NodePlan, devices: list[str]) -> Problem | None:
 async def power_off(node: NodePlan, devices: list[str]) -> Problem | None:
     """Kill the node and forget what a host forgets without power: /run and its interfaces."""
     failure = await kill_node(node, devices)
-    if failure:
-        return failure
+    if failure is None:
+        remove_run_folder(node)
+        failure = await remove_taps(node)
+    return failure
+
+
+def remove_run_folder(node: NodePlan) -> None:
     shutil.rmtree(node.run, ignore_errors=True)
-    return await remove_taps(node)
 
 
 def log_tail(node: NodePlan) -> str:
