@@ -111,7 +111,8 @@ def place_of_folder(folder: Path, env: Mapping[str, str]) -> Place | Problem:
     for link in lab.links():
         known = lab_place(link)
         if isinstance(known, Place):
-            mine = {name: run for name, run in known.runs.items() if Path(run) == folder}
+            here = folder.resolve()
+            mine = {name: run for name, run in known.runs.items() if Path(run) == here}
             if mine:
                 return Place(etc=known.etc, runs=mine)
     if folder.is_dir():

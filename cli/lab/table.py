@@ -1,0 +1,24 @@
+"""A lab as lines for people. PURE."""
+
+from typing import Any
+
+from cli.output import table
+
+
+def lab_lines(shown: dict[str, Any]) -> list[str]:
+    nodes = [
+        (each["name"], each["netns"], each["address"], str(each["daemon_pid"] or "-"),
+         str(each["guardian_pid"] or "-"))
+        for each in shown["nodes"]
+    ]
+    packages = [
+        (each["name"], each["guest_address"], str(each["echo_port"]), each["disk"] or "-")
+        for each in shown["packages"]
+    ]
+    lines = [
+        f"A lab is up in {shown['dir']}; vmsg talks to it now.", "",
+        *table(("NODE", "NAMESPACE", "ADDRESS", "DAEMON", "GUARDIAN"), nodes, indent=2),
+    ]
+    if packages:
+        lines += ["", *table(("PACKAGE", "GUEST", "ECHO", "DISK"), packages, indent=2)]
+    return lines
