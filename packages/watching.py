@@ -17,16 +17,13 @@ log = logging.getLogger(__name__)
 def start_watch(
     spec: PackageSpec, guest: Guest, *, driver: Driver, node: str, clock: Clock,
     heard: Callable[[Problem], None], grace: bool,
-) -> MonitorRunner | None:
-    """Begin to watch; `grace` forgives the failures of a guest that boots. None: a monitor cannot
-    be made, which `heard` is told as well."""
-    checks = checks_of(spec, driver=driver, guest=guest, node=node, default_host=None, clock=clock)
-    made = [each for each in checks if not isinstance(each, Problem)]
-    if len(made) != len(checks):
-        for each in checks:
-            if isinstance(each, Problem):
-                log.error("%s: %s, %s", spec.name, each.what, each.because)
-        return None
+) -> MonitorRunner:
+    """Begin to watch; `grace` forgives the failures of a guest that boots. A monitor that cannot
+    be made is told to the log; the others watch all the same."""
+    made, problems = checks_of(
+        spec, driver=driver, guest=guest, node=node, default_host=None, clock=clock)
+    for each in problems:
+        log.error("%s: %s, %s", spec.name, each.what, each.because)
 
     def failed(failure: Failure) -> None:
         heard(failure.problem)

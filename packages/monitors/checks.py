@@ -26,8 +26,9 @@ def monitors_of(spec: PackageSpec) -> tuple[MonitorSpec, ...]:
 def checks_of(
     spec: PackageSpec, *, driver: Driver, guest: Guest, node: str, default_host: str | None,
     clock: Clock,
-) -> list[tuple[MonitorSpec, Check]] | list[Problem]:
-    """What MonitorRunner takes; or every Problem there is, if one cannot be made."""
+) -> tuple[list[tuple[MonitorSpec, Check]], list[Problem]]:
+    """What MonitorRunner takes, and why any of them cannot be made: one that cannot must not keep
+    the others from watching."""
     made: list[tuple[MonitorSpec, Check]] = []
     problems: list[Problem] = []
     for monitor in monitors_of(spec):
@@ -38,7 +39,7 @@ def checks_of(
             problems.append(check)
         else:
             made.append((monitor, check))
-    return problems or made
+    return made, problems
 
 
 def check_of(

@@ -217,11 +217,11 @@ def package(*monitors: MonitorSpec) -> PackageSpec:
     )
 
 
-def made(spec: PackageSpec, *, default_host: str | None) -> list[Any]:
+def made(spec: PackageSpec, *, default_host: str | None) -> tuple[list[Any], list[Any]]:
     nobody: Any = None
-    return list(checks_of(
+    return checks_of(
         spec, driver=nobody, guest=GUEST, node="n1", default_host=default_host, clock=CLOCK,
-    ))
+    )
 
 
 def test_the_process_is_watched_whatever_a_package_names():
@@ -231,13 +231,15 @@ def test_the_process_is_watched_whatever_a_package_names():
 
 
 def test_every_kind_of_monitor_is_made():
-    checks = made(package(
+    checks, problems = made(package(
         MonitorSpec(name="t", kind="tcp", port=22), MonitorSpec(name="h", kind="http"),
         MonitorSpec(name="p", kind="program", argv=("/bin/true",)),
     ), default_host="10.0.0.7")
     assert [type(check) for _, check in checks] == [QemuState, TcpConnect, HttpGet, Program]
+    assert problems == []
 
 
-def test_a_monitor_without_any_address_is_refused():
-    [problem] = made(package(MonitorSpec(name="t", kind="tcp", port=22)), default_host=None)
+def test_a_monitor_without_any_address_is_refused_and_the_others_are_made():
+    [(only, _)], [problem] = made(package(MonitorSpec(name="t", kind="tcp", port=22)), default_host=None)
     assert problem.code == "check-without-host"
+    assert only.kind == "qemu"
