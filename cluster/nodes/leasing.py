@@ -100,7 +100,7 @@ class Landlord:
         """The book of this leadership, once its beginning is in the record."""
         replica = self._ledger.replica
         if not replica.is_leader():
-            self._book = None
+            # The book stays: what it answered in this term counts when the lease is good again.
             return None
         term = replica.term()
         if self._ledger.state.coordinator_term != term:
