@@ -1,6 +1,7 @@
 """Habits that a machine can watch: names, exceptions, clocks, and tests that prove something."""
 
 import ast
+import configparser
 import re
 from collections.abc import Iterator
 
@@ -106,6 +107,16 @@ def test_tests_folders_shadow_no_room_of_the_product():
     """tests/cluster without tests/__init__.py would hide the package `cluster`."""
     assert not [each for each in (ROOT / "tests").rglob("__init__.py")]
     assert not {each.name for each in (ROOT / "tests").iterdir()} & {"cluster", "packages", "cli"}
+
+
+def test_every_folder_of_tests_is_run():
+    """setup.cfg names them in order, the cheapest first; measurements are made by `make bench`."""
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    named = set(settings["tool:pytest"]["testpaths"].split())
+    there = {"/".join(each.path.parts[:2]) for each in sources("tests")
+             if each.path.name.startswith("test_")}
+    assert there - {"tests/bench"} <= named
 
 
 def names(source: Source) -> Iterator[tuple[str, ast.AST]]:
