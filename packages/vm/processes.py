@@ -94,6 +94,7 @@ def spawn(
         actions += [
             (os.POSIX_SPAWN_DUP2, descriptor, number) for number, descriptor in lifted.items()
         ]
+        actions += [(os.POSIX_SPAWN_CLOSE, each) for each in _inherited(besides=files)]
         pid = os.posix_spawnp(
             argv[0], list(argv), dict(os.environ if environment is None else environment),
             file_actions=actions, setsid=True, setsigmask=[],
@@ -137,11 +138,30 @@ def command_line(pid: int) -> list[str]:
         return []
 
 
+def running(program: str) -> list[int]:
+    """The processes on this host that were started as this program, by id."""
+    ids = sorted(int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    return [pid for pid in ids if (command_line(pid) or [""])[0].rpartition("/")[2] == program]
+
+
 def not_started(subject: str, program: str, failure: OSError) -> Problem:
     return problem(
         "program-missing", subject, what=f"{program} could not be started", because=str(failure),
         fix=f"install {program}, or make it executable for the daemon",
     )
+
+
+def _inherited(besides: Mapping[int, int]) -> list[int]:
+    """What whoever started this process left open in it for its children too."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        number = int(name)
+        try:
+            if number > 2 and number not in besides and os.get_inheritable(number):
+                found.append(number)
+        except OSError:
+            continue  # the one this list was read through
+    return found
 
 
 def _reaped(pidfd: int) -> int | None:

@@ -8,7 +8,6 @@ import asyncio
 import os
 import socket
 import ssl
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -20,39 +19,13 @@ from packages.core.values import changed
 from packages.vm.carrier import Landing
 from packages.vm.processes import find
 from packages.vm.relay_carrier import RelayCarrier, Transport
+from tests.live.certificates import make_authority, make_node
 
 pytestmark = pytest.mark.live
 
 DEADLINE_S = 10.0
 SECRET = b"guest memory " * 5000
 MOVE = "move-1"
-
-
-def make_authority(folder: Path) -> Path:
-    folder.mkdir(parents=True)
-    _openssl(
-        "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-        "-days", "10", "-subj", "/CN=authority", "-keyout", f"{folder}/ca.key",
-        "-out", f"{folder}/ca.crt", "-addext", "keyUsage=critical,keyCertSign",
-    )
-    return folder
-
-
-def make_node(authority: Path, folder: Path, name: str) -> Path:
-    folder.mkdir(parents=True)
-    _openssl(
-        "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-        "-days", "10", "-subj", f"/CN={name}", "-keyout", f"{folder}/node.key",
-        "-out", f"{folder}/node.crt", "-CA", f"{authority}/ca.crt", "-CAkey",
-        f"{authority}/ca.key", "-addext", f"subjectAltName=DNS:{name}",
-        "-addext", "basicConstraints=critical,CA:false",
-    )
-    (folder / "ca.crt").write_bytes((authority / "ca.crt").read_bytes())
-    return folder
-
-
-def _openssl(*arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], check=True, capture_output=True)
 
 
 class Hypervisor:

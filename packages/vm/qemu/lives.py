@@ -1,9 +1,8 @@
 """The guests this node has: making one, finding those of an earlier daemon, clearing up after one.
 
-The order of things is the point. A record names the process before the process may run; a process
-no record names has therefore never run, and is ended when it is found. A guest whose monitor is
-silent is still ours: it may be frozen (the guardian does that), and is known by its process id,
-its start time and the name on its command line.
+A record names the process before the process may run. A guest whose monitor is silent is still
+ours: it may be frozen (the guardian does that), and is known by its process id, its start time and
+the name on its command line. Finding guests again never ends one.
 """
 
 import asyncio
@@ -19,12 +18,14 @@ from packages.core.values import Value, changed
 from packages.vm.driver import Exit, Guest
 from packages.vm.processes import Process
 from packages.vm.processes import command_line as running_command_line
-from packages.vm.processes import find, not_started, spawn, start_ticks
+from packages.vm.processes import find, not_started, running, spawn
 from packages.vm.qemu.accelerators import accelerator
 from packages.vm.qemu.command_line import BINARY, Launch, command_line, console_path, identity
 from packages.vm.qemu.instance import Instance
 from packages.vm.qemu.monitor import MonitorTrouble
-from packages.vm.qemu.records import ExitRecord, GuestFolder, GuestRecord, recorded_packages
+from packages.vm.qemu.records import (
+    ExitRecord, GuestFolder, GuestRecord, recorded_packages, told_by
+)
 from packages.vm.qemu.taps import make_taps, remove_taps, tap_names
 from packages.vm.socket_paths import fitting, forget
 
@@ -121,11 +122,11 @@ class Lives:
         await instance.wait_gone(UNDO_S)
 
     async def adopt(self) -> list[Guest]:
+        self._record_nameless()
         for package in recorded_packages(self._run_folder):
             async with self.turns[package]:
                 if package not in self._instances:
                     await self._find_again(package)
-        await self._end_nameless()
         await asyncio.gather(*(
             self._check_identity(instance) for instance in tuple(self._instances.values())
         ))
@@ -195,21 +196,20 @@ class Lives:
         if name != instance.record.name:
             del self._instances[instance.guest.package]
             await instance.close()
+        elif not instance.guest.machine.startswith("pc-"):  # an alias, from a command line
+            await self._name_machine(instance)
 
-    async def _end_nameless(self) -> None:
-        """A daemon that died between starting a process and recording it leaves a guest that has
-        never run. Nobody else writes a console into our folders."""
-        known = {instance.process.pid for instance in self._instances.values()}
-        prefix = f"file,id=console,path={self._run_folder}/"
-        for entry in Path("/proc").iterdir():
-            pid = int(entry.name) if entry.name.isdigit() else 0
-            if not pid or pid in known:
-                continue
-            arguments = running_command_line(pid)
-            if not arguments or not arguments[0].endswith(BINARY):
-                continue
-            if any(each.startswith(prefix) for each in arguments):
-                await _end(pid)
+    def _record_nameless(self) -> None:
+        """A daemon that died between starting a process and recording it, or a record that was
+        lost, leaves a guest nobody knows: its command line says what the record would. Whether it
+        may stay is for others to decide."""
+        recorded = {self.folder(package).read_guest() for package in recorded_packages(
+            self._run_folder)}
+        known = {record.guest.pid for record in recorded if record}
+        for pid in running(BINARY):
+            record = None if pid in known else told_by(pid, self._run_folder)
+            if record is not None:
+                self.folder(record.guest.package).write_guest(record)
 
 
 def is_same_life(one: Guest, other: Guest) -> bool:
@@ -256,11 +256,3 @@ async def _clear_up_after(record: GuestRecord, folder: GuestFolder) -> None:
         folder.write_exit(ExitRecord(guest=record.guest, exit=ended))
     folder.clear()
     await remove_taps(record.taps)
-
-
-async def _end(pid: int) -> None:
-    started = start_ticks(pid)
-    process = find(pid, started) if started else None
-    if process:
-        await process.kill(UNDO_S)
-        process.close()

@@ -20,8 +20,9 @@ from qemu.qmp import (
 
 from packages.core.values import Value
 
-# Its failures come back as answers here; a guest that ended is not an error of the daemon's.
-logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
+# Its failures come back as answers here; a guest that ended is not an error of the daemon's. It
+# even calls it its own bug to be told to stop in the moment its connection is refused.
+logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL + 1)
 
 Heard = Callable[["MonitorEvent"], None]
 
@@ -117,22 +118,20 @@ class Connection:
             try:
                 if self._heard:
                     client.register_listener(_Listener(self._heard))
-                try:
-                    await client.connect(self._path)
-                except ConnectError:
-                    self._lost.set()
-                    await asyncio.sleep(RECONNECT_S)
-                    continue
+                await client.connect(self._path)
                 self._client = client
                 self._lost.clear()
                 self._connected.set()
                 while client.runstate is Runstate.RUNNING:
                     await client.runstate_changed()
+            except ConnectError:
+                pass  # tried again below
             finally:
                 self._client = None
                 self._connected.clear()
                 await _disconnected(client)
                 self._lost.set()
+            await asyncio.sleep(RECONNECT_S)
 
 
 class Monitor:

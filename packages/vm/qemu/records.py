@@ -7,13 +7,21 @@ lies on a tmpfs: what it tells does not outlive the processes it tells of.
 """
 
 import os
+import re
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
 from packages.core.values import Undecodable, Value, from_json, to_json
 from packages.vm.driver import Exit, Guest
+from packages.vm.processes import command_line as running_command_line
+from packages.vm.processes import start_ticks
+from packages.vm.qemu.command_line import IDENTITY_PREFIX, console_path
 
 T = TypeVar("T")
+
+NAME = re.compile(rf"{IDENTITY_PREFIX}:([^:]+):(\d+):([^:]*)")
+TAP = re.compile(r"tap,id=net\d+,ifname=([^,]+),")
 
 STDERR_TAIL_BYTES = 2000
 """QEMU's last words are one or two lines; more would not help an operator."""
@@ -60,9 +68,13 @@ class GuestFolder:
     def read_exit(self) -> ExitRecord | None:
         return _read(self._exit, ExitRecord)
 
+    def clear_record(self) -> None:
+        self._guest.unlink(missing_ok=True)
+
     def clear(self) -> None:
         """After the process's end: what it said and how it ended stays, the rest goes."""
-        for path in (self._guest, self.work_socket, self.emergency_socket, self.incoming_socket):
+        self.clear_record()
+        for path in (self.work_socket, self.emergency_socket, self.incoming_socket):
             path.unlink(missing_ok=True)
 
     def last_words(self) -> str:
@@ -91,3 +103,23 @@ def _read(path: Path, kind: type[T]) -> T | None:
         return from_json(path.read_bytes(), kind)
     except (OSError, *Undecodable):
         return None
+
+
+def told_by(pid: int, run_folder: Path) -> GuestRecord | None:
+    """The record of a process of this run folder, put together from its command line."""
+    argv = running_command_line(pid)
+    options = dict(pairwise(argv))
+    taps = tuple(TAP.findall(" ".join(argv)))
+    named = NAME.fullmatch(options.get("-name", ""))
+    started = start_ticks(pid)
+    if named is None or started is None:
+        return None
+    package, epoch, boot_id = named.groups()
+    if f"path={console_path(str(run_folder / package))}," not in " ".join(argv):
+        return None
+    guest = Guest(
+        package=package, epoch=int(epoch), boot_id=boot_id, pid=pid, start_ticks=started,
+        accel=options.get("-accel", ""), machine=options.get("-machine", ""),
+        incoming="-incoming" in argv,
+    )
+    return GuestRecord(guest=guest, name=options["-name"], taps=taps)
