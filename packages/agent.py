@@ -310,13 +310,14 @@ class PackageAgent:
         if not await thawing.run():
             self.wake()
             return
-        assert self.body.guest is not None
+        assert self.body.guest is not None and thawing.resumed_at_ms is not None
         await self._watched(duty.spec, grace=False)
         announcing = asyncio.ensure_future(self.around.driver.announce(self.body.guest))
         await self.around.ledger.say(
             entries.MoveThawed, f"runs on {self.around.node}", move=duty.move.id,
             package=self.name, resumed_at_ms=thawing.resumed_at_ms,
-            monitored_at_ms=float(self.around.clock.wall_ms()),
+            # The hypervisor's clock counts parts of a millisecond, ours whole ones.
+            monitored_at_ms=max(thawing.resumed_at_ms, float(self.around.clock.wall_ms())),
         )
         await announcing
 
