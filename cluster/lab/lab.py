@@ -104,16 +104,16 @@ async def build(record: LabRecord, progress: Progress) -> LabRecord | Problem:
     await guests.install(plan, guest, disks.values())
     record = changed(record, disks=disks)
     progress("daemons and guardians")
-    started = await start_nodes(record, plan.nodes)
-    if isinstance(started, Problem):
-        return started
-    records.point_at(started.dir)
-    failure = await ready.bring_up(started, progress)
+    records.save(record)
+    failure = first_problem(list(await asyncio.gather(*(start_node(each) for each in plan.nodes))))
+    if failure:
+        return failure
+    records.point_at(record.dir)
+    failure = await ready.bring_up(record, progress)
     if failure:
         return changed(failure, because=f"{failure.because}; {logs(plan)}")
-    started = changed(started, ready=True)
-    records.save(started)
-    return started
+    records.save(changed(record, ready=True))
+    return records.load_up(record.dir)
 
 
 def make_folders(plan: LabPlan) -> Problem | None:
@@ -133,15 +133,12 @@ def logs(plan: LabPlan) -> str:
     return "; ".join(processes.log_tail(each) for each in plan.nodes)
 
 
-async def start_nodes(record: LabRecord, nodes: Sequence[NodePlan]) -> LabRecord | Problem:
-    records.save(record)
-    outcomes = await asyncio.gather(*(processes.start_node(each) for each in nodes))
-    for node, outcome in zip(nodes, outcomes, strict=True):
-        if isinstance(outcome, Problem):
-            return outcome
-        record = records.with_pids(record, node.name, outcome)
-    records.save(record)
-    return record
+async def start_node(node: NodePlan) -> Problem | None:
+    pids = await processes.start_node(node)
+    if isinstance(pids, Problem):
+        return pids
+    records.save_pids(node, pids)
+    return None
 
 
 async def down(folder: str | Path) -> Problem | None:
@@ -208,7 +205,8 @@ async def kill(folder: str | Path, name: str) -> Problem | None:
         return found
     record, node = found
     failure = await processes.power_off(node, list(record.disks.values()))
-    records.save(records.with_pids(record, name, None))
+    if failure is None:
+        records.pids_file(node).unlink(missing_ok=True)
     return failure
 
 
@@ -217,13 +215,13 @@ async def start(folder: str | Path, name: str) -> LabRecord | Problem:
     found = find(folder, name)
     if isinstance(found, Problem):
         return found
-    record, node = found
+    _, node = found
     if NodeGroup(node).members():
         return problem(
             "node-running", f"node:{name}", what="the node runs already",
             because="processes of it are there", fix="kill it first, or thaw it if it hangs",
         )
-    return await start_nodes(record, [node])
+    return await start_node(node) or records.load_up(folder)
 
 
 async def hang(folder: str | Path, name: str) -> Problem | None:

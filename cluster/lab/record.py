@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cluster.lab.plan import ECHO_PORT, RUN, LabOptions, LabPlan
+from cluster.lab.plan import ECHO_PORT, RUN, LabOptions, LabPlan, NodePlan
 from packages.core.problem import Problem, problem
 from packages.core.values import Undecodable, Value, changed, from_json, to_json
 
@@ -33,7 +33,8 @@ class LabRecord(Value):
     ready: bool = False
     """`up` came to its end."""
     pids: dict[str, NodePids] = {}
-    """By node; a killed node is absent."""
+    """By node; a killed node is absent. Kept in the nodes' own folders, so that two nodes may be
+    killed or started at the same time."""
     disks: dict[str, str] = {}
     """By package: its loop device."""
 
@@ -69,7 +70,7 @@ class CurrentLab(Value):
 def load(folder: Path) -> LabRecord | None | Problem:
     """The record in DIR; None: no lab is there."""
     try:
-        return from_json((folder / "lab.json").read_bytes(), LabRecord)
+        record: LabRecord = from_json((folder / "lab.json").read_bytes(), LabRecord)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except Undecodable as error:
@@ -78,6 +79,23 @@ def load(folder: Path) -> LabRecord | None | Problem:
             because=f"{folder}/lab.json: {error}",
             fix="end the lab by hand: ip netns del, losetup -d, then remove the folder",
         )
+    pids = {each.name: load_pids(each) for each in record.plan.nodes}
+    return changed(record, pids={name: known for name, known in pids.items() if known})
+
+
+def load_pids(node: NodePlan) -> NodePids | None:
+    try:
+        return from_json(pids_file(node).read_bytes(), NodePids)
+    except (OSError, *Undecodable):
+        return None
+
+
+def save_pids(node: NodePlan, pids: NodePids) -> None:
+    replace(pids_file(node), to_json(pids))
+
+
+def pids_file(node: NodePlan) -> Path:
+    return Path(node.folder, "pids.json")
 
 
 def load_up(folder: str | Path) -> LabRecord | Problem:
@@ -101,7 +119,7 @@ def is_standing(record: LabRecord) -> bool:
 
 
 def save(record: LabRecord) -> None:
-    replace(record.dir / "lab.json", to_json(record))
+    replace(record.dir / "lab.json", to_json(changed(record, pids={})))
 
 
 def replace(path: Path, content: bytes) -> None:
@@ -183,9 +201,3 @@ def current() -> Path | None:
 
 def initial(options: LabOptions, plan: LabPlan) -> LabRecord:
     return LabRecord(plan=plan, made=missing_folders(Path(options.dir)))
-
-
-def with_pids(record: LabRecord, name: str, pids: NodePids | None) -> LabRecord:
-    """The record with a node's processes, or without them."""
-    rest = {each: known for each, known in record.pids.items() if each != name}
-    return changed(record, pids=rest if pids is None else rest | {name: pids})

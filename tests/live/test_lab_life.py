@@ -55,7 +55,8 @@ async def test_a_lab_is_up_with_guests_that_answer_and_goes_without_a_trace(tmp_
             report = await log_of(record.disks[package.name], at_least=10)
             assert report.is_clean
             assert len(report.lives) == 1
-        assert lab.current() == record.dir
+        assert lab.current() in [each.readlink() for each in records.links()]
+        assert all(each["daemon_pid"] for each in record.shown()["nodes"])
         again = await lab.up(LabOptions(dir=str(record.dir)))
         assert isinstance(again, Problem) and again.code == "lab-is-up"
     assert not (tmp_path / "lab").exists()
@@ -73,8 +74,10 @@ async def test_a_killed_node_is_down_and_comes_back_when_started(tmp_path):
         assert await lab.kill(record.dir, "n3") is None
         await until_node_is(record, "n3", "down")
         assert NodeGroup(record.plan.nodes[2]).members() == []
+        assert shown_pid(record, "n3") is None
         started = await lab.start(record.dir, "n3")
         assert isinstance(started, LabRecord)
+        assert shown_pid(record, "n3") in NodeGroup(record.plan.nodes[2]).members()
         await until_node_is(record, "n3", "up")
         twice = await lab.start(record.dir, "n3")
         assert isinstance(twice, Problem) and twice.code == "node-running"
@@ -137,6 +140,12 @@ async def interrupted(folder: Path, stage: str, number: signal.Signals):
         program.send_signal(number)
         await program.communicate()
     return record.plan
+
+
+def shown_pid(record: LabRecord, name: str):
+    now = lab.shown(record.dir)
+    assert isinstance(now, LabRecord)
+    return next(each["daemon_pid"] for each in now.shown()["nodes"] if each["name"] == name)
 
 
 async def until_node_is(record: LabRecord, name: str, status: str) -> None:
