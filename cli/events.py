@@ -31,7 +31,7 @@ def command(
     session: Session, follow: bool, package: str | None, node: str | None,
     since_s: float | None, of_request: str | None,
 ) -> None:
-    """The history: one line for each change, with what it was because of."""
+    """The history: what changed, and because of what."""
     asked = GetEvents(
         package=package, node=node, of_request=of_request, since_ms=since_ms(since_s), limit=PAGE,
     )

@@ -73,7 +73,8 @@ def check(
         session.stop(problems)
     if refusals(problems):
         session.stop(problems, code=REFUSED)
-    warn(problems)
+    if session.output == "table":
+        warn(problems)
     tree = {"ok": True, "checked_by": by, "problems": [plain(each) for each in problems]}
     session.show(tree, lambda: ["Nothing is wrong with it."])
 

@@ -56,19 +56,23 @@ class Progress:
         self._bytes, self._bytes_at_s = transferred, now_s
 
     def _line(self, move: dict[str, Any]) -> str:
+        """In a log only what stands still; on a terminal all that moves."""
         phase = PHASES[self._phase]
         parts = [f"{move['package']}: {move['source']} -> {move['target']}  {phase}"]
         if phase == "copy" and self._is_live:
             parts.append(f"{self._percent:.0f} %")
         if move["transferred_bytes"]:
             parts.append(size(move["transferred_bytes"]))
-        if phase == "copy" and self._rate > 0:
-            parts.append(f"{size(self._rate)}/s")
-        if phase == "copy" and move.get("remaining_bytes"):
-            parts.append(f"{size(move['remaining_bytes'])} left")
+        if phase == "copy" and self._is_live:
+            parts += self._speed(move)
         if move["freeze_ms"]:
             parts.append(f"freeze {span(move['freeze_ms'])}")
         return "  ".join(parts)
+
+    def _speed(self, move: dict[str, Any]) -> list[str]:
+        parts = [f"{size(self._rate)}/s"] if self._rate > 0 else []
+        left = move.get("remaining_bytes")
+        return [*parts, f"{size(left)} left"] if left else parts
 
 
 def follow_move(session: Session, opened: dict[str, Any]) -> dict[str, Any] | Problem:

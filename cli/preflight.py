@@ -21,9 +21,10 @@ PREFLIGHT_S = 30.0
 @click.argument("package")
 @click.argument("node", required=False)
 def command(session: Session, package: str, node: str | None) -> None:
-    """Try every rule of a move against every node, or one; nothing is changed.
+    """Try every rule of a move against every node, or one.
 
-    Exit code 3 when no asked-for node is allowed.
+    Each rule shows its facts beside its demands; nothing is changed. Exit code 3 when no asked-for
+    node is allowed.
     """
     found = session.ask(Preflight(package=package, node=node), deadline_s=PREFLIGHT_S).result
     session.show(found, lambda: lines(found))

@@ -20,7 +20,10 @@ EVERY_S = 1.0
 @click.option("-w", "--watch", is_flag=True, help="Show it anew each second, until Ctrl-C.")
 @click.option("-v", "--verbose", is_flag=True, help="Also monitors, disks, switching, reasons.")
 def command(session: Session, watch: bool, verbose: bool) -> None:
-    """The cluster, its nodes and packages, moves, suspensions and problems."""
+    """How the cluster, its nodes and its packages stand.
+
+    Also moves under way, suspensions with their ends, and problems. Exit code 4 without quorum.
+    """
     if watch:
         follow(session, verbose)
         return

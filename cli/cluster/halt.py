@@ -16,7 +16,10 @@ HALT_S = 600.0
 def command(
     session: Session, force: bool, detach: bool, dry_run: bool, reason: str,
 ) -> None:
-    """Stop the cluster; refused while packages run, unless -f or -d says what becomes of them."""
+    """Stop the cluster.
+
+    Refused while packages run, unless -f or -d says what becomes of them.
+    """
     refuse_both(force, detach)
     request = HaltCluster(
         request=session.request_id, dry_run=dry_run, reason=reason, force=force, detach=detach,

@@ -16,7 +16,10 @@ from cluster.config.schema import ClusterConfig
 @click.option("--out", required=True, metavar="DIR", help="Where the folders are made.")
 @dry_run_option
 def command(session: Session, file: str, out: str, dry_run: bool) -> None:
-    """Make keys and certificates: for each node a folder that becomes /etc/vmsg on its host."""
+    """Make keys and certificates for a new cluster.
+
+    For each node a folder is made that becomes /etc/vmsg on its host.
+    """
     from cluster.config.cluster_file import cluster_from_text
     [read] = read_files(session, [file])
     config, problems = cluster_from_text(read.text, source=read.name)

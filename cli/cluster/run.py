@@ -10,6 +10,6 @@ from cluster.api.messages import RunCluster
 @click.command()
 @changing
 def command(session: Session, dry_run: bool, reason: str) -> None:
-    """Start the cluster: packages are started where they may run."""
+    """Start the cluster and its packages."""
     request = RunCluster(request=session.request_id, dry_run=dry_run, reason=reason)
     session.change(request, lambda result: "The cluster runs.")

@@ -9,4 +9,4 @@ NAMES = ("up", "status", "down", "kill", "start", "hang", "thaw", "cut", "heal",
 
 @click.command(cls=Folder, folder="cli.lab", names=NAMES)
 def command() -> None:
-    """A whole cluster on this one machine, with real guests; needs root."""
+    """A whole cluster on this machine, with real guests."""

@@ -16,5 +16,8 @@ from cluster.lab.plan import Network
 def command(
     folder: str, node: str, networks: tuple[Network, ...],
 ) -> Coroutine[Any, Any, Any]:
-    """Take a node off its networks; without --network, cluster and migration."""
+    """Take a node off its networks.
+
+    Without --network: off cluster and migration.
+    """
     return lab.cut(folder, node, networks) if networks else lab.cut(folder, node)

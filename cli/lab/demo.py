@@ -18,7 +18,10 @@ DEMO_DIR = "/var/lib/vmsg-demo"
 @in_lab
 @dry_run_option
 def command(place: LabPlace, dry_run: bool) -> None:
-    """The whole story in about a minute: a move, a node that dies, a drain; needs root."""
+    """The whole story: a move, a node that dies, a drain.
+
+    Takes less than a minute; needs root.
+    """
     place.folder = click.get_current_context().params["folder"] or DEMO_DIR
     place.refuse(check_machine())
     if dry_run:

@@ -11,7 +11,10 @@ from cluster.lab import lab
 @in_lab
 @dry_run_option
 def command(place: LabPlace, dry_run: bool) -> None:
-    """Remove all that `up` made and nothing else, also after an `up` that ended half way."""
+    """Remove all that `up` made, and nothing else.
+
+    Also after an `up` that ended half way.
+    """
     if dry_run:
         place.say(f"The lab in {place.folder} would be removed.", dry_run=True)
         return

@@ -13,7 +13,7 @@ from packages.core.problem import Problem
 @click.command()
 @in_lab
 def command(place: LabPlace) -> None:
-    """The lab that is up: its nodes, their processes, its guests. For the cluster: vmsg status."""
+    """The lab that is up: its nodes, processes and guests."""
     record = lab.shown(place.folder)
     if isinstance(record, Problem):
         stop([record], place.output)

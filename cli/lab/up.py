@@ -31,7 +31,11 @@ DEFAULTS = LabOptions()
               show_default=True, help="How soon a silent node is taken for dead.")
 @dry_run_option
 def command(place: LabPlace, dry_run: bool, **chosen: Any) -> None:
-    """Make a real cluster on this machine, and wait until its guests answer; needs root."""
+    """Make a cluster on this machine; needs root.
+
+    Each node is a network namespace with its own daemon; the guests are real. Ends when they
+    answer.
+    """
     folder = click.get_current_context().params["folder"] or DEFAULT_DIR
     place.folder = folder
     options = LabOptions(dir=folder, **chosen)

@@ -25,9 +25,10 @@ AWAY_LOOKS = 120
     "--wait/--no-wait", default=True, help="Wait until it is empty (the default), or not.",
 )
 def command(session: Session, node: str, wait: bool, dry_run: bool, reason: str) -> None:
-    """Move everything off a node online, and keep arrivals away: for maintenance.
+    """Move everything off a node online, for maintenance.
 
-    Nothing is stopped: a package that cannot be moved runs on, and is named with the reason.
+    Arrivals are kept away until it is resumed. Nothing is stopped: a package that cannot be moved
+    runs on, and is named with the reason.
     """
     request = DrainNode(request=session.request_id, dry_run=dry_run, reason=reason, node=node)
     reply = session.ask(request, deadline_s=CHANGE_S)
@@ -48,7 +49,7 @@ def plan_lines(plan: dict[str, Any]) -> list[str]:
         else [f"Nothing would have to leave {plan['node']}."]
     for each in plan["stuck"]:
         told: Problem = shaped(each["problem"], Problem)
-        lines += [f"{each['package']} would stay: {told.what} {told.because}"]
+        lines += [f"{each['package']} would stay: {told.what} ({told.because})"]
     return lines
 
 
@@ -67,7 +68,7 @@ def follow(session: Session, node: str) -> None:
                 silent = 0
                 left = remaining(status, node)
                 stuck = stuck_there(status, node)
-                screen.draw([f"{node}: {len(left)} packages left{moving(status, left)}"])
+                screen.draw([f"{node}: {count(left)} left{moving(status, left)}"])
                 if state_of(status, node) != "draining" or not set(left) - set(stuck):
                     break
             else:
@@ -93,6 +94,10 @@ def finish(session: Session, node: str, status: Any, left: list[str]) -> None:
         if session.output == "table":
             warn([shaped(each, Problem) for each in stuck.values()])
         raise click.exceptions.Exit(1)
+
+
+def count(left: list[str]) -> str:
+    return "1 package" if len(left) == 1 else f"{len(left)} packages"
 
 
 def state_of(status: Any, node: str) -> str:

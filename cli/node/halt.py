@@ -17,9 +17,10 @@ HALT_S = 600.0
 def command(
     session: Session, node: str, force: bool, detach: bool, dry_run: bool, reason: str,
 ) -> None:
-    """Take a node out; refused while packages run there, unless -f or -d is given.
+    """Take a node out of the cluster.
 
-    -f stops and starts packages elsewhere. To move them online instead: vmsg node drain.
+    Refused while packages run there, unless -f or -d says what becomes of them. -f stops them and
+    starts them elsewhere; to move them online instead: vmsg node drain.
     """
     refuse_both(force, detach)
     request = HaltNode(

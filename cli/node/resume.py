@@ -1,10 +1,15 @@
 """vmsg node resume NODE."""
 
+from typing import Any
+
 import click
 
 from cli.options import changing
-from cli.session import Session
+from cli.session import CHANGE_S, Session
 from cluster.api.messages import ResumeNode
+
+RETURN_S = 3600.0
+"""Packages come home one after the other, and each copy takes what it takes."""
 
 
 @click.command()
@@ -21,5 +26,9 @@ def command(
         request=session.request_id, dry_run=dry_run, reason=reason, node=node,
         bring_back=bring_back,
     )
-    ending = " Its packages come home: vmsg status --watch" if bring_back else ""
-    session.change(request, lambda result: f"Node {node} takes packages again.{ending}")
+
+    def sentence(result: dict[str, Any]) -> str:
+        home = result.get("returned") or ()
+        return f"Node {node} takes packages again." + (f" Home: {', '.join(home)}." if home else "")
+
+    session.change(request, sentence, deadline_s=RETURN_S if bring_back else CHANGE_S)

@@ -14,7 +14,10 @@ from cluster.api.messages import ApplyPackages
 @changing
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 def command(session: Session, files: tuple[str, ...], dry_run: bool, reason: str) -> None:
-    """Add packages, or change them; all of the files or none of them."""
+    """Add packages, or change them.
+
+    All of the files count, or none of them.
+    """
     request = ApplyPackages(
         request=session.request_id, dry_run=dry_run, reason=reason,
         files=read_files(session, files),

@@ -13,7 +13,7 @@ from packages.core.problem import Problem
 @asking
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 def command(session: Session, files: tuple[str, ...]) -> None:
-    """Say everything that is wrong with package files; change nothing."""
+    """Say everything that is wrong with package files."""
     read = read_files(session, files)
 
     def check_here() -> list[Problem]:

@@ -14,7 +14,7 @@ def command(
     session: Session, package: str, node: str | None, for_s: float | None, dry_run: bool,
     reason: str,
 ) -> None:
-    """Keep the cluster from starting a package, everywhere or on one node. It runs on."""
+    """Keep the cluster from starting a package; it runs on."""
     change_switching(
         session, package, False, node=node, for_s=for_s, dry_run=dry_run, reason=reason,
     )

@@ -14,7 +14,7 @@ def command(
     session: Session, package: str, node: str | None, for_s: float | None, dry_run: bool,
     reason: str,
 ) -> None:
-    """Let the cluster start a package, everywhere or on one node."""
+    """Let the cluster start a package, anywhere or on one node."""
     change_switching(
         session, package, True, node=node, for_s=for_s, dry_run=dry_run, reason=reason,
     )

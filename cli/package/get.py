@@ -11,7 +11,7 @@ from cluster.api.messages import GetPackages
 @asking
 @click.argument("package", required=False)
 def command(session: Session, package: str | None) -> None:
-    """Print packages as they were applied, ready to be changed and applied again."""
+    """Print packages as they were applied."""
     result = session.ask(GetPackages(package=package)).result
     if session.output == "json":
         session.show({"packages": result["packages"]}, lambda: [])

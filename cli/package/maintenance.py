@@ -16,7 +16,7 @@ from cluster.api.messages import SetMaintenance
 def command(
     session: Session, package: str, word: str, for_s: float | None, dry_run: bool, reason: str,
 ) -> None:
-    """Have failures of a package's health checks ignored while somebody works on it."""
+    """Ignore failed health checks while somebody works on it."""
     on = word == "on"
     if for_s and not on:
         raise click.UsageError("--for goes with `on`.", click.get_current_context())
