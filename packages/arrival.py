@@ -43,6 +43,7 @@ async def _prepare(around: Surroundings, body: Body, duty: Receive) -> Problem |
     if body.guest is not None:
         await around.driver.destroy(body.guest)
         body.guest = None
+    await around.carrier.prepare(move.id)
     made = await around.driver.receive(
         duty.spec, epoch=duty.epoch, boot_id=duty.boot_id, machine=move.machine,
         deadline_s=duty.spec.phase_timeouts.init_s,

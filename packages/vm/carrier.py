@@ -19,6 +19,10 @@ class Landing(Value):
 
 
 class Carrier(Protocol):
+    async def prepare(self, move: str) -> None:
+        """On either end: begin whatever takes time before it is known where to. To be followed by
+        `land` or `launch`, which do without it too, and which tell what went wrong here."""
+
     async def land(self, move: str, *, socket_path: str, source: str) -> Landing | Problem:
         """On the target: accept this one move's connections, from the node `source` alone, and
         pass them to the hypervisor's unix socket."""

@@ -34,6 +34,9 @@ class FakeCarrier:
         self._clock = clock
         self._moves: set[str] = set()
 
+    async def prepare(self, move: str) -> None:
+        """Nothing here takes time."""
+
     async def land(self, move: str, *, socket_path: str, source: str) -> Landing | Problem:
         landing = Landing(address=self._node, port=1, token=self._clock.token())
         self._cables.landings[move] = (landing, socket_path, source)

@@ -114,7 +114,9 @@ class Direction:
 
 
 def main() -> None:
-    orders = _orders(sys.stdin.buffer.read())
+    orders = _orders()
+    if not orders:
+        return
     try:
         run = land if orders["role"] == "land" else launch
         run(orders)
@@ -350,7 +352,11 @@ def _line(connection: Stream) -> bytes:
     raise ValueError("too long for a token")
 
 
-def _orders(raw: bytes) -> Orders:
+def _orders() -> Orders:
+    """Nothing when the daemon that started this has ended, or has thought better of it."""
+    if not select.select([0], [], [], UNUSED_S)[0]:
+        return {}
+    raw = sys.stdin.buffer.read()
     return dict(line.split("=", 1) for line in raw.decode().splitlines())
 
 

@@ -34,6 +34,35 @@ class RelayRecord(Value):
     start_ticks: int
 
 
+class WaitingRelay:
+    """A relay without orders: its program is loaded while the move has other things to wait for."""
+
+    def __init__(self, process: Process, telling: int, reading: int) -> None:
+        self.process = process
+        self._telling = telling
+        self._reading = reading
+
+    async def told(self, orders: dict[str, str]) -> str:
+        """What it says to its orders; empty if it ended or was silent too long."""
+        lines = "".join(f"{key}={value}\n" for key, value in orders.items())
+        reading, self._reading = self._reading, -1
+        try:
+            # A pipe holds more than these lines: writing does not wait for the reader.
+            os.write(self._telling, lines.encode())
+        except BrokenPipeError:  # it has ended: its silence says so
+            pass
+        finally:
+            self.close()
+        return await _line(reading)
+
+    def close(self) -> None:
+        """A relay that was told nothing ends."""
+        for descriptor in (self._telling, self._reading):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._telling = self._reading = -1
+
+
 class RelayCarrier:
     """One node's end of every move's channel. `etc_folder` has ca.crt, node.crt and node.key;
     `address` is where the other nodes' relays reach this one. Make it inside a running loop."""
@@ -48,6 +77,10 @@ class RelayCarrier:
         self._clock = clock
         self._transport = transport
         self._relays: dict[str, Process] = {}
+        self._waiting: dict[str, WaitingRelay] = {}
+
+    async def prepare(self, move: str) -> None:
+        await self._start(move)
 
     async def land(self, move: str, *, socket_path: str, source: str) -> Landing | Problem:
         token = self._clock.token() + self._clock.token()
@@ -68,6 +101,8 @@ class RelayCarrier:
         return reported if isinstance(reported, Problem) else path
 
     async def end(self, move: str) -> None:
+        if move in self._waiting:
+            self._waiting.pop(move).close()
         process = self._relays.pop(move, None) or self._recorded(move)
         if process:
             await process.kill(END_S)
@@ -80,23 +115,30 @@ class RelayCarrier:
         forget(self._folder)
 
     async def _begin(self, move: str, orders: dict[str, str]) -> str | Problem:
-        """Start a relay in place of any the move has here; what it says to `ready`."""
-        await self.end(move)
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Give its orders to the relay that waits for them, or to a new one in place of any the
+        move has here; what it says to `ready`."""
+        failure = None if move in self._waiting else await self._start(move)
+        if failure is not None:
+            return not_started(f"move:{move}", sys.executable, failure)
+        relay = self._waiting.pop(move)
         orders |= {"transport": self._transport, "etc": str(self._etc)}
-        reading, writing = os.pipe()
-        process = _started(orders, self._path(move, "log"), writing)
-        if isinstance(process, OSError):
-            os.close(reading)
-            return not_started(f"move:{move}", sys.executable, process)
-        self._relays[move] = process
-        record = RelayRecord(pid=process.pid, start_ticks=process.start_ticks)
-        self._path(move, "json").write_bytes(to_json(record))
-        word, _, rest = (await _line(reading)).partition(" ")
+        word, _, rest = (await relay.told(orders)).partition(" ")
         if word == "ready":
             return rest
         await self.end(move)
         return _refusal(move, orders, rest or "unusable it ended without a word")
+
+    async def _start(self, move: str) -> OSError | None:
+        await self.end(move)
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        started = _started(self._path(move, "log"))
+        if isinstance(started, OSError):
+            return started
+        process = started.process
+        self._relays[move], self._waiting[move] = process, started
+        record = RelayRecord(pid=process.pid, start_ticks=process.start_ticks)
+        self._path(move, "json").write_bytes(to_json(record))
+        return None
 
     def _recorded(self, move: str) -> Process | None:
         try:
@@ -109,20 +151,23 @@ class RelayCarrier:
         return self._folder / f"{re.sub('[^A-Za-z0-9-]', '_', move)}.{kind}"
 
 
-def _started(orders: dict[str, str], log: Path, output: int) -> Process | OSError:
-    """`output` is the relay's from now on. -I, -S: nothing of anybody's environment is imported,
-    and the start takes half the time."""
+def _started(log: Path) -> WaitingRelay | OSError:
+    """-I, -S: nothing of anybody's environment is imported, and the start takes half the time."""
     hearing, telling = os.pipe()
+    reading, output = os.pipe()
     errors = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        # A pipe holds more than these lines: writing does not wait for the reader.
-        os.write(telling, "".join(f"{key}={value}\n" for key, value in orders.items()).encode())
-        return spawn(
+        process = spawn(
             [sys.executable, "-I", "-S", str(RELAY)], files={0: hearing, 1: output, 2: errors},
         )
     finally:
-        for descriptor in (hearing, telling, errors, output):
+        for descriptor in (hearing, output, errors):
             os.close(descriptor)
+    if isinstance(process, Process):
+        return WaitingRelay(process, telling, reading)
+    os.close(telling)
+    os.close(reading)
+    return process
 
 
 async def _line(reading: int) -> str:

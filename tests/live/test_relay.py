@@ -129,6 +129,24 @@ async def test_memory_passes_both_ways_on_several_connections(nodes: Nodes) -> N
     assert nodes.hypervisor.visits == 3
 
 
+async def test_relays_that_were_prepared_get_their_orders(nodes: Nodes) -> None:
+    await nodes.target.prepare(MOVE)
+    await nodes.source.prepare(MOVE)
+    prepared = [carrier._relays[MOVE].pid for carrier in (nodes.source, nodes.target)]
+    path = await nodes.source.launch(MOVE, landing=await nodes.land(), target="beta")
+    assert isinstance(path, str), path
+    assert await echoed(path, SECRET) == SECRET
+    assert prepared == [carrier._relays[MOVE].pid for carrier in (nodes.source, nodes.target)]
+
+
+async def test_a_relay_without_orders_ends_with_its_daemon(tls_nodes: Nodes) -> None:
+    await tls_nodes.target.prepare(MOVE)
+    process = tls_nodes.target._relays[MOVE]
+    tls_nodes.target._waiting.pop(MOVE).close()  # as the daemon's end would
+    assert await process.ended_within(DEADLINE_S)
+    assert process.exit_code == 0
+
+
 async def test_the_end_of_the_source_is_the_end_at_the_target(nodes: Nodes) -> None:
     path = await nodes.source.launch(MOVE, landing=await nodes.land(), target="beta")
     assert isinstance(path, str), path
