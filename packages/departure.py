@@ -14,10 +14,9 @@ from cluster.core import entries
 from cluster.core.duties import Send
 from cluster.core.model import Figures, MoveRecord
 from packages.core.move_policy import FIRST_LIMIT_MS, Numbers, advise
-from packages.core.move_policy import forecast_freeze_ms, forecast_total_ms
 from packages.core.move_recovery import SourceStep, source_step
 from packages.core.problem import Problem, problem
-from packages.core.values import changed, plain
+from packages.gauge import Gauge
 from packages.monitors.runner import MonitorRunner
 from packages.surroundings import Body, Surroundings
 from packages.vm.carrier import Landing
@@ -48,13 +47,11 @@ class Departure:
         self.trouble = trouble
         self.switching = False
         self.problem: Problem | None = None
-        self.figures = Figures()
+        self.gauge = Gauge(self.move.id, opened_at_ms=self.move.opened_at_ms)
         self.seen: dict[str, float] = {}
         self.news = asyncio.Event()
-        self.copy_began_ms = 0.0
         self.limit_ms = min(FIRST_LIMIT_MS, duty.spec.freeze_budget_ms)
         self.throttled_at_s: float | None = None
-        self.percent = 0.0
         self.steps: dict[SourceStep, Callable[[], Awaitable[SourceStep | None]]] = {
             "land": self._land, "send": self._send, "copy": self._copy, "quiesce": self._quiesce,
             "complete": self._complete, "commit": self._commit, "abort": self._abort,
@@ -159,6 +156,7 @@ class Departure:
             return self._over() or self._unwell() is not None or (
                 move is not None and move.stage == "copy")
 
+        await self.around.carrier.prepare(self.move.id)
         elapsed_s = (self.around.clock.wall_ms() - self.move.opened_at_ms) / 1000
         limit_s = self.duty.spec.phase_timeouts.init_s - elapsed_s
         if not await self.around.ledger.until(landed, deadline_s=max(0.1, limit_s)):
@@ -188,7 +186,7 @@ class Departure:
         return "copy"
 
     async def _copy(self) -> SourceStep | None:
-        self.copy_began_ms = float(self.around.clock.wall_ms())
+        self.gauge.copy_began_ms = float(self.around.clock.wall_ms())
         began_s = self.around.clock.boottime_s()
         while True:
             seen = await self._until("stopped", "failed", "gone", deadline_s=LOOK_S)
@@ -205,7 +203,8 @@ class Departure:
                 continue
             if seen == "failed" or numbers.state == "failed":
                 return self._fails(numbers.error or "the copy failed")
-            self._show(numbers)
+            self.gauge.take(numbers, limit_ms=self.limit_ms)
+            self._tell("copy")
             if not await self._help(numbers, self.around.clock.boottime_s() - began_s):
                 return "abort"
 
@@ -305,20 +304,12 @@ class Departure:
         return None
 
     async def _measured(self) -> Figures:
-        stopped = self.seen.get("stopped", 0.0)
-        switched = self.seen.get("switched", stopped)
-        began = self.copy_began_ms or float(self.move.opened_at_ms)
-        return changed(
-            self.figures, init_ms=max(0.0, began - self.move.opened_at_ms),
-            copy_ms=max(0.0, stopped - began), io_quiesce_ms=max(0.0, switched - stopped),
-            transferred_bytes=await self._transferred(),
-        )
-
-    async def _transferred(self) -> int:
         numbers = await self.around.driver.progress(self.guest)
-        if isinstance(numbers, Problem):
-            return self.figures.transferred_bytes
-        return max(numbers.transferred_bytes, self.figures.transferred_bytes)
+        if not isinstance(numbers, Problem):
+            self.gauge.take(numbers, limit_ms=self.limit_ms)
+        stopped = self.seen.get("stopped", 0.0)
+        return self.gauge.phases(
+            stopped_ms=stopped, switched_ms=self.seen.get("switched", stopped))
 
     async def _abort(self) -> SourceStep | None:
         if self.switching and not await self._abort_agreed():
@@ -343,7 +334,7 @@ class Departure:
             "move-failed", "the move was interrupted", "Move it again.")
         await self.around.ledger.say(
             entries.MoveAborted, because.because, move=self.move.id, package=self.duty.package,
-            problem=because, figures=self.figures,
+            problem=because, figures=self.gauge.figures,
         )
         return None
 
@@ -380,35 +371,6 @@ class Departure:
             )
         return None
 
-    # what is shown
-
-    def _show(self, numbers: Progress) -> None:
-        total = max(1, numbers.total_bytes)
-        self.percent = min(99.0, max(
-            self.percent, 100.0 * (total - min(total, numbers.remaining_bytes)) / total))
-        self.figures = changed(
-            self.figures, transferred_bytes=numbers.transferred_bytes,
-            forecast_total_ms=forecast_total_ms(
-                total, numbers.bandwidth_bytes_s, numbers.dirty_bytes_s),
-            forecast_freeze_ms=forecast_freeze_ms(
-                numbers.remaining_bytes, numbers.bandwidth_bytes_s, self.limit_ms),
-        )
-        self._tell("copy", numbers)
-
-    def _tell(self, step: str, numbers: Progress | None = None) -> None:
-        phases = {"land": "init", "send": "init", "copy": "copy", "quiesce": "io_quiesce",
-                  "complete": "frozen", "commit": "frozen"}
-        now_ms = self.around.clock.wall_ms()
-        frozen = now_ms - self.seen["stopped"] if "stopped" in self.seen else 0.0
-        self.body.soft = {
-            "id": self.move.id, "phase": phases.get(step, "copy"),
-            "percent": round(self.percent, 1), "total_ms": now_ms - self.move.opened_at_ms,
-            "freeze_ms": max(0.0, frozen),
-            "transferred_bytes": self.figures.transferred_bytes,
-            "forecast": {"total_ms": round(self.figures.forecast_total_ms, 1),
-                         "freeze_ms": round(self.figures.forecast_freeze_ms, 1)},
-            "remaining_bytes": numbers.remaining_bytes if numbers else None,
-            "dirty_bytes_s": numbers.dirty_bytes_s if numbers else None,
-            "bandwidth_bytes_s": numbers.bandwidth_bytes_s if numbers else None,
-            "limit_ms": self.limit_ms, "problem": plain(self.problem),
-        }
+    def _tell(self, step: str) -> None:
+        self.body.soft = self.gauge.shown(
+            step, now_ms=self.around.clock.wall_ms(), stopped_ms=self.seen.get("stopped"))

@@ -259,8 +259,8 @@ class MoveReturned(Entry, tag="move-returned"):
 
 AnyEntry = Union[
     Noted, CoordinatorBegan, ClusterFormed, ClusterRun, ClusterHalted, NodeJoined, NodeFailed,
-    NodeHalted, NodeRun, NodeDraining, NodeEmptied, NodeStuck, NodeResumed, PackageApplied, PackageDeleted,
-    PackageAssigned, PackageHalted, SwitchingSet, MaintenanceSet, HoldEnded, GuestStarted,
-    GuestFailed, GuestReleased, StrayEnded, MoveOpened, MoveLanded, MoveFrozen, MoveAbortAsked,
-    MoveAborting, MoveAborted, MoveCommitted, MoveThawed, MoveReturned,
+    NodeHalted, NodeRun, NodeDraining, NodeEmptied, NodeStuck, NodeResumed, PackageApplied,
+    PackageDeleted, PackageAssigned, PackageHalted, SwitchingSet, MaintenanceSet, HoldEnded,
+    GuestStarted, GuestFailed, GuestReleased, StrayEnded, MoveOpened, MoveLanded, MoveFrozen,
+    MoveAbortAsked, MoveAborting, MoveAborted, MoveCommitted, MoveThawed, MoveReturned,
 ]

@@ -35,6 +35,7 @@ CATALOGUE: dict[str, str] = {
     "journal-not-writable": "the disk under this node's journal failed or is full",
     "replica-diverged": "this node applied something its leader does not have",
     "host-exhausted": "an agreed decision could not be applied for want of resources",
+    "membership-fixed": "the set of nodes cannot be changed while the cluster runs",
     # packages
     "package-not-running": "the package does not run, so it cannot be moved",
     "package-running": "the package runs, and what was asked needs it halted",

@@ -42,7 +42,9 @@ class Story:
         outcome = self.machine.apply(self.state.applied + 1, encode_entry(entry))
         return outcome.problem.code if outcome.problem else None
 
-    def join(self, node: str, incarnation: str = "i1", guests: tuple[object, ...] = ()) -> str | None:
+    def join(
+        self, node: str, incarnation: str = "i1", guests: tuple[object, ...] = (),
+    ) -> str | None:
         return self.say(entries.NodeJoined, node=node, incarnation=incarnation, version="1",
                         guests=guests)
 
@@ -77,8 +79,10 @@ class Story:
         return type(found) if found else None
 
     def knowledge(self, **fields: object) -> Knowledge:
-        return Knowledge(**{"now_ms": self.now_ms, "term": 0, "heard": frozenset({"n1", "n2", "n3"}),
-                            "dead": {}, **fields})
+        every = frozenset({"n1", "n2", "n3"})
+        return Knowledge(**{
+            "now_ms": self.now_ms, "term": 0, "heard": every, "dead": {}, **fields,
+        })
 
 
 def package(**fields: object) -> PackageSpec:
@@ -220,7 +224,8 @@ def test_both_ends_lost_in_the_switch_means_a_cold_start() -> None:
     story = Story().moving("frozen")
     story.fail("n1")
     story.fail("n2")
-    (start,) = decide(story.state, story.knowledge(heard=frozenset({"n3"})), lambda: next(story.ids))
+    known = story.knowledge(heard=frozenset({"n3"}))
+    (start,) = decide(story.state, known, lambda: next(story.ids))
     assert isinstance(start, entries.PackageAssigned) and start.node == "n3"
 
 

@@ -240,6 +240,7 @@ def test_every_kind_of_monitor_is_made():
 
 
 def test_a_monitor_without_any_address_is_refused_and_the_others_are_made():
-    [(only, _)], [problem] = made(package(MonitorSpec(name="t", kind="tcp", port=22)), default_host=None)
+    without = MonitorSpec(name="t", kind="tcp", port=22)
+    [(only, _)], [problem] = made(package(without), default_host=None)
     assert problem.code == "check-without-host"
     assert only.kind == "qemu"
