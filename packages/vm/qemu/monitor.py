@@ -77,6 +77,7 @@ class Connection:
         self._lost = asyncio.Event()
         self._turn = asyncio.Lock()
         self._unanswered: asyncio.Task[Any] | None = None
+        self._parting: asyncio.Task[None] | None = None
         self._keeper = asyncio.create_task(self._keep())
 
     @property
@@ -109,6 +110,8 @@ class Connection:
     async def close(self) -> None:
         self._keeper.cancel()
         await asyncio.wait([self._keeper])
+        if self._parting is not None:
+            await asyncio.wait([self._parting])
         if self._unanswered is not None:
             await asyncio.wait([self._unanswered])
 
@@ -129,7 +132,9 @@ class Connection:
             finally:
                 self._client = None
                 self._connected.clear()
-                await _disconnected(client)
+                # Not to be interrupted: the library would leave its tasks behind.
+                self._parting = asyncio.create_task(_disconnected(client))
+                await asyncio.shield(self._parting)
                 self._lost.set()
             await asyncio.sleep(RECONNECT_S)
 
