@@ -14,7 +14,12 @@ INTERRUPTED = 130
 
 
 def main() -> NoReturn:
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Everything is closed and written. Taking the interpreter apart would take as long again as
+    # asking the cluster did.
+    os._exit(code)
 
 
 def run(args: Sequence[str]) -> int:
