@@ -151,6 +151,14 @@ def tell_engine(voter: Voter, peer: str, body: Body) -> None:
     voter.engine._SyncObj__onMessageReceived(Member(peer), as_message(body))
 
 
+def deliver(guarded: bool, voter: Voter, peer: str, term: int, body: Body) -> None:
+    """Through the filters, or past them."""
+    if guarded:
+        tell(voter, peer, term, body)
+    else:
+        tell_engine(voter, peer, body)
+
+
 def make_leader(rig: Rig, voter: Voter) -> int:
     """Have it elected by made-up votes of its peers, alone on the rig; its term."""
     peers = [name for name in rig.names if name != voter.engine.name]

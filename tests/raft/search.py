@@ -1,0 +1,279 @@
+"""A seeded search for a run in which agreement breaks: voters on simulated time, network and disk.
+
+    python -m tests.raft.search <network> <crash> <first seed> <seeds>     from the project's root
+
+The network is `orderly` (like TCP: cuts delay or break) or `wild` (reorders, repeats, loses,
+delays); a crash is `kill` (also in the middle of a file operation) or `power` (unsynced writes are
+lost or torn). Checked after every step: one leader a term, one command an index, never two leases;
+at the end: everything acknowledged is applied everywhere.
+"""
+
+import heapq
+import logging
+import random
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from cluster.raft.problems import Fatal
+from cluster.raft.voter import Voter
+from tests.raft.memory_disk import MemoryDisk, Stopped
+from tests.raft.rig import TIMINGS, Book, HandClock
+
+Network = Literal["orderly", "wild"]
+Crash = Literal["kill", "power"]
+
+TURN_S = 0.02
+TROUBLE_S = 12.0
+CALM_S = 6.0
+"""Long enough for the last election, the last snapshot and the last entry."""
+
+
+class Broken(AssertionError):
+    """An invariant does not hold; says the seed and the simulated time."""
+
+
+class Witness(Book):
+    """A machine that shows the search what it applies, and where."""
+
+    def __init__(self, applied: Callable[[int, bytes], None]) -> None:
+        super().__init__()
+        self._applied = applied
+
+    def apply(self, index: int, command: bytes) -> object:
+        self._applied(index, command)
+        return super().apply(index, command)
+
+
+class Search:
+    def __init__(
+        self, seed: int, network: Network, crash: Crash, *, names: tuple[str, ...],
+    ) -> None:
+        self.dice = random.Random(seed)
+        self.clock = HandClock()
+        self._seed, self._network, self._crash, self._names = seed, network, crash, names
+        self._disks = {name: MemoryDisk(self.dice) for name in names}
+        self._voters: dict[str, Voter] = {}
+        self._books: dict[str, Witness] = {}
+        self._cut: set[tuple[str, str]] = set()
+        self._arriving: list[tuple[float, int, str, str, bytes]] = []
+        self._last_due_s: dict[tuple[str, str], float] = {}
+        self._sequence = 0
+        self._commands: dict[int, bytes] = {}
+        self._leaders: dict[int, str] = {}
+        self._acked: list[bytes] = []
+        self._proposed = 0
+        self.crashes = 0
+
+    # The run
+
+    def run(self) -> None:
+        for name in self._names:
+            self._start(name)
+        end_s = self.clock.now_s + TROUBLE_S
+        while self.clock.now_s < end_s:
+            self._step()
+            self._make_trouble()
+            self._propose()
+        self._calm_down()
+        end_s = self.clock.now_s + CALM_S
+        while self.clock.now_s < end_s:
+            self._step()
+            if self.dice.random() < 0.05:
+                self._propose()
+        self._check_end()
+
+    def acknowledged(self) -> int:
+        return len(self._acked)
+
+    def _step(self) -> None:
+        """Until the next turn, deliver what is due in between."""
+        turn_s = self.clock.now_s + TURN_S
+        while self._arriving and self._arriving[0][0] <= turn_s:
+            due_s, _, source, target, raw = heapq.heappop(self._arriving)
+            self.clock.now_s = max(self.clock.now_s, due_s)
+            if target in self._voters and (source, target) not in self._cut:
+                voter = self._voters[target]
+                self._guarded(target, lambda: voter.transport.receive(source, raw))
+                self._turn(target)
+        self.clock.now_s = turn_s
+        for name in list(self._voters):
+            self._turn(name)
+
+    def _turn(self, name: str) -> None:
+        if name not in self._voters:
+            return
+        voter = self._voters[name]
+        self._guarded(name, voter.transport.check_peers)
+        self._guarded(name, voter.transport.pump)
+        self._check(name)
+
+    def _guarded(self, name: str, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except Stopped:
+            self._end(name)
+        except Fatal as fatal:
+            raise self._broken(f"{name} stepped out: {fatal}") from fatal
+
+    # Trouble
+
+    def _make_trouble(self) -> None:
+        chance, dice = self.dice.random(), self.dice
+        if chance < 0.003:
+            for name in sorted(self._voters):  # a whole room without power
+                self._end(name)
+        elif chance < 0.01 and self._voters:
+            self._end(dice.choice(sorted(self._voters)))
+        elif chance < 0.02 and self._voters:
+            self._disks[dice.choice(sorted(self._voters))].stop_chance = dice.choice((0.02, 0.2))
+        elif chance < 0.05:
+            for name in self._names:
+                if name not in self._voters:
+                    self._start(name)
+                    break
+        elif chance < 0.065:
+            one, other = dice.sample(self._names, 2)
+            self._cut |= {(one, other)} | ({(other, one)} if dice.random() < 0.6 else set())
+        elif chance < 0.085:
+            self._cut = set()
+
+    def _calm_down(self) -> None:
+        self._cut = set()
+        for disk in self._disks.values():
+            disk.stop_chance = 0.0
+        for name in self._names:
+            if name not in self._voters:
+                self._start(name)
+
+    def _start(self, name: str) -> None:
+        self._books[name] = Witness(lambda index, command: self._saw(name, index, command))
+        try:
+            self._voters[name] = Voter(
+                name, [each for each in self._names if each != name], folder=Path("/", name),
+                machine=self._books[name], timings=TIMINGS, clock=self.clock,
+                disk=self._disks[name], wire=SearchWire(self, name), wake=lambda: None,
+                compact_after_entries=20,
+            )
+        except Fatal as fatal:
+            raise self._broken(f"{name} cannot start: {fatal}") from fatal
+
+    def _end(self, name: str) -> None:
+        """The process is gone at this instant, without a word."""
+        self.crashes += 1
+        self._voters.pop(name).stop()
+        if self._crash == "power":
+            self._disks[name].lose_power()
+        else:
+            self._disks[name].restart()
+        if self._network == "orderly":
+            self._arriving = [each for each in self._arriving if name not in each[2:4]]
+            heapq.heapify(self._arriving)
+
+    def _propose(self) -> None:
+        if self._voters and self.dice.random() < 0.6:
+            self._proposed += 1
+            command = b"%d" % self._proposed
+            voter = self._voters[self.dice.choice(sorted(self._voters))]
+            voter.engine.submit(command, lambda _, reason: self._told(command, reason))
+
+    def _told(self, command: bytes, reason: int) -> None:
+        if reason == 0:
+            self._acked.append(command)
+
+    # The network
+
+    def carry(self, source: str, target: str, raw: bytes) -> bool:
+        if (source, target) in self._cut:
+            return False
+        dice = self.dice
+        delay_s = dice.uniform(0.0005, 0.005)
+        if self._network == "orderly":
+            due_s = max(self.clock.now_s + delay_s, self._last_due_s.get((source, target), 0.0))
+            self._last_due_s[source, target] = due_s
+            self._put(due_s, source, target, raw)
+            return True
+        if dice.random() < 0.02:
+            return True
+        for _ in range(2 if dice.random() < 0.03 else 1):
+            late_s = dice.expovariate(2.0) if dice.random() < 0.05 else 0.0
+            self._put(self.clock.now_s + delay_s + late_s, source, target, raw)
+        return True
+
+    def _put(self, due_s: float, source: str, target: str, raw: bytes) -> None:
+        self._sequence += 1
+        heapq.heappush(self._arriving, (due_s, self._sequence, source, target, raw))
+
+    # The judge
+
+    def _saw(self, name: str, index: int, command: bytes) -> None:
+        if self._commands.setdefault(index, command) != command:
+            raise self._broken(f"{name} applied {command!r} at {index}, "
+                               f"another {self._commands[index]!r}")
+
+    def _check(self, name: str) -> None:
+        voter = self._voters.get(name)
+        if voter is None or not voter.engine.is_leading:
+            return
+        if self._leaders.setdefault(voter.engine.term, name) != name:
+            raise self._broken(f"two leaders in term {voter.engine.term}")
+        if voter.transport.lease.left_s() > 0:
+            holders = [
+                each for each, other in self._voters.items()
+                if other.engine.is_leading and other.transport.lease.left_s() > 0
+            ]
+            if len(holders) > 1:
+                raise self._broken(f"two leases: {holders}")
+
+    def _check_end(self) -> None:
+        applied = {name: voter.engine.last_applied for name, voter in self._voters.items()}
+        if max(applied.values()) - min(applied.values()) > 3:
+            raise self._broken(f"not converged: {applied}")
+        for name, book in self._books.items():
+            lost = set(self._acked) - set(book.commands)
+            if len(lost) > 3:  # the last few may still be on their way to this one
+                raise self._broken(f"{name} lacks {sorted(lost)[:5]}")
+        agreed = set(self._commands.values())
+        if lost := [each for each in self._acked if each not in agreed]:
+            raise self._broken(f"acknowledged and nowhere applied: {lost[:5]}")
+
+    def _broken(self, what: str) -> Broken:
+        return Broken(
+            f"seed {self._seed}, {self._network}, {self._crash}, "
+            f"{self.clock.now_s - 1000:.3f} s: {what}",
+        )
+
+
+class SearchWire:
+    def __init__(self, search: Search, name: str) -> None:
+        self._search, self._name = search, name
+
+    def send(self, peer: str, raw: bytes) -> bool:
+        return self._search.carry(self._name, peer, raw)
+
+
+def search(seed: int, network: Network, crash: Crash, *, nodes: int = 3) -> Search:
+    names = ("ape", "bee", "cat", "dog", "elk")[:nodes]
+    found = Search(seed, network, crash, names=names)
+    found.run()
+    return found
+
+
+def main(network: Network, crash: Crash, first: int, seeds: int) -> int:
+    logging.disable(logging.ERROR)
+    broken = crashes = acknowledged = 0
+    for seed in range(first, first + seeds):
+        try:
+            run = search(seed, network, crash, nodes=5 if seed % 4 == 0 else 3)
+        except Broken as error:
+            broken += 1
+            print(error)
+        else:
+            crashes, acknowledged = crashes + run.crashes, acknowledged + run.acknowledged()
+    print(f"{seeds} seeds: {broken} broken, {crashes} crashes, {acknowledged} acknowledged")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))  # type: ignore

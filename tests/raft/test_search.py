@@ -1,0 +1,25 @@
+"""A few seeds of the search with every change; many more are run by hand (see search.py)."""
+
+import logging
+
+import pytest
+
+from tests.raft.search import Crash, Network, search
+
+
+@pytest.mark.parametrize("crash", ["kill", "power"])
+@pytest.mark.parametrize("network", ["orderly", "wild"])
+@pytest.mark.parametrize("nodes", [3, 5])
+def test_agreement_holds_through_trouble(
+    network: Network, crash: Crash, nodes: int, caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    runs = [search(seed, network, crash, nodes=nodes) for seed in range(4)]
+    assert sum(run.acknowledged() for run in runs) > 100
+    assert sum(run.crashes for run in runs) > 10
+
+
+def test_the_same_seed_gives_the_same_run() -> None:
+    first, second = (search(7, "wild", "power") for _ in range(2))
+    assert (first.crashes, first.acknowledged(), first.clock.now_s) == (
+        second.crashes, second.acknowledged(), second.clock.now_s)
