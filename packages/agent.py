@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from cluster.core import duties, entries
-from cluster.core.duties import AnyDuty, duty as duty_of
+from cluster.core.duties import AnyDuty
+from cluster.core.duties import duty as duty_of
 from packages import arrival
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem, problem

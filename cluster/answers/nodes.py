@@ -3,8 +3,9 @@
 import asyncio
 
 from cluster.answers.desk import Desk, done, refusal
-from cluster.api.messages import ApplyCluster, DrainNode, HaltCluster, HaltNode, Reply, ResumeNode
-from cluster.api.messages import RunCluster, RunNode
+from cluster.api.messages import (
+    ApplyCluster, DrainNode, HaltCluster, HaltNode, Reply, ResumeNode, RunCluster, RunNode
+)
 from cluster.api.roles import Caller
 from cluster.config.cluster_file import cluster_from_text
 from cluster.core import entries, refusals

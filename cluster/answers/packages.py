@@ -1,15 +1,18 @@
 """Answers about packages: apply, delete, run, halt, switching, maintenance."""
 
 from cluster.answers.desk import Desk, done, failed, late, refusal
-from cluster.api.messages import ApplyPackages, CheckPackages, DeletePackage, HaltPackage
-from cluster.api.messages import NamedText, Reply, RunPackage, SetMaintenance, SetSwitching
+from cluster.api.messages import (
+    ApplyPackages, CheckPackages, DeletePackage, HaltPackage, NamedText, Reply, RunPackage,
+    SetMaintenance, SetSwitching
+)
 from cluster.api.roles import Caller
 from cluster.config.package_file import packages_from_text
 from cluster.core import entries, refusals
 from cluster.core.coordinator import node_views, place
 from cluster.core.model import UP, PackageRecord, State
 from packages.core.model import PackageSpec
-from packages.core.problem import Problem, problem, refusals as refusing
+from packages.core.problem import Problem, problem
+from packages.core.problem import refusals as refusing
 
 START_SLACK_S = 10.0
 

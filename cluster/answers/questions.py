@@ -3,8 +3,9 @@
 import asyncio
 
 from cluster.answers.desk import Desk, done, refusal
-from cluster.api.messages import CheckCluster, GetConfig, GetEvents, GetPackages, GetStatus
-from cluster.api.messages import Preflight, Reply
+from cluster.api.messages import (
+    CheckCluster, GetConfig, GetEvents, GetPackages, GetStatus, Preflight, Reply
+)
 from cluster.api.roles import Caller
 from cluster.config.cluster_file import cluster_from_text
 from cluster.config.load import dump

@@ -6,8 +6,9 @@ are missing. An entry of a kind it does not know is refused, the same on every n
 """
 
 from cluster.core.entries import AnyEntry, Entry
-from cluster.core.model import Event, NodeRecord, Outcome, PackageRecord, State
-from cluster.core.model import with_node, with_package
+from cluster.core.model import (
+    Event, NodeRecord, Outcome, PackageRecord, State, with_node, with_package
+)
 from packages.core.values import Map, Undecodable, Value, from_msgpack, to_msgpack
 
 VERSION = b"\x01"

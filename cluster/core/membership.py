@@ -5,8 +5,9 @@ somebody else; a takeover without a proof.
 """
 
 from cluster.core import entries, refusals
-from cluster.core.model import UP, NodeRecord, NodeState, PackageRecord, State, Stuck
-from cluster.core.model import packages_of, with_node, with_package
+from cluster.core.model import (
+    UP, NodeRecord, NodeState, PackageRecord, State, Stuck, packages_of, with_node, with_package
+)
 from cluster.core.moves import end_move, lose_node
 from packages.core.problem import Problem, problem
 from packages.core.values import changed

@@ -6,8 +6,9 @@ only after the old one answered *released* for its epoch, or was proven dead.
 """
 
 from cluster.core import entries, refusals
-from cluster.core.model import Hold, PackageRecord, PackageState, State
-from cluster.core.model import with_package, without_package
+from cluster.core.model import (
+    Hold, PackageRecord, PackageState, State, with_package, without_package
+)
 from cluster.core.moves import end_move, orphan
 from packages.core.failover import after_failure, recent
 from packages.core.problem import Problem, problem

@@ -10,9 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cluster.config.schema import PROFILES
-from cluster.nodes.lease import (
-    LeaseBook, LeaseHolder, new_lease_book, new_lease_holder,
-)
+from cluster.nodes.lease import LeaseBook, LeaseHolder, new_lease_book, new_lease_holder
 
 LEASE_S, MARGIN_S = PROFILES["lan"].lease_s, PROFILES["lan"].margin_s
 DRIFT = 0.999 * MARGIN_S / (2 * LEASE_S + MARGIN_S)
