@@ -67,11 +67,12 @@ class Departure:
                 log.info("move %s of %s: %s", self.move.id, self.duty.package, step)
                 self._tell(step)
                 step = await self.steps[step]()
+            # Not when the daemon ends: the channel belongs to a copy that goes on without it.
+            await self.around.carrier.end(self.move.id)
         finally:
             deafen()
             forget()
             self.body.soft = None
-            await self.around.carrier.end(self.move.id)
 
     # what is known
 
