@@ -54,8 +54,8 @@ output_option = click.option(
     help="What is printed: a table for people, or the same for programs.",
 )
 endpoint_option = click.option(
-    "--endpoint", default=None, metavar="NODE", envvar="VMSG_ENDPOINT",
-    help="Ask this node: its name, address, socket or run folder.",
+    "--endpoint", default=None, metavar="NODE",
+    help="Ask this node: its name, address, socket or run folder (also VMSG_ENDPOINT).",
 )
 timeout_option = click.option(
     "--timeout", "timeout_s", type=Duration(), default=None,

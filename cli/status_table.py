@@ -84,6 +84,12 @@ def details(package: Tree) -> list[str]:
     lines += [f"      disk: {path}" for path in package.get("disks") or ()]
     if package.get("not_runnable_on"):
         lines.append(f"      not runnable on: {package['not_runnable_on']}")
+    if package.get("last_move"):
+        move = package["last_move"]
+        lines.append(
+            f"      last move: {move['source']} -> {move['target']} {move['result']}, "
+            f"freeze {span(move['freeze_ms'])}"
+        )
     if package.get("proof"):
         proof = package["proof"]
         lines.append(f"      taken over by proof of {proof['kind']}: {proof['because']}")

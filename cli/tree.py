@@ -5,6 +5,7 @@ pay for what the other forty commands need.
 """
 
 import importlib
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,7 +64,9 @@ def root(ctx: click.Context, output: Output | None, endpoint: str | None) -> Non
     Any node answers for the whole cluster. Exit codes: 0 done, 1 tried and failed, 2 wrong usage,
     3 refused, 4 no cluster or no quorum, 5 timed out (it may still complete), 6 not authorised.
     """
-    ctx.obj = Wishes(output=output or "table", endpoint=endpoint)
+    ctx.obj = Wishes(
+        output=output or "table", endpoint=endpoint or os.environ.get("VMSG_ENDPOINT") or None,
+    )
 
 
 def run_command(args: Sequence[str]) -> int:

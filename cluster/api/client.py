@@ -14,6 +14,9 @@ from cluster.api.peer import CONNECT_S, Endpoint, Peer
 from cluster.sockets import CurveKeys
 from packages.core.problem import Problem, problem
 
+CONNECT_STARVED_S = 1.0
+"""For the second time round, when nobody was reached in the first."""
+
 QUESTION_S = 5.0
 """A status of 5,000 packages takes tens of milliseconds: a node that has not answered a mere
 question by then is stuck, and the next one is asked."""
@@ -31,17 +34,28 @@ class Client:
 
     async def ask(self, request: AnyRequest, *, deadline_s: float) -> Reply | Problem:
         """The first good answer. A node without quorum is believed when no other knows better."""
+        due_s = asyncio.get_running_loop().time() + deadline_s
+        answer = await self._ask_round(request, due_s=due_s, connect_s=CONNECT_S)
+        if isinstance(answer, Problem) and answer.code == "no-cluster" and self._peers:
+            # Connections go on being made meanwhile: on a starved machine one may come yet.
+            return await self._ask_round(request, due_s=due_s, connect_s=CONNECT_STARVED_S)
+        return answer
+
+    async def _ask_round(
+        self, request: AnyRequest, *, due_s: float, connect_s: float,
+    ) -> Reply | Problem:
         loop = asyncio.get_running_loop()
-        due_s = loop.time() + deadline_s
         without_quorum: Reply | None = None
         problems: list[Problem] = []
-        for place, endpoint in enumerate(list(self._endpoints)):
+        endpoints = list(self._endpoints)
+        for endpoint in endpoints:
             left_s = due_s - loop.time()
             if left_s <= 0:
                 break
-            is_last = place == len(self._endpoints) - 1
-            patience_s = left_s if is_last else min(left_s, patience(request))
-            answer = await self._ask_one(endpoint, request, patience_s)
+            patience_s = left_s if endpoint is endpoints[-1] else min(left_s, patience(request))
+            answer = await self._ask_one(
+                endpoint, request, patience_s=patience_s, connect_s=connect_s,
+            )
             if isinstance(answer, Problem):
                 problems.append(answer)
             elif answer.verdict == "no-quorum":
@@ -52,7 +66,7 @@ class Client:
         return without_quorum if without_quorum is not None else nobody_answered(problems)
 
     async def _ask_one(
-        self, endpoint: Endpoint, request: AnyRequest, patience_s: float,
+        self, endpoint: Endpoint, request: AnyRequest, *, patience_s: float, connect_s: float,
     ) -> Reply | Problem:
         path = endpoint.address.removeprefix("ipc://")
         if path != endpoint.address and not os.path.exists(path):
@@ -60,9 +74,10 @@ class Client:
         peer = self._peers.get(endpoint.address)
         if peer is None:
             peer = self._peers[endpoint.address] = Peer(endpoint, self._keys)
-        answer = await peer.ask(request, deadline_s=patience_s, connect_s=CONNECT_S)
-        if isinstance(answer, Problem):
-            self._peers.pop(endpoint.address).close()
+        answer = await peer.ask(request, deadline_s=patience_s, connect_s=connect_s)
+        if isinstance(answer, Problem) and answer.code != "node-unreachable":
+            self._peers.pop(endpoint.address, None)
+            peer.close()
         return answer
 
     def _prefer(self, endpoint: Endpoint) -> None:

@@ -64,7 +64,7 @@ def package(name: str, node: str | None, **changes: Any) -> dict[str, Any]:
 MORE = {
     "description": "The shop's front", "since": "2031-05-01T10:00:00.000Z", "service_restart": 1,
     "proof": {"kind": "lease", "because": "its lease ended at 09:59:58"}, "machine": "pc-q35-7.2",
-    "disks": ["/dev/mapper/web"], "not_runnable_on": "n3", "last_move": None,
+    "disks": ["/dev/mapper/web"], "not_runnable_on": "n3", "last_move": COMPLETED,
     "monitors": [{"name": "http", "kind": "http", "interval_s": 5.0, "retries": 2}],
 }
 HOLD = {

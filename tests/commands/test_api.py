@@ -188,6 +188,21 @@ async def test_a_client_goes_on_to_the_node_that_answers_and_stays_with_it(
     client.close()
 
 
+async def test_a_request_goes_to_another_node_under_its_own_id(
+    room: Room, tmp_path: Path,
+) -> None:
+    dying = Room(tmp_path, "dying")
+    assert dying.server.start() is None
+    room.released.set()
+    client = Client([dying.endpoint, room.endpoint], ROOT)
+    waiting = asyncio.create_task(client.ask(ask.GetMove(request="r1"), deadline_s=LONG_S))
+    await until(lambda: dying.begun)
+    await dying.server.close()
+    answer = await waiting
+    assert isinstance(answer, ask.Reply) and answer.request == "r1" and room.begun == ["GetMove"]
+    client.close()
+
+
 async def test_a_node_without_quorum_is_believed_when_no_other_knows_better(
     room: Room, tmp_path: Path,
 ) -> None:

@@ -27,6 +27,15 @@ def test_without_a_node_there_is_no_cluster(
     assert found["code"] == "no-cluster" and found["fix"]
 
 
+def test_an_endpoint_said_outweighs_the_environment(
+    farm: RecordedCluster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("VMSG_ENDPOINT", "nobody")
+    assert run(["status"]) == 3
+    assert "unknown-node" in capsys.readouterr().err
+    assert run(["--endpoint", "n1", "status"]) == run(["status", "--endpoint", "n1"]) == 0
+
+
 @pytest.mark.parametrize("line, code", [
     ("package check web.yaml", 0), ("cluster check cluster.yaml", 0), ("package check bad.yaml", 3),
     ("cluster check bad.yaml", 3), ("package check web.yaml none.yaml", 3),
