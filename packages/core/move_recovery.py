@@ -40,6 +40,19 @@ def source_step(stage: str, state: str, migration: str) -> SourceStep:
     return SOURCE.get((state, migration), "abort")
 
 
+BEFORE_SWITCH = frozenset({"none", "setup", "active", "pre-switchover"})
+"""What a source that was never told to switch says of its migration."""
+
+
+def may_have_switched(stage: str, state: str, migration: str) -> bool:
+    """Whether the source may have been told to switch, so that the target may hold the whole
+    memory: then an abort is agreed before anything is called off, and a source that is gone is
+    not the end of its memory. The record's *frozen* comes before the order to switch."""
+    if stage not in ("frozen", "aborting"):
+        return False
+    return state in ("gone", "unanswered") or migration not in BEFORE_SWITCH
+
+
 TargetAnswer = Literal["claim", "wait", "give-up"]
 
 CLAIM: dict[str, TargetAnswer] = {
