@@ -92,15 +92,10 @@ class QemuDriver:
         instance = self._lives.of(guest)
         if instance is None:
             return _gone(guest)
-        seen = await instance.observe(deadline_s)
-        if seen.state == "running":
-            return None
-        if seen.state == "incoming" or (guest.incoming and seen.migration != "completed"):
-            return problem(
-                "guest-not-loaded", f"package:{guest.package}",
-                what="the guest was not continued", because="its memory has not arrived completely",
-                fix="wait until the migration has completed, or destroy this copy",
-            )
+        # A target that has told so itself is not asked again: the guest stands still meanwhile.
+        refusal = None if instance.has_loaded else await self._not_to_be_continued(instance)
+        if refusal is not None:
+            return refusal
         return await _done(instance, instance.monitor.ask("cont", deadline_s=deadline_s))
 
     async def halt(self, guest: Guest, *, deadline_s: float) -> Problem | None:
@@ -185,6 +180,18 @@ class QemuDriver:
 
     async def close(self) -> None:
         await self._lives.close()
+
+    async def _not_to_be_continued(self, instance: Instance) -> Problem | None:
+        seen = await instance.observe()
+        if seen.state != "incoming" and not (
+            instance.guest.incoming and seen.migration != "completed"
+        ):
+            return None
+        return problem(
+            "guest-not-loaded", f"package:{instance.guest.package}",
+            what="the guest was not continued", because="its memory has not arrived completely",
+            fix="wait until the migration has completed, or destroy this copy",
+        )
 
     async def _let_begin(self, instance: Instance, deadline_s: float) -> Guest | Problem:
         """`cont`, for a guest that has never run; any other is as it should be, or somebody stopped

@@ -46,6 +46,8 @@ class Instance:
         self.gone = asyncio.Event()
         """Set when the process is dead, its traces are removed and its exit is known."""
         self.downtime_limit_ms = 0
+        self.has_loaded = False
+        """A target that has said that its whole memory is here; QEMU says it when all is ready."""
         self._clock = clock
         self._ending: Ending | None = None
         self._finishing = False
@@ -74,7 +76,7 @@ class Instance:
         self.record = changed(self.record, guest=guest)
         self.folder.write_guest(self.record)
 
-    async def observe(self, deadline_s: float) -> Observation:
+    async def observe(self, deadline_s: float = 2.0) -> Observation:
         """What it is doing, from its own mouth; both questions within the one deadline."""
         if self.exit is not None:
             return Observation(state="gone", exit=self.exit)
@@ -130,6 +132,8 @@ class Instance:
         elif event.name == "SHUTDOWN" and event.details.get("reason") == "host-signal":
             self.expect_end("the process was told to end by a signal on the host")
         told = guest_event(event)
+        if told is not None and told.kind == "completed":
+            self.has_loaded = self.guest.incoming
         if told is not None:
             self._tell(told)
 
