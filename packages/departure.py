@@ -14,7 +14,7 @@ from cluster.core import entries
 from cluster.core.duties import Send
 from cluster.core.model import Figures, MoveRecord
 from packages.core.move_policy import FIRST_LIMIT_MS, Numbers, advise
-from packages.core.move_recovery import SourceStep, source_step
+from packages.core.move_recovery import SourceStep, may_have_switched, source_step
 from packages.core.problem import Problem, problem
 from packages.gauge import Gauge
 from packages.monitors.runner import MonitorRunner
@@ -78,12 +78,16 @@ class Departure:
 
     def _heard(self, event: GuestEvent) -> None:
         self.seen[event.kind] = event.at_ms
-        if event.kind == "stopped" and self.watch is not None and not self.switching:
-            # At this very event: monitoring is off for the freeze, and only for it.
+        if event.kind == "stopped" and not self.switching:
+            self._suspend()
+        self.news.set()
+
+    def _suspend(self) -> None:
+        """At the very event that stops the guest: monitoring is off for the freeze alone."""
+        if self.watch is not None:
             timeouts = self.duty.spec.phase_timeouts
             until_s = self.around.clock.boottime_s() + timeouts.io_quiesce_s + timeouts.frozen_s
             self.watch.suspend(until_s, f"move to {self.move.target}")
-        self.news.set()
 
     def _now(self) -> MoveRecord | None:
         record = self.around.ledger.package(self.duty.package)
@@ -147,9 +151,18 @@ class Departure:
         if stage == "opened":
             return "land"
         seen = await self.around.driver.observe(self.guest)
-        step = source_step(stage, seen.state, seen.migration)
-        self.switching = step in ("complete", "commit") or stage == "aborting"
-        return step
+        self.switching = may_have_switched(stage, seen.state, seen.migration)
+        if move is not None and seen.state != "running":
+            self._found_standing(move, seen.migration)
+        return source_step(stage, seen.state, seen.migration)
+
+    def _found_standing(self, move: MoveRecord, migration: str) -> None:
+        """Take for heard what the daemon's earlier life heard."""
+        now_ms = float(self.around.clock.wall_ms())
+        self.seen.setdefault("stopped", move.stopped_at_ms or now_ms)
+        if migration == "pre-switchover":
+            self.seen.setdefault("pre-switchover", now_ms)
+        self._suspend()
 
     async def _land(self) -> SourceStep | None:
         def landed(_: object) -> bool:
