@@ -9,7 +9,7 @@ from typing import Any
 
 from cluster.answers.survey import Survey
 from cluster.api.messages import AnyRequest, AskProgress, Changing, Reply, Request, Verdict
-from cluster.api.peer import Peer
+from cluster.api.neighbour import Neighbour
 from cluster.api.roles import Caller
 from cluster.clock import Clock
 from cluster.config.schema import ClusterConfig, Timings
@@ -37,7 +37,7 @@ class Desk:
     def __init__(
         self, *, node: str, config: ClusterConfig, config_text: str, timings: Timings,
         clock: Clock, ledger: Ledger, landlord: Landlord, worker: Worker, survey: Survey,
-        peers: Mapping[str, Peer], handlers: Mapping[type[Any], Handler],
+        peers: Mapping[str, Neighbour], handlers: Mapping[type[Any], Handler],
     ) -> None:
         self.node, self.config, self.config_text = node, config, config_text
         self.timings, self.clock, self.ledger = timings, clock, ledger

@@ -5,20 +5,20 @@ exception.
 """
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
 
 from cluster.api.messages import AskFacts, Reply
-from cluster.api.peer import Peer
+from cluster.api.neighbour import Neighbour
 from cluster.config.schema import ClusterConfig
 from cluster.core import runs
 from cluster.core.model import UP, PackageRecord, State
 from cluster.ledger import Ledger
-from cluster.nodes.facts import HostFacts
 from packages.core.facts import NodeFacts
 from packages.core.model import PackageSpec
-from packages.core.preflight import Placement, PreflightInput, RunningGuest
-from packages.core.preflight import apply_rules, preflight, start_rules
+from packages.core.preflight import (
+    Placement, PreflightInput, RunningGuest, apply_rules, preflight, start_rules
+)
 from packages.core.problem import Problem
 from packages.core.values import Undecodable, Value, changed, shaped
 from packages.vm.driver import Guest
@@ -31,6 +31,14 @@ COMPARED_DISKS = 200
 under two names is found; their paths are always compared."""
 
 
+class Host(Protocol):
+    """What tells facts about this host."""
+
+    async def gather(
+        self, config: ClusterConfig, disks: Iterable[str], *, deadline_s: float,
+    ) -> NodeFacts: ...
+
+
 class NodeAnswer(Value):
     facts: NodeFacts
     guest: Guest | None = None
@@ -38,8 +46,8 @@ class NodeAnswer(Value):
 
 class Survey:
     def __init__(
-        self, *, node: str, config: ClusterConfig, ledger: Ledger, host: HostFacts,
-        peers: Mapping[str, Peer], worker: Worker,
+        self, *, node: str, config: ClusterConfig, ledger: Ledger, host: Host,
+        peers: Mapping[str, Neighbour], worker: Worker,
     ) -> None:
         self.node, self.config, self.ledger = node, config, ledger
         self._host, self._peers, self._worker = host, peers, worker

@@ -13,13 +13,13 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Literal
+from typing import Literal, Protocol
 
 from packages.core.problem import Problem, problem
 from packages.core.values import Undecodable, Value, from_json, plain, to_json
 from packages.vm.driver import Guest
 
-__all__ = ["GuardedGuest", "GuardianLink", "GuardianNews", "GuardianReport"]
+__all__ = ["GuardedGuest", "Guardian", "GuardianLink", "GuardianNews", "GuardianReport"]
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +62,15 @@ class GuardianReport(Value):
     kill_at_s: float
     ending: bool
     """It was asked to end, and will once no guest is left."""
+
+
+class Guardian(Protocol):
+    """What a node needs of its guardian; GuardianLink says more about each."""
+
+    async def connect(self, *, deadline_s: float) -> Problem | None: ...
+    def renew(self, expiry_s: float, kill_at_s: float) -> None: ...
+    def guard(self, guests: list[Guest]) -> None: ...
+    async def close(self) -> None: ...
 
 
 class GuardianLink:

@@ -1,0 +1,229 @@
+"""A node: everything on one host that decides and acts, put together from the doors it is given.
+
+The daemon gives it sockets, processes and the host's clock, the simulation gives it others; what
+happens between the doors is the same. Ending it does not end guests: they run on under their
+lease, and a node that comes back within it takes them up untouched.
+
+What must never happen here: guests let run before the node has joined and knows what the record
+gives to it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Protocol
+
+from cluster.answers.desk import Desk
+from cluster.answers.survey import Host, Survey
+from cluster.answers.table import HANDLERS
+from cluster.api.messages import AskLease, AskReady, Reply
+from cluster.api.neighbour import Neighbour
+from cluster.clock import Clock
+from cluster.config.schema import PROFILES, ClusterConfig
+from cluster.coordination import Coordination
+from cluster.core import entries
+from cluster.core.machine import StateMachine
+from cluster.core.model import State
+from cluster.ledger import Ledger
+from cluster.nodes.guardian_link import Guardian, GuardianNews
+from cluster.nodes.leasing import Landlord, Tenant
+from cluster.raft.replica import Replica
+from packages.core.model import PackageSpec
+from packages.core.problem import Problem, refusals
+from packages.surroundings import Surroundings
+from packages.vm.carrier import Carrier
+from packages.vm.driver import Driver
+from packages.worker import Worker
+
+VERSION = "0.1.0"
+
+log = logging.getLogger("vmsgd")
+
+GUARDIAN_S = 5.0
+JOIN_S = 5.0
+JOIN_AGAIN_S = 0.3
+READY_S = 0.5
+"""A target that does not answer within this is not moved to: it could not thaw the guest either."""
+
+
+class Server(Protocol):
+    """What hears requests and has them answered by the node's desk."""
+
+    def start(self) -> Problem | None: ...
+    async def close(self) -> None: ...
+
+
+class Node:
+    """`run` returns when it is told to stop or must not go on. `machine` is what `replica` applies
+    to; `neighbours` are the other nodes, by name."""
+
+    def __init__(
+        self, *, name: str, config: ClusterConfig, config_text: str, clock: Clock,
+        machine: StateMachine, replica: Replica, neighbours: Mapping[str, Neighbour],
+        guardian: Guardian, driver: Driver, carrier: Carrier, host: Host,
+    ) -> None:
+        self.name, self.config, self.clock = name, config, clock
+        self.replica, self.guardian, self.driver = replica, guardian, driver
+        self.timings = PROFILES[config.profile]
+        self.incarnation = clock.token()
+        self.stopping = asyncio.Event()
+        self.why: Problem | None = None
+        self._neighbours = neighbours
+        self.ledger = Ledger(replica, machine, clock, name)
+        self.landlord = Landlord(
+            node=name, timings=self.timings, clock=clock, ledger=self.ledger)
+        self.tenant = Tenant(
+            node=name, timings=self.timings, clock=clock, ledger=self.ledger,
+            ask=self._ask_lease, renewed=self._renewed,
+        )
+        self.worker = Worker(Surroundings(
+            node=name, driver=driver, carrier=carrier, ledger=self.ledger, clock=clock,
+            may_run=self.tenant.holds, guests_changed=self._guests_changed,
+            target_ready=self._target_ready, against_start=self._against_start,
+        ))
+        self.survey = Survey(
+            node=name, config=config, ledger=self.ledger, host=host, peers=neighbours,
+            worker=self.worker,
+        )
+        self.desk = Desk(
+            node=name, config=config, config_text=config_text, timings=self.timings, clock=clock,
+            ledger=self.ledger, landlord=self.landlord, worker=self.worker, survey=self.survey,
+            peers=neighbours, handlers=HANDLERS,
+        )
+        self.coordination = Coordination(
+            ledger=self.ledger, landlord=self.landlord, clock=clock,
+            checked=self.survey.against_move,
+        )
+
+    # what the doors tell
+
+    def step_out(self, why: Problem) -> None:
+        """The replica has stepped out: end, and let guests run on under their lease."""
+        self.why = why
+        self.stopping.set()
+
+    def guardian_news(self, news: GuardianNews) -> None:
+        named = ", ".join(guest.package for guest in news.guests)
+        log.warning("guardian: %s %s: %s", news.event, named, news.because)
+        for guest in news.guests:
+            if guest.package in self.worker.agents:
+                self.worker.agents[guest.package].wake()
+
+    # what the rooms ask of each other
+
+    async def _ask_lease(self, leader: str, number: int) -> float | None:
+        if leader == self.name:
+            return self.landlord.grant(self.name, self.incarnation)
+        if leader not in self._neighbours:
+            return None
+        reply = await self._neighbours[leader].ask(
+            AskLease(number=number, incarnation=self.incarnation), deadline_s=1.0)
+        if not isinstance(reply, Reply) or not isinstance(reply.result, dict):
+            return None
+        remaining_s = reply.result.get("remaining_s")
+        return float(remaining_s) if isinstance(remaining_s, (int, float)) else None
+
+    def _renewed(self, expiry_s: float) -> None:
+        self.guardian.renew(expiry_s, expiry_s + self.timings.kill_after_s)
+
+    def _guests_changed(self) -> None:
+        self.guardian.guard(self.worker.guarded())
+
+    async def _target_ready(self, target: str, package: str, move: str) -> bool:
+        """The target's agent answers, and so does the record: nothing is waited out inside the
+        freeze that could be seen before it."""
+        if target not in self._neighbours:
+            return False
+        ask = AskReady(package=package, move=move)
+        reply, refused = await asyncio.gather(
+            self._neighbours[target].ask(ask, deadline_s=READY_S),
+            self.replica.confirm(deadline_s=2.0),
+        )
+        return (
+            refused is None and isinstance(reply, Reply) and isinstance(reply.result, dict)
+            and reply.result.get("ready") is True
+        )
+
+    async def _against_start(self, spec: PackageSpec) -> list[Problem]:
+        return refusals(await self.survey.against_start(spec, self.name))
+
+    # life
+
+    async def run(self, server: Server) -> Problem | None:
+        """Take part until told to stop; the Problem for which it may not."""
+        async with AsyncExitStack() as stack:
+            refused = await self.replica.start()
+            stack.push_async_callback(self.replica.close)
+            refused = refused or server.start()
+            stack.push_async_callback(server.close)
+            if refused is not None:
+                return refused
+            guarded = await self.guardian.connect(deadline_s=GUARDIAN_S)
+            stack.push_async_callback(self.guardian.close)
+            if guarded is not None:
+                log.error("%s %s", guarded.what, guarded.because)
+            await self.worker.adopt()
+            stack.push_async_callback(self._leave_guests)
+            tasks = [asyncio.ensure_future(each) for each in (
+                self.tenant.run(), self._take_part(), self.coordination.run())]
+            stack.push_async_callback(_cancelled, tasks)
+            for task in tasks:
+                task.add_done_callback(self._task_ended)
+            log.info("%s takes part in %s", self.name, self.config.name)
+            await self.stopping.wait()
+        return self.why
+
+    def _task_ended(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and task.exception() is not None:
+            log.error("a part of the daemon ended", exc_info=task.exception())
+            self.stopping.set()
+
+    async def _leave_guests(self) -> None:
+        # Relays are left alone too: a copy under way ends by itself, well or not.
+        await self.worker.close()
+        await self.driver.close()
+
+    async def _take_part(self) -> None:
+        """Form the cluster if nobody has, join it, and do what the record wants. A node that was
+        called dead and lives has lost what it had: it joins anew, with nothing running."""
+        because = "its daemon started"
+        while True:
+            while not await self._join(because):
+                await asyncio.sleep(JOIN_AGAIN_S)
+            log.info("%s has joined", self.name)
+            self.worker.begin()
+            self._guests_changed()
+            await self.ledger.until(self._is_called_dead, deadline_s=None)
+            log.warning("%s was called dead", self.name)
+            because, self.incarnation = "it is heard again", self.clock.token()
+
+    def _is_called_dead(self, state: State) -> bool:
+        node = state.nodes.get(self.name)
+        return node is not None and node.state == "failed"
+
+    async def _join(self, because: str) -> bool:
+        """Whether the record has this incarnation of the node, with what runs here."""
+        if await self.replica.confirm(deadline_s=JOIN_S) is not None:
+            return False
+        if self.name not in self.ledger.state.nodes:
+            await self.ledger.propose(entries.ClusterFormed(
+                id=f"form-{self.config.name}", at_ms=self.clock.wall_ms(), by=self.name,
+                because="the nodes met for the first time", name=self.config.name,
+                nodes=tuple(node.name for node in self.config.nodes),
+                config_text=self.desk.config_text,
+            ), deadline_s=JOIN_S)
+        await self.worker.end_foreign()
+        refused = await self.ledger.say(
+            entries.NodeJoined, because, deadline_s=JOIN_S, node=self.name,
+            incarnation=self.incarnation, version=VERSION, guests=self.worker.reports(),
+        )
+        if refused is not None:
+            log.warning("not joined yet: %s %s", refused.what, refused.because)
+        return refused is None
+
+
+async def _cancelled(tasks: list["asyncio.Task[None]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
