@@ -158,9 +158,18 @@ class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
 
     # What filters and transport make it do
 
-    def submit(self, command: bytes, told: Told) -> None:
-        """Append here or forward to the leader at the next tick; `told` hears once, or never."""
-        self._applyCommand(COMMAND + command, quieted(told))
+    def submit(self, command: bytes, told: Told) -> Told:
+        """Append here or forward to the leader at the next tick; `told` hears once, or never.
+        What is returned withdraws it."""
+        waiting = quieted(told)
+        self._applyCommand(COMMAND + command, waiting)
+        return waiting
+
+    def withdraw(self, waiting: Told) -> None:
+        """Nobody waits any more for the answer to a forwarded command, which may be lost."""
+        replies = self._SyncObj__commandsWaitingReply
+        for number in [each for each, told in replies.items() if told is waiting]:
+            del replies[number]
 
     def forget(self, number: int) -> Told | None:
         """Take back the waiting for a forwarded command's answer."""

@@ -205,7 +205,9 @@ class SyncObjReplica:
     async def _submitted(self, voter: Voter, command: bytes, within_s: float) -> Fate:
         fate: asyncio.Future[Fate] = self._loop.create_future()
         self._proposed.add(fate)
-        voter.engine.submit(command, lambda result, reason: settle(fate, (result, reason)))
+        waiting = voter.engine.submit(
+            command, lambda result, reason: settle(fate, (result, reason)),
+        )
         self._wake()
         try:
             return await asyncio.wait_for(fate, within_s)
@@ -213,6 +215,8 @@ class SyncObjReplica:
             return None, FAIL_REASON.UNKNOWN_OUTCOME
         finally:
             self._proposed.discard(fate)
+            if not fate.done() or fate.cancelled():
+                voter.engine.withdraw(waiting)
 
     async def confirm(self, *, deadline_s: float) -> Problem | None:
         loop = asyncio.get_running_loop()

@@ -82,9 +82,7 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
             return False
         body = self._outgoing.typed(member, message, self.incoming.basis)
         if isinstance(body, Forward) and member.name not in self._heard_s:
-            told = self.engine.forget(body.number)  # hole 20: the engine would never tell
-            if told is not None:
-                told(None, FAIL_REASON.MISSING_LEADER)
+            self._not_forwarded(body.number)
             return False
         if body is not None:
             self.post(member.name, body)
@@ -217,5 +215,14 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
 
     def _say(self, peer: str, term: int, body: Body) -> None:
         self._said_s[peer] = self._clock.boottime_s()
-        if not self._wire.send(peer, self._stamps.sealed(peer, term, body)):
-            self.drops["not-sent"] += 1
+        if self._wire.send(peer, self._stamps.sealed(peer, term, body)):
+            return
+        self.drops["not-sent"] += 1
+        if isinstance(body, Forward):
+            self._not_forwarded(body.number)
+
+    def _not_forwarded(self, number: int) -> None:
+        """Hole 20: the engine would never tell."""
+        told = self.engine.forget(number)
+        if told is not None:
+            told(None, FAIL_REASON.MISSING_LEADER)

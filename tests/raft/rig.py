@@ -62,6 +62,7 @@ class Rig:
         self.under_way: list[tuple[str, str, bytes]] = []
         self.disks: dict[str, Disk] = {name: HostDisk() for name in names}
         self.new_book: Callable[[], Book] = Book
+        self.is_wire_down = False
         self._folder = folder
         self._compact_after_entries = compact_after_entries
 
@@ -137,6 +138,8 @@ class RigWire:
         self._rig, self._name = rig, name
 
     def send(self, peer: str, raw: bytes) -> bool:
+        if self._rig.is_wire_down:
+            return False
         self._rig.under_way.append((self._name, peer, raw))
         return True
 

@@ -253,3 +253,25 @@ def test_a_forwarded_command_that_cannot_be_sent_is_told_at_once(rig: Rig) -> No
     ape.engine.submit(b"one", lambda _, reason: told.append(reason))
     ape.transport.pump()
     assert told == [FAIL_REASON.MISSING_LEADER]
+
+
+def test_a_forwarded_command_that_the_wire_refuses_is_told_at_once(rig: Rig) -> None:
+    rig.start(*rig.names)
+    leader = rig.leader()
+    follower = next(voter for voter in rig.voters.values() if voter is not leader)
+    told: list[int] = []
+    rig.is_wire_down = True
+    follower.engine.submit(b"one", lambda _, reason: told.append(reason))
+    follower.transport.pump()
+    assert told == [FAIL_REASON.MISSING_LEADER]
+
+
+def test_a_forwarded_command_nobody_waits_for_any_more_leaves_nothing_behind(rig: Rig) -> None:
+    rig.start(*rig.names)
+    leader = rig.leader()
+    follower = next(voter for voter in rig.voters.values() if voter is not leader)
+    waiting = follower.engine.submit(b"one", lambda *_: None)
+    follower.transport.pump()
+    assert len(follower.engine._SyncObj__commandsWaitingReply) == 1
+    follower.engine.withdraw(waiting)
+    assert len(follower.engine._SyncObj__commandsWaitingReply) == 0
