@@ -6,16 +6,18 @@ asking again does no harm. What cannot be reached is a Problem, never an excepti
 """
 
 import asyncio
+import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from cluster.api.messages import AnyRequest, Changing, GetEvents, Reply
 from cluster.api.peer import CONNECT_S, Endpoint, Peer
 from cluster.sockets import CurveKeys
 from packages.core.problem import Problem, problem
 
-CONNECT_STARVED_S = 1.0
-"""For the second time round, when nobody was reached in the first."""
+CONNECT_STARVED_S, CONNECT_NOW_S = 1.0, 0.05
+"""For the second time round, when nobody was reached in the first: all of them are being connected
+to at the same time, so the wait for one is the wait for all."""
 
 QUESTION_S = 5.0
 """A status of 5,000 packages takes tens of milliseconds: a node that has not answered a mere
@@ -35,15 +37,18 @@ class Client:
     async def ask(self, request: AnyRequest, *, deadline_s: float) -> Reply | Problem:
         """The first good answer. A node without quorum is believed when no other knows better."""
         due_s = asyncio.get_running_loop().time() + deadline_s
-        answer = await self._ask_round(request, due_s=due_s, connect_s=CONNECT_S)
+        each = itertools.repeat(CONNECT_S)
+        answer = await self._ask_round(request, due_s=due_s, connects_s=each)
         if isinstance(answer, Problem) and answer.code == "no-cluster" and self._peers:
             # Connections go on being made meanwhile: on a starved machine one may come yet.
-            return await self._ask_round(request, due_s=due_s, connect_s=CONNECT_STARVED_S)
+            once = itertools.chain([CONNECT_STARVED_S], itertools.repeat(CONNECT_NOW_S))
+            return await self._ask_round(request, due_s=due_s, connects_s=once)
         return answer
 
     async def _ask_round(
-        self, request: AnyRequest, *, due_s: float, connect_s: float,
+        self, request: AnyRequest, *, due_s: float, connects_s: Iterator[float],
     ) -> Reply | Problem:
+        """`connects_s`: how long to wait for the connection to each node."""
         loop = asyncio.get_running_loop()
         without_quorum: Reply | None = None
         problems: list[Problem] = []
@@ -54,7 +59,7 @@ class Client:
                 break
             patience_s = left_s if endpoint is endpoints[-1] else min(left_s, patience(request))
             answer = await self._ask_one(
-                endpoint, request, patience_s=patience_s, connect_s=connect_s,
+                endpoint, request, patience_s=patience_s, connect_s=next(connects_s),
             )
             if isinstance(answer, Problem):
                 problems.append(answer)
