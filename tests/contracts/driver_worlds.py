@@ -18,12 +18,14 @@ from cluster.clock import HostClock
 from cluster.lab import guest_image
 from cluster.lab.disk_log import LogReport, check
 from packages.core.model import DiskSpec, NetworkSpec, PackageSpec, VmSpec
+from packages.core.problem import Problem
 from packages.core.values import changed
 from packages.vm.driver import Driver, Guest, GuestEvent, Observation
 from packages.vm.fake import FakeDriver, FakeFabric
 from packages.vm.qemu.driver import QemuDriver
 
 DEADLINE_S = 20.0
+LIFE = "00000000000000aa"
 SLOW_BYTES_S = 50_000
 """At this pace the copy of either world's guest takes so long that a test can act within it."""
 
@@ -93,6 +95,37 @@ async def until_true(question: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(DEADLINE_S):
         while not await question():
             await asyncio.sleep(0.05)
+
+
+async def started(world: World, node: str = "alpha") -> Guest:
+    guest = await world.driver(node).start(
+        world.spec, epoch=1, boot_id=LIFE, deadline_s=DEADLINE_S,
+    )
+    assert isinstance(guest, Guest), guest
+    await world.booted(guest)
+    return guest
+
+
+async def received(world: World, source: Guest) -> tuple[Guest, str]:
+    made = await world.driver("beta").receive(
+        world.spec, epoch=source.epoch + 1, boot_id=LIFE, machine=source.machine,
+        deadline_s=DEADLINE_S,
+    )
+    assert not isinstance(made, Problem), made
+    return made
+
+
+def is_code(answer: object, code: str) -> bool:
+    return isinstance(answer, Problem) and answer.code == code
+
+
+async def gone(driver: Driver, guest: Guest) -> Observation:
+    return await until_state(driver, guest, lambda seen: seen.state == "gone")
+
+
+def assert_clean(world: World) -> None:
+    report = world.disk_report()
+    assert report is None or (report.lives and report.is_clean), report
 
 
 class FakeWorld:
