@@ -13,14 +13,14 @@ from collections.abc import Awaitable, Callable
 from cluster.core import entries
 from cluster.core.duties import Send
 from cluster.core.model import Figures, MoveRecord
-from packages.core.move_policy import FIRST_LIMIT_MS, Numbers, advise
+from packages.convergence import Convergence
 from packages.core.move_recovery import SourceStep, may_have_switched, source_step
 from packages.core.problem import Problem, problem
 from packages.gauge import Gauge
 from packages.monitors.runner import MonitorRunner
 from packages.surroundings import Body, Surroundings
 from packages.vm.carrier import Landing
-from packages.vm.driver import Guest, GuestEvent, Progress
+from packages.vm.driver import Guest, GuestEvent
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +50,7 @@ class Departure:
         self.gauge = Gauge(self.move.id, opened_at_ms=self.move.opened_at_ms)
         self.seen: dict[str, float] = {}
         self.news = asyncio.Event()
-        self.limit_ms = min(FIRST_LIMIT_MS, duty.spec.freeze_budget_ms)
-        self.throttled_at_s: float | None = None
+        self.convergence = Convergence(duty.spec, self.guest, around.driver, around.clock)
         self.steps: dict[SourceStep, Callable[[], Awaitable[SourceStep | None]]] = {
             "land": self._land, "send": self._send, "copy": self._copy, "quiesce": self._quiesce,
             "complete": self._complete, "commit": self._commit, "abort": self._abort,
@@ -181,8 +180,7 @@ class Departure:
         move = self._now()
         if move is None or move.landing is None:
             return self._fails("the target's landing is not in the record")
-        ready = asyncio.ensure_future(self.around.target_ready(
-            self.move.target, self.duty.package, self.move.id))
+        ready = asyncio.ensure_future(self._target_answers())
         path = await self.around.carrier.launch(
             self.move.id, target=self.move.target, landing=Landing(
                 address=move.landing.address, port=move.landing.port, token=move.landing.token))
@@ -192,12 +190,22 @@ class Departure:
             return self._fails(path.because, path.fix)
         ceiling = self.duty.spec.migration_bandwidth_mib_s
         refused = await self.around.driver.send(
-            self.guest, socket_path=path, downtime_limit_ms=self.limit_ms,
+            self.guest, socket_path=path, downtime_limit_ms=self.convergence.limit_ms,
             bandwidth_bytes_s=ceiling * 1024 * 1024 if ceiling else None,
         )
         if refused is not None:
             return self._fails(refused.because, refused.fix)
         return "copy"
+
+    async def _target_answers(self) -> bool:
+        """Its agent and its copy are there: asked before the copy, and again before the source
+        gives anything up, because nobody else could let the guest run after the commit."""
+        try:
+            async with asyncio.timeout(LOG_ANSWERS_S):
+                return await self.around.target_ready(
+                    self.move.target, self.duty.package, self.move.id)
+        except TimeoutError:
+            return False
 
     async def _copy(self) -> SourceStep | None:
         self.gauge.copy_began_ms = float(self.around.clock.wall_ms())
@@ -217,35 +225,15 @@ class Departure:
                 continue
             if seen == "failed" or numbers.state == "failed":
                 return self._fails(numbers.error or "the copy failed")
-            self.gauge.take(numbers, limit_ms=self.limit_ms)
+            self.gauge.take(numbers, limit_ms=self.convergence.limit_ms)
             self._tell("copy")
-            if not await self._help(numbers, self.around.clock.boottime_s() - began_s):
+            advice = await self.convergence.help(
+                numbers, elapsed_s=self.around.clock.boottime_s() - began_s)
+            if advice.do == "give-up":
+                self.problem = self._say(
+                    "move-not-converging", advice.because,
+                    "Move it when it is less busy, or raise freeze_budget_ms or the link's speed.")
                 return "abort"
-
-    async def _help(self, numbers: Progress, elapsed_s: float) -> bool:
-        """Follow the policy's advice; False when it says to leave the guest where it is."""
-        now_s = self.around.clock.boottime_s()
-        since = self.throttled_at_s
-        advice = advise(Numbers(
-            elapsed_s=elapsed_s, passes=numbers.iterations,
-            remaining_bytes=numbers.remaining_bytes, bandwidth_bytes_s=numbers.bandwidth_bytes_s,
-            dirty_bytes_s=numbers.dirty_bytes_s, limit_ms=self.limit_ms,
-            budget_ms=self.duty.spec.freeze_budget_ms,
-            throttled_for_s=now_s - since if since is not None else None,
-            timeout_s=self.duty.spec.phase_timeouts.copy_s,
-        ))
-        if advice.do == "give-up":
-            self.problem = self._say(
-                "move-not-converging", advice.because,
-                "Move it when it is less busy, or raise freeze_budget_ms or the link's speed.")
-            return False
-        if advice.do == "raise-limit":
-            self.limit_ms = self.duty.spec.freeze_budget_ms
-            await self.around.driver.tune(self.guest, downtime_limit_ms=self.limit_ms)
-        elif advice.do == "throttle":
-            self.throttled_at_s = now_s
-            await self.around.driver.tune(self.guest, throttle=True)
-        return True
 
     async def _quiesce(self) -> SourceStep | None:
         timeouts = self.duty.spec.phase_timeouts
@@ -259,15 +247,12 @@ class Departure:
             move=self.move.id, package=self.duty.package, stopped_at_ms=stopped_ms,
             until_ms=until_ms,
         ))
+        awaited = asyncio.ensure_future(self._target_answers())
         seen = await self._until(
             "pre-switchover", "failed", "gone", "resumed", deadline_s=timeouts.io_quiesce_s)
-        refused = await told
-        if seen == "gone":
-            return "lost"
-        if seen == "unwell":
-            return "abort"
-        if seen != "pre-switchover" and self._over():
-            return None
+        refused, is_awaited = await asyncio.gather(told, awaited)
+        if seen in ("gone", "unwell", "over"):
+            return {"gone": "lost", "unwell": "abort", "over": None}[seen]
         if seen != "pre-switchover":
             observed = await self.around.driver.observe(self.guest)
             if observed.migration != "pre-switchover":
@@ -276,6 +261,8 @@ class Departure:
         stage = self._now()
         if refused is not None and not (stage is not None and stage.stage == "frozen"):
             return self._fails(f"the record did not answer in time: {refused.because}")
+        if not is_awaited:
+            return self._fails(f"{self.move.target} does not answer any more")
         self.switching = True
         switched = await self.around.driver.switch(self.guest)
         if switched is not None:
@@ -320,7 +307,7 @@ class Departure:
     async def _measured(self) -> Figures:
         numbers = await self.around.driver.progress(self.guest)
         if not isinstance(numbers, Problem):
-            self.gauge.take(numbers, limit_ms=self.limit_ms)
+            self.gauge.take(numbers, limit_ms=self.convergence.limit_ms)
         stopped = self.seen.get("stopped", 0.0)
         return self.gauge.phases(
             stopped_ms=stopped, switched_ms=self.seen.get("switched", stopped))
