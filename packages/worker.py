@@ -11,9 +11,9 @@ from cluster.core.entries import GuestReport
 from cluster.core.membership import gives
 from cluster.core.model import PackageRecord
 from packages.agent import PackageAgent
+from packages.core.values import Map
 from packages.surroundings import Surroundings
 from packages.vm.driver import Guest
-from packages.core.values import Map
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +53,10 @@ class Worker:
                 await self.agents[guest.package].end_foreign()
 
     def begin(self) -> None:
-        """This node has joined: perform duties from now on."""
-        self._working = True
-        self.around.ledger.watch(self.look)
+        """This node has joined: perform duties from now on. Joining again changes nothing."""
+        if not self._working:
+            self._working = True
+            self.around.ledger.watch(self.look)
         for name in self.agents:
             self._run(name)
         self.look()
