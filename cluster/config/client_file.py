@@ -87,19 +87,5 @@ def client_file_text(
     return to_json(describe(config, keys, texts)).decode() + "\n"
 
 
-def refresh_client_file(etc: Path) -> Problem | None:
-    """Make client.json anew where the files it is made from have changed."""
-    known = known_cluster(etc)
-    if isinstance(known, Problem):
-        return known
-    fresh = to_json(known) + b"\n"
-    target = etc / CLIENT_FILE
-    if not target.exists() or target.read_bytes() != fresh:
-        new = target.with_name(CLIENT_FILE + ".new")
-        new.write_bytes(fresh)
-        new.replace(target)
-    return None
-
-
 def checksum_of(texts: Mapping[str, str]) -> int:
     return zlib.crc32("\0".join(texts[name] for name in MADE_FROM).encode())
