@@ -20,6 +20,7 @@ from cluster.core.machine import StateMachine
 from cluster.node import VERSION, Node
 from cluster.nodes.facts import HostFacts
 from cluster.nodes.guardian_link import GuardianLink
+from cluster.raft.links import SocketLinks
 from cluster.raft.syncobj import SyncObjReplica
 from cluster.sockets import keys_of
 from packages.core.problem import Problem
@@ -72,8 +73,8 @@ class Daemon:
             for node in config.nodes if node.name != me.name
         }
         return SyncObjReplica(
-            name=me.name, peers=peers, bind=f"tcp://{me.address}:{me.raft_port}",
-            keys=self.keys, folder=self.lib / "raft", machine=machine, clock=self.clock,
+            name=me.name, folder=self.lib / "raft", machine=machine, clock=self.clock,
+            links=SocketLinks(peers, bind=f"tcp://{me.address}:{me.raft_port}", keys=self.keys),
             timings=PROFILES[config.profile], on_fatal=lambda why: self.node.step_out(why),
         )
 

@@ -1,11 +1,11 @@
-"""The Replica on sockets: a voter, one listener, one sender per peer, ticked by the event loop.
+"""The Replica that runs: a voter and its links to the others, ticked by the event loop.
 
 What must never happen here: an exception for trouble that is expected; a wait without a deadline;
 anything said or acknowledged after a fatal error.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -14,12 +14,12 @@ from cluster.clock import Clock
 from cluster.config.schema import Timings
 from cluster.raft.disk import Disk, HostDisk
 from cluster.raft.engine import COMPACT_AFTER_ENTRIES
+from cluster.raft.links import Links
 from cluster.raft.pin import FAIL_REASON, check_pin
 from cluster.raft.problems import Fatal, disk_failed, no_quorum, timed_out, too_large
 from cluster.raft.replica import MAX_COMMAND_BYTES, Machine
 from cluster.raft.voter import Voter
 from cluster.raft.wire import AskIndex
-from cluster.sockets import CurveKeys, Listener, Sender
 from packages.core.problem import Problem
 
 TICK_S = 0.05
@@ -38,29 +38,25 @@ Fate = tuple[object, int]
 
 
 class SyncObjReplica:
-    """`peers`: the other voters, each with endpoint and public key. `on_fatal` hears once, when
-    this node has stepped out and its daemon should end."""
+    """`on_fatal` hears once, when this node has stepped out and its daemon should end. Snapshots
+    are written by a thread, unless there is to be none (`has_thread`)."""
 
     def __init__(
-        self, *, name: str, peers: Mapping[str, tuple[str, str]], bind: str, keys: CurveKeys,
-        folder: Path, machine: Machine, timings: Timings, clock: Clock,
-        on_fatal: Callable[[Problem], None], disk: Disk | None = None,
-        compact_after_entries: int = COMPACT_AFTER_ENTRIES,
+        self, *, name: str, links: Links, folder: Path, machine: Machine, timings: Timings,
+        clock: Clock, on_fatal: Callable[[Problem], None], disk: Disk | None = None,
+        has_thread: bool = True, compact_after_entries: int = COMPACT_AFTER_ENTRIES,
     ) -> None:
         self.name = name
-        self._peers, self._keys, self._folder = dict(peers), keys, folder
+        self._links, self._folder, self._has_thread = links, folder, has_thread
         self._machine, self._timings, self._clock = machine, timings, clock
         self._on_fatal, self._disk = on_fatal, disk or HostDisk()
         self._compact_after_entries = compact_after_entries
-        self._listener = Listener([bind], keys=keys, received=self._received)
-        self._listener.allow({key: peer for peer, (_, key) in self._peers.items()})
-        self._senders: dict[str, Sender] = {}
         self._voter: Voter | None = None
         self._executor: ThreadPoolExecutor | None = None
         self._watchers: list[Callable[[], None]] = []
         self._seen: tuple[object, ...] = ()
         self._moved = asyncio.Event()
-        self._proposed: set[asyncio.Future[Fate]] = set()
+        self._proposed: dict[asyncio.Future[Fate], None] = {}
         self._asked: dict[int, asyncio.Future[int]] = {}
         self._questions = 0
         self._is_pump_due = False
@@ -69,25 +65,22 @@ class SyncObjReplica:
     # Beginning and end
 
     async def start(self) -> Problem | None:
-        found = check_pin() or self._open_voter() or self._listener.start()
+        found = check_pin() or self._open_voter() or self._links.start(self._received)
         if found is not None:
             await self.close()
             return found
-        self._senders = {
-            peer: Sender(endpoint, server_key=key, keys=self._keys)
-            for peer, (endpoint, key) in self._peers.items()
-        }
         self._tick()
         return None
 
     def _open_voter(self) -> Problem | None:
         self._loop = asyncio.get_running_loop()
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
+        if self._has_thread:
+            self._executor = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._voter = Voter(
-                self.name, list(self._peers), folder=self._folder, machine=self._machine,
-                timings=self._timings, clock=self._clock, disk=self._disk, wire=self,
+                self.name, list(self._links.peers), folder=self._folder, machine=self._machine,
+                timings=self._timings, clock=self._clock, disk=self._disk, wire=self._links,
                 wake=self._wake, executor=self._executor,
                 compact_after_entries=self._compact_after_entries,
             )
@@ -102,10 +95,7 @@ class SyncObjReplica:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for sender in self._senders.values():
-            sender.close()
-        self._senders = {}
-        self._listener.close()
+        self._links.close()
         if self._voter is not None:
             self._voter.close()
             self._voter = None
@@ -124,7 +114,7 @@ class SyncObjReplica:
         self._on_fatal(found)
 
     def _give_up_proposals(self) -> None:
-        for future in self._proposed:
+        for future in tuple(self._proposed):
             settle(future, (None, FAIL_REASON.UNKNOWN_OUTCOME))
 
     def _live(self) -> Voter | None:
@@ -134,12 +124,7 @@ class SyncObjReplica:
 
     # Messages and time
 
-    def send(self, peer: str, raw: bytes) -> bool:
-        """The voter's wire."""
-        sender = self._senders.get(peer)
-        return sender is not None and sender.send(raw)
-
-    def _received(self, peer: str, _route: bytes, payload: bytes) -> None:
+    def _received(self, peer: str, payload: bytes) -> None:
         if (voter := self._live()) is not None:
             try:
                 voter.transport.receive(peer, payload)
@@ -204,7 +189,7 @@ class SyncObjReplica:
 
     async def _submitted(self, voter: Voter, command: bytes, within_s: float) -> Fate:
         fate: asyncio.Future[Fate] = self._loop.create_future()
-        self._proposed.add(fate)
+        self._proposed[fate] = None
         waiting = voter.engine.submit(
             command, lambda result, reason: settle(fate, (result, reason)),
         )
@@ -214,7 +199,7 @@ class SyncObjReplica:
         except TimeoutError:
             return None, FAIL_REASON.UNKNOWN_OUTCOME
         finally:
-            self._proposed.discard(fate)
+            self._proposed.pop(fate, None)
             if not fate.done() or fate.cancelled():
                 voter.engine.withdraw(waiting)
 

@@ -10,6 +10,7 @@ from cluster.clock import HostClock
 from cluster.config.schema import PROFILES
 from cluster.raft.disk import Disk
 from cluster.raft.fake import FakeNetwork
+from cluster.raft.links import SocketLinks
 from cluster.raft.replica import Replica
 from cluster.raft.syncobj import SyncObjReplica
 from cluster.sockets import make_keys
@@ -106,7 +107,7 @@ class SocketWorld:
             for peer, endpoint in self.endpoints.items() if peer != name
         }
         return SyncObjReplica(
-            name=name, peers=peers, bind=self.endpoints[name], keys=self.keys[name],
+            name=name, links=SocketLinks(peers, bind=self.endpoints[name], keys=self.keys[name]),
             folder=self._folder / name, machine=machine, timings=PROFILES["fast"],
             clock=HostClock(), on_fatal=lambda found: self.fatal.update({name: found}),
             disk=disk, compact_after_entries=self._compact_after_entries,

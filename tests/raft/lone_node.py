@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cluster.clock import HostClock
 from cluster.config.schema import PROFILES
+from cluster.raft.links import SocketLinks
 from cluster.raft.syncobj import SyncObjReplica
 from cluster.sockets import CurveKeys
 from packages.core.problem import Problem
@@ -42,11 +43,10 @@ async def main(folder: Path, plan: Path, name: str) -> None:
     nodes = json.loads(plan.read_text())
     machine = Register()
     replica = SyncObjReplica(
-        name=name, bind=nodes[name]["endpoint"], keys=CurveKeys(**nodes[name]["keys"]),
-        peers={
+        name=name, links=SocketLinks({
             peer: (node["endpoint"], node["keys"]["public"])
             for peer, node in nodes.items() if peer != name
-        },
+        }, bind=nodes[name]["endpoint"], keys=CurveKeys(**nodes[name]["keys"])),
         folder=folder / name, machine=machine, timings=PROFILES["fast"], clock=HostClock(),
         on_fatal=step_out, compact_after_entries=200,
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cluster.raft.disk import HostDisk
+from cluster.raft.links import SocketLinks
 from cluster.raft.syncobj import SyncObjReplica
 from cluster.raft.wire import HigherTerm, Stamps, Vote
 from cluster.sockets import Sender, make_keys
@@ -112,8 +113,9 @@ async def test_an_address_in_use_is_a_problem(world: SocketWorld, tmp_path: Path
     keys = make_keys()
     settings = world.made("bee", Register())
     other = SyncObjReplica(
-        name="bee", peers={}, bind=world.endpoints["ape"], keys=keys, folder=tmp_path / "other",
-        machine=Register(), timings=settings._timings, clock=settings._clock,
+        name="bee", links=SocketLinks({}, bind=world.endpoints["ape"], keys=keys),
+        folder=tmp_path / "other", machine=Register(), timings=settings._timings,
+        clock=settings._clock,
         on_fatal=lambda found: None,
     )
     found = await other.start()
@@ -144,5 +146,5 @@ async def test_a_member_is_only_ever_itself_and_a_stranger_nobody(world: SocketW
         drops = world.replicas[leader]._voter.transport.drops
         await until(world, lambda: drops["vote-of-another-term"] == 1)
         assert drops["undecodable"] == 3
-        assert world.replicas[leader]._listener.drops["unknown-key"] >= 1
+        assert world.replicas[leader]._links.drops["unknown-key"] >= 1
         await decide(world, leader, b"still here")
