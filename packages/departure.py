@@ -327,6 +327,8 @@ class Departure:
             if refused is not None and observed.state != "running":
                 log.error("%s: not continued: %s", self.duty.package, refused.because)
         if observed.state == "unanswered":
+            if self.trouble() is not None:
+                return None  # it hangs and its monitors say so: the agent ends it
             await asyncio.sleep(LOOK_S)
             return "abort"
         if self.watch is not None:
@@ -358,6 +360,9 @@ class Departure:
     async def _lost(self) -> SourceStep | None:
         """The guest's process is gone. After the switch began, and unless it was seen running
         again, the target may hold the whole memory."""
+        seen = await self.around.driver.observe(self.guest)
+        if seen.exit is not None and seen.exit.powered_off:
+            return None  # no failure: the agent, who looks next, releases it
         resumed = self.seen.get("resumed", 0.0) > self.seen.get("stopped", 0.0)
         gone = problem(
             "guest-gone", f"package:{self.duty.package}", what="The guest's process is gone.",
