@@ -16,6 +16,7 @@ from cluster.core.duties import AnyDuty
 from cluster.core.duties import duty as duty_of
 from packages import arrival
 from packages.core.model import PackageSpec
+from packages.core.move_recovery import may_have_switched
 from packages.core.problem import Problem, problem
 from packages.departure import Departure
 from packages.monitors.runner import MonitorRunner
@@ -199,7 +200,7 @@ class PackageAgent:
                 return
             guest = self.body.guest
         if guest is None:
-            await self._say_failed(duty, self._gone("there is no guest of this epoch here"))
+            await self._say_gone(duty, "there is no guest of this epoch here")
             return
         seen = await self.around.driver.observe(guest)
         if seen.state == "gone":
@@ -240,22 +241,29 @@ class PackageAgent:
         self, duty: duties.Keep | duties.Send, because: str, *, powered_off: bool,
     ) -> None:
         if not powered_off:
-            await self._say_failed(duty, self._gone(because))
+            await self._say_gone(duty, because)
             return
         if await self._drop_guest():
             await self._say_released(duty, powered_off=True)
 
-    def _gone(self, because: str) -> Problem:
-        return problem(
+    async def _say_gone(self, duty: duties.Keep | duties.Send, because: str) -> None:
+        """The daemon's earlier life may have ordered the switch of a move: then the target may
+        hold the whole memory, and is asked."""
+        gone = problem(
             "guest-gone", f"package:{self.name}", what="The guest's process is gone.",
             because=because, fix="The package is restarted; nothing needs to be done.",
         )
+        switching = isinstance(duty, duties.Send) and may_have_switched(
+            duty.move.stage, "gone", "none")
+        await self._say_failed(duty, gone, switching=switching)
 
-    async def _say_failed(self, duty: AnyDuty, failure: Problem) -> None:
+    async def _say_failed(
+        self, duty: AnyDuty, failure: Problem, *, switching: bool = False,
+    ) -> None:
         self.failure = None
         await self.around.ledger.say(
             entries.GuestFailed, failure.what, package=self.name, epoch=duty.epoch,
-            node=self.around.node, problem=failure,
+            node=self.around.node, problem=failure, switching=switching,
         )
 
     async def _say_released(self, duty: AnyDuty, *, powered_off: bool = False) -> None:
