@@ -28,6 +28,11 @@ log = logging.getLogger(__name__)
 
 LOOK_AGAIN_S = 2.0
 """Everything that matters wakes the agent; this catches what no event told."""
+FROZEN_S = 30.0
+"""A suspension for want of a lease ends by itself after this; each look renews it, and a look at
+a guest that does not answer takes four seconds."""
+THAWED_GRACE_S = 5.0
+"""Clients and guest find each other again by retransmission, after seconds at the most."""
 
 
 class PackageAgent:
@@ -39,6 +44,7 @@ class PackageAgent:
         self.failure: Problem | None = None
         self._news = asyncio.Event()
         self._deafen: Callable[[], None] | None = None
+        self._listening_to: Guest | None = None
         self._landed_for: str | None = None
         self._revived: tuple[str, int] | None = None
         self._do: dict[type[Any], Callable[[Any], Awaitable[None]]] = {
@@ -94,7 +100,8 @@ class PackageAgent:
 
     async def _once(self) -> None:
         wanted = self._duty()
-        if self._landed_for is not None and getattr(wanted, "move", None) is None:
+        move = getattr(wanted, "move", None)
+        if self._landed_for is not None and (move is None or move.id != self._landed_for):
             landed_for, self._landed_for = self._landed_for, None
             await arrival.leave(self.around, self.body, landed_for)
         if wanted is None:
@@ -107,7 +114,7 @@ class PackageAgent:
     def _hold_guest(self, guest: Guest) -> None:
         if self._deafen is not None:
             self._deafen()
-        self.body.guest = guest
+        self.body.guest = self._listening_to = guest
         self._deafen = self.around.driver.listen(guest, self._heard)
         self.around.guests_changed()
 
@@ -160,6 +167,18 @@ class PackageAgent:
                 clock=self.around.clock, heard=self._fails, grace=grace,
             )
 
+    def _mind_lease(self) -> None:
+        """Without a lease the guardian has frozen the guest: it is not ill, and goes on when the
+        lease is renewed. A failure seen meanwhile is forgotten; the monitors look again."""
+        if self.watch is None:
+            return
+        if self.around.may_run():
+            self.watch.resume(THAWED_GRACE_S, owner="lease")
+            return
+        until_s = self.around.clock.boottime_s() + FROZEN_S
+        self.watch.suspend(until_s, f"the lease of {self.around.node} is over", owner="lease")
+        self.failure = None
+
     async def _stop_watch(self) -> None:
         watch, self.watch = self.watch, None
         self.failure = None
@@ -180,18 +199,23 @@ class PackageAgent:
             refused = await self.around.against_start(duty.spec)
             made = refused[0] if refused else await self.around.driver.start(
                 duty.spec, epoch=duty.epoch, boot_id=duty.boot_id,
-                deadline_s=duty.spec.start_timeout_s,
+                deadline_s=duty.spec.start_timeout_s, born=self._born,
             )
             if isinstance(made, Problem):
+                self._forget_guest()
                 await self._say_failed(duty, made)
                 return
-            self._hold_guest(made)
             guest = made
         await self._watched(duty.spec, grace=True)
         await self.around.ledger.say(
             entries.GuestStarted, f"started on {self.around.node}", package=self.name,
             epoch=duty.epoch, node=self.around.node, machine=guest.machine,
         )
+
+    async def _born(self, guest: Guest) -> Problem | None:
+        """A guest that runs unguarded would outlive its lease: no guardian, no start."""
+        self._hold_guest(guest)
+        return await self.around.guarded()
 
     async def _keep(self, duty: duties.Keep | duties.Send) -> None:
         guest = self.body.guest
@@ -211,19 +235,22 @@ class PackageAgent:
             await self._ended(duty, "the guest powered itself off", powered_off=True)
             return
         if isinstance(duty, duties.Keep) and self._revived != (guest.boot_id, duty.epoch):
-            await self._revive(guest, seen.state)
-            self._revived = (guest.boot_id, duty.epoch)
+            if await self._revive(guest, seen.state):
+                self._revived = (guest.boot_id, duty.epoch)
         await self._watched(duty.spec, grace=False)
+        self._mind_lease()
         if self.failure is not None and not duty.maintenance:
             await self._say_failed(duty, self.failure)
 
-    async def _revive(self, guest: Guest, state: str) -> None:
-        """A guest that stands although the record says it runs here: a move that ended left it
-        so, or a restart of the daemon fell into one."""
+    async def _revive(self, guest: Guest, state: str) -> bool:
+        """Continue a guest that stands although the record says it runs here: a move that ended
+        left it so, or a restart of the daemon fell into one. Done once: a guest that stands later
+        was stopped by others, which is for its monitors to say. False: look again."""
         if state == "switchover":
             state = (await self.around.driver.cancel(guest)).state
-        if state in ("postmigrate", "paused", "prelaunch") and self.around.may_run():
-            await self.around.driver.resume(guest)
+        if state in ("postmigrate", "paused", "prelaunch"):
+            return self.around.may_run() and await self.around.driver.resume(guest) is None
+        return state not in ("switchover", "unanswered")
 
     async def _taken_back(self, guest: Guest, duty: duties.Keep | duties.Send) -> bool:
         """The target's copy died before it ran: this copy of the same life is the last again."""
@@ -296,17 +323,20 @@ class PackageAgent:
         await self._keep(duty)
         if self.body.guest is None or self._duty() != duty:
             return
+
+        def trouble() -> Problem | None:
+            counts = not duty.maintenance and self.around.may_run()
+            return self.failure if counts else None
+
         await Departure(
-            self.around, self.body, duty, watch=self.watch,
-            trouble=lambda: None if duty.maintenance else self.failure,
-        ).run()
+            self.around, self.body, duty, watch=self.watch, trouble=trouble).run()
         self._revived = None
         self.wake()
 
     async def _receive(self, duty: duties.Receive) -> None:
         self._landed_for = duty.move.id
         await arrival.receive(self.around, self.body, duty)
-        if self.body.guest is not None and self._deafen is None:
+        if self.body.guest is not None and self.body.guest is not self._listening_to:
             self._hold_guest(self.body.guest)
 
     async def _claim(self, duty: duties.Claim) -> None:
