@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 
 LOADED_S = 5.0
 """A target that was sent everything says so within milliseconds."""
+LEASE_LOOK_S = 0.05
+NOT_SENT = frozenset({"guest-gone", "guest-not-loaded"})
+"""Refusals to resume that come before the hypervisor is told anything: the guest has not run."""
 
 
 async def receive(around: Surroundings, body: Body, duty: Receive) -> None:
@@ -134,9 +137,13 @@ class Thawing:
         end_s = self.around.clock.boottime_s() + LOADED_S
         while self.around.clock.boottime_s() < end_s:
             if not self.around.may_run():
-                return False
-            self.body.let_run = True
-            if await driver.resume(guest) is None:
+                await asyncio.sleep(LEASE_LOOK_S)
+                continue
+            let_run_before, self.body.let_run = self.body.let_run, True
+            refused = await driver.resume(guest)
+            if refused is not None and refused.code in NOT_SENT:
+                self.body.let_run = let_run_before
+            if refused is None:
                 if self.resumed_at_ms is None:
                     self.resumed_at_ms = float(self.around.clock.wall_ms())
                 return True
@@ -147,7 +154,6 @@ class Thawing:
             if seen.state == "running":
                 self.resumed_at_ms = self.resumed_at_ms or float(self.around.clock.wall_ms())
                 return True
-            self.body.let_run = False
             await asyncio.sleep(0.001)
         return False
 
