@@ -28,8 +28,12 @@ class Worker:
 
     async def adopt(self) -> None:
         """Take up the guests that outlived an earlier daemon."""
-        for guest in await self.around.driver.adopt():
-            self._agent(guest.package).adopt(guest)
+        found = await self.around.driver.adopt()
+        for guest in found:
+            # All before any is told of: a list that leaves one out unguards it.
+            self._agent(guest.package).body.guest = guest
+        for guest in found:
+            self.agents[guest.package].adopt(guest)
 
     def guests(self) -> list[Guest]:
         return [agent.body.guest for _, agent in sorted(self.agents.items()) if agent.body.guest]
