@@ -80,6 +80,7 @@ class Node:
         self.worker = Worker(Surroundings(
             node=name, driver=driver, carrier=carrier, ledger=self.ledger, clock=clock,
             may_run=self.tenant.holds, guests_changed=self._guests_changed,
+            guarded=self._guarded,
             target_ready=self._target_ready, against_start=self._against_start,
         ))
         self.survey = Survey(
@@ -129,6 +130,9 @@ class Node:
 
     def _guests_changed(self) -> None:
         self.guardian.guard(self.worker.guarded())
+
+    async def _guarded(self) -> Problem | None:
+        return await self.guardian.taken_up(deadline_s=GUARDIAN_S)
 
     async def _target_ready(self, target: str, package: str, move: str) -> bool:
         """The target's agent answers, and so does the record: nothing is waited out inside the

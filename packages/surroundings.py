@@ -17,6 +17,7 @@ class Surroundings:
     def __init__(
         self, *, node: str, driver: Driver, carrier: Carrier, ledger: Ledger, clock: Clock,
         may_run: Callable[[], bool], guests_changed: Callable[[], None],
+        guarded: Callable[[], Awaitable[Problem | None]],
         target_ready: Callable[[str, str, str], Awaitable[bool]],
         against_start: Callable[[PackageSpec], Awaitable[list[Problem]]],
     ) -> None:
@@ -29,6 +30,8 @@ class Surroundings:
         """Whether this node's lease is good: asked right before a guest is let run."""
         self.guests_changed = guests_changed
         """Called when a guest came or went, for the guardian's list."""
+        self.guarded = guarded
+        """The guardian has taken up the list: asked before a new guest first runs."""
         self.target_ready = target_ready
         """(node, package, move) -> its agent answers and its guest waits for this move."""
         self.against_start = against_start

@@ -70,6 +70,7 @@ class Guardian(Protocol):
     async def connect(self, *, deadline_s: float) -> Problem | None: ...
     def renew(self, expiry_s: float, kill_at_s: float) -> None: ...
     def guard(self, guests: list[Guest]) -> None: ...
+    async def taken_up(self, *, deadline_s: float = 2.0) -> Problem | None: ...
     async def close(self) -> None: ...
 
 
@@ -138,6 +139,11 @@ class GuardianLink:
             return self._unreachable(f"no answer within {deadline_s:g} s")
         finally:
             self._asked.pop(number, None)
+
+    async def taken_up(self, *, deadline_s: float = 2.0) -> Problem | None:
+        """None once the guardian has taken up everything said to it before."""
+        report = await self.ask(deadline_s=deadline_s)
+        return report if isinstance(report, Problem) else None
 
     async def close(self) -> None:
         """Hang up. The guardian goes on guarding what it was told."""

@@ -8,7 +8,7 @@ The states are those real QEMU shows (docs/moves.md). The product always sends `
 a target never runs by itself.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Literal, Protocol
 
 from packages.core.model import PackageSpec
@@ -92,13 +92,18 @@ class GuestEvent(Value):
     detail: str = ""
 
 
+Born = Callable[[Guest], Awaitable[Problem | None]]
+
+
 class Driver(Protocol):
     """All methods return a Problem instead of raising; deadlines are in seconds."""
 
     async def start(
         self, spec: PackageSpec, *, epoch: int, boot_id: str, deadline_s: float,
+        born: Born | None = None,
     ) -> Guest | Problem:
-        """Start from disk and let it run. Doing it again for a guest that is there is harmless."""
+        """Start from disk and let it run. Doing it again for a guest that is there is harmless.
+        `born` is asked when the process is there and before it ever runs; its Problem ends it."""
 
     async def receive(
         self, spec: PackageSpec, *, epoch: int, boot_id: str, machine: str, deadline_s: float,

@@ -17,7 +17,7 @@ from cluster.clock import Clock
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem, problem
 from packages.core.values import changed
-from packages.vm.driver import Exit, Guest, Observation, Progress, RunState
+from packages.vm.driver import Born, Exit, Guest, Observation, Progress, RunState
 from packages.vm.fake_guest import FakeCopy, FakeGuest, Heard, complete
 
 COPY_BYTES = 1 << 20
@@ -89,10 +89,15 @@ class FakeDriver:
 
     async def start(
         self, spec: PackageSpec, *, epoch: int, boot_id: str, deadline_s: float,
+        born: Born | None = None,
     ) -> Guest | Problem:
         made = self._made(spec, epoch, boot_id, f"pc-{spec.vm.machine}-7.2", "prelaunch")
         if isinstance(made, Problem):
             return made
+        unborn = await born(made.guest) if born is not None else None
+        if unborn is not None:
+            await self.destroy(made.guest)
+            return unborn
         if made.state == "prelaunch":
             made.become("running")
         return made.guest

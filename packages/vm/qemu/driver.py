@@ -11,7 +11,7 @@ from cluster.clock import Clock
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem, problem
 from packages.core.values import changed
-from packages.vm.driver import Guest, GuestEvent, Observation, Progress
+from packages.vm.driver import Born, Guest, GuestEvent, Observation, Progress
 from packages.vm.qemu import migration
 from packages.vm.qemu.instance import Instance
 from packages.vm.qemu.lives import Lives, Order, is_same_life, start_failed
@@ -34,6 +34,7 @@ class QemuDriver:
 
     async def start(
         self, spec: PackageSpec, *, epoch: int, boot_id: str, deadline_s: float,
+        born: Born | None = None,
     ) -> Guest | Problem:
         order = Order(epoch=epoch, boot_id=boot_id, machine=spec.vm.machine, incoming=False)
         async with self._lives.turns[spec.name]:
@@ -42,6 +43,10 @@ class QemuDriver:
                 made = await self._lives.make(spec, order, deadline_s=deadline_s)
             if isinstance(made, Problem):
                 return made
+            unborn = await born(made.guest) if born is not None else None
+            if unborn is not None:
+                await self._lives.undo(made, unborn.because)
+                return unborn
             return await self._let_begin(made, deadline_s)
 
     async def receive(
