@@ -16,6 +16,9 @@ async def open_move(desk: Desk, caller: Caller, ask: MovePackage) -> Reply:
     record = state.packages.get(ask.package)
     if record is None:
         return refusal(ask, refusals.unknown_package(ask.package))
+    if ask.request and record.move is not None and record.move.id == ask.request:
+        # The client lost the answer and asks again, perhaps of another node.
+        return done(ask, view.move(record, await desk.around([record])))
     if ask.node not in state.nodes:
         return refusal(ask, refusals.unknown_node(ask.node))
     problems = await desk.survey.against_move(record, ask.node)

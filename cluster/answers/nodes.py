@@ -2,7 +2,7 @@
 
 import asyncio
 
-from cluster.answers.desk import Desk, done, refusal
+from cluster.answers.desk import Desk, done, late, refusal
 from cluster.api.messages import (
     ApplyCluster, DrainNode, HaltCluster, HaltNode, Reply, ResumeNode, RunCluster, RunNode
 )
@@ -13,6 +13,9 @@ from cluster.core.coordinator import candidates, node_views
 from cluster.core.model import PackageRecord, packages_of
 from packages.core.problem import Problem, plain_list, problem
 from packages.core.values import plain
+
+HALT_S = 120.0
+"""Guests have their own `halt_timeout_s`; this is for the slowest of them."""
 
 
 async def apply_cluster(desk: Desk, caller: Caller, ask: ApplyCluster) -> Reply:
@@ -53,7 +56,7 @@ async def halt_cluster(desk: Desk, caller: Caller, ask: HaltCluster) -> Reply:
     if not ask.detach:
         await desk.ledger.until(
             lambda state: not any(each.owner for each in state.packages.values()),
-            deadline_s=120.0)
+            deadline_s=HALT_S)
     return done(ask, {"running": False})
 
 
@@ -65,7 +68,13 @@ async def run_node(desk: Desk, caller: Caller, ask: RunNode) -> Reply:
 async def halt_node(desk: Desk, caller: Caller, ask: HaltNode) -> Reply:
     entry = desk.entry(
         entries.NodeHalted, caller, ask, node=ask.node, force=ask.force, detach=ask.detach)
-    return await desk.change(ask, entry) or done(ask, {"node": ask.node, "state": "halted"})
+    stopped = await desk.change(ask, entry)
+    if stopped is not None:
+        return stopped
+    if not ask.detach and not await desk.ledger.until(
+            lambda state: not packages_of(state, ask.node), deadline_s=HALT_S):
+        return late(ask, f"node:{ask.node}", f"Packages are still halting on {ask.node}.")
+    return done(ask, {"node": ask.node, "state": "halted"})
 
 
 async def drain(desk: Desk, caller: Caller, ask: DrainNode) -> Reply:

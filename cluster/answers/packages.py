@@ -9,7 +9,7 @@ from cluster.api.roles import Caller
 from cluster.config.package_file import packages_from_text
 from cluster.core import entries, refusals
 from cluster.core.coordinator import node_views, place
-from cluster.core.model import UP, PackageRecord, State
+from cluster.core.model import PackageRecord, State
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem, problem
 from packages.core.problem import refusals as refusing
@@ -72,6 +72,8 @@ async def run(desk: Desk, caller: Caller, ask: RunPackage) -> Reply:
     record = desk.ledger.package(ask.package)
     if record is None:
         return refusal(ask, refusals.unknown_package(ask.package))
+    if record.owner is not None and ask.request in desk.ledger.state.outcomes:
+        return await _until_running(desk, ask, record.spec, record.owner)
     if record.owner is not None:
         return refusal(ask, refusals.not_in_state(record, "be started"))
     node = ask.node or _chosen(desk, record)
@@ -159,11 +161,3 @@ async def maintenance(desk: Desk, caller: Caller, ask: SetMaintenance) -> Reply:
         until_ms=_until_ms(desk, ask.for_s),
     )
     return await desk.change(ask, entry) or done(ask, {"package": ask.package, "on": ask.on})
-
-
-def eligible(record: PackageRecord, state: State) -> list[str]:
-    """Nodes of its list that take part."""
-    return [
-        name for name in record.spec.nodes
-        if name in state.nodes and state.nodes[name].state in UP
-    ]
