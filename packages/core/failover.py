@@ -36,8 +36,10 @@ def after_failure(
     """
     if not auto_run:
         return Remedy(choice="stop", avoid=avoid, because="its switching is off")
+    if not may_stay:
+        return Remedy(choice="relocate", avoid=avoid, because="its node takes no packages now")
     lately = recent(failures_ms, now_ms)
-    if started and may_stay and len(lately) <= spec.service_restart:
+    if started and len(lately) <= spec.service_restart:
         return Remedy(
             choice="restart", avoid=avoid,
             because=f"restart {len(lately)} of {spec.service_restart} on the spot",

@@ -262,6 +262,15 @@ def test_draining_moves_one_package_at_a_time_and_takes_none() -> None:
     assert story.duty("n1") is Keep, "a package that cannot move keeps running"
 
 
+def test_a_node_that_is_halted_is_not_held_to_have_failed_the_package() -> None:
+    story = Story().running()
+    assert story.say(entries.NodeHalted, node="n1", force=True) is None
+    assert story.duty("n1") is Destroy
+    assert story.say(entries.GuestReleased, package="p1", epoch=1, node="n1") is None
+    record = story.state.packages["p1"]
+    assert (record.state, record.avoid, record.failures_ms) == ("relocate_wait", (), ())
+
+
 def test_what_is_written_is_read_again() -> None:
     story = Story().moving("frozen")
     kept = encode_state(story.state)
