@@ -210,6 +210,7 @@ class PackageAgent:
         await self.around.ledger.say(
             entries.GuestStarted, f"started on {self.around.node}", package=self.name,
             epoch=duty.epoch, node=self.around.node, machine=guest.machine,
+            accel=guest.accel,
         )
 
     async def _born(self, guest: Guest) -> Problem | None:

@@ -10,8 +10,10 @@ import logging
 from cluster.core import entries
 from cluster.core.duties import Claim, Receive, Thaw
 from cluster.core.model import Landing
+from packages.core.model import PackageSpec
 from packages.core.move_recovery import target_answer
 from packages.core.problem import Problem, problem
+from packages.core.values import changed
 from packages.surroundings import Body, Surroundings
 from packages.vm.driver import GuestEvent
 
@@ -48,7 +50,7 @@ async def _prepare(around: Surroundings, body: Body, duty: Receive) -> Problem |
         body.guest = None
     await around.carrier.prepare(move.id)
     made = await around.driver.receive(
-        duty.spec, epoch=duty.epoch, boot_id=duty.boot_id, machine=move.machine,
+        carried_on(duty), epoch=duty.epoch, boot_id=duty.boot_id, machine=move.machine,
         deadline_s=duty.spec.phase_timeouts.init_s,
     )
     if isinstance(made, Problem):
@@ -63,6 +65,14 @@ async def _prepare(around: Surroundings, body: Body, duty: Receive) -> Problem |
         entries.MoveLanded, f"{around.node} is ready", move=move.id, package=duty.package,
         landing=Landing(address=landing.address, port=landing.port, token=landing.token),
     )
+
+
+def carried_on(duty: Receive) -> PackageSpec:
+    """The package as its life was started: `auto` must not choose anew in the middle of it."""
+    accel = duty.move.accel
+    if accel not in ("kvm", "tcg"):
+        return duty.spec
+    return changed(duty.spec, vm=changed(duty.spec.vm, accel=accel))
 
 
 async def _ask_for_end(around: Surroundings, duty: Receive, because: str) -> None:

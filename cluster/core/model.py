@@ -8,6 +8,7 @@ without a release, a proof or a commit.
 
 from typing import Literal
 
+from cluster.core.trust import Trust
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem
 from packages.core.values import Map, Value, changed
@@ -119,6 +120,7 @@ class MoveRecord(Value):
     machine: str
     opened_at_ms: int
     by: str
+    accel: str = ""
     because: str = ""
     stage: MoveStage = "opened"
     landing: Landing | None = None
@@ -139,6 +141,8 @@ class PackageRecord(Value):
     epoch: int = 0
     boot_id: str = ""
     machine: str = ""
+    accel: str = ""
+    """What its life was started under, whatever `auto` would choose elsewhere."""
     auto_run: bool = True
     since_ms: int = 0
     because: str = ""
@@ -193,6 +197,7 @@ class State(Value):
     config_text: str = ""
     coordinator_term: int = 0
     """The term of the leader that coordinates; only it may call a node dead by its lease."""
+    trust: Trust = Trust()
     nodes: Map[str, NodeRecord] = Map()
     packages: Map[str, PackageRecord] = Map()
     placed: Map[str, Map[str, bool]] = Map()

@@ -54,6 +54,7 @@ def move_opened(state: State, entry: entries.MoveOpened) -> State | Problem:
     move = MoveRecord(
         id=entry.move, package=record.name, source=record.owner, target=entry.target,
         epoch=record.epoch, boot_id=record.boot_id, machine=record.machine,
+        accel=record.accel,
         opened_at_ms=entry.at_ms, by=entry.by, because=entry.because,
     )
     return with_package(state, changed(record, move=move))

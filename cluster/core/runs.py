@@ -130,7 +130,7 @@ def guest_started(state: State, entry: entries.GuestStarted) -> State | Problem:
     if isinstance(record, Problem):
         return record
     return with_package(state, changed(
-        record, state="running", since_ms=entry.at_ms, machine=entry.machine,
+        record, state="running", since_ms=entry.at_ms, machine=entry.machine, accel=entry.accel,
         because=record.because,
     ))
 
