@@ -7,7 +7,7 @@ through `cluster.core.story`.
 
 from collections.abc import Callable
 
-from cluster.core import entries, membership, moves, runs
+from cluster.core import admission, entries, membership, moves, runs
 from cluster.core.model import EVENTS_KEPT, OUTCOMES_KEPT, Event, Outcome, State
 from cluster.core.story import tell
 from packages.core.problem import Problem
@@ -52,6 +52,15 @@ RULES: dict[type[entries.Entry], Callable[..., State | Problem]] = {
     entries.MoveCommitted: moves.move_entry,
     entries.MoveThawed: moves.move_entry,
     entries.MoveReturned: moves.move_entry,
+    entries.TrustFormed: admission.trust_formed,
+    entries.NodeInvited: admission.node_invited,
+    entries.NodeAdmitted: admission.node_admitted,
+    entries.RotationAsked: admission.rotation_asked,
+    entries.NodeKeyOffered: admission.node_key_offered,
+    entries.NodeKeyRetired: admission.node_key_retired,
+    entries.OperatorAdded: admission.operator_added,
+    entries.OperatorRemoved: admission.operator_removed,
+    entries.NodeRejoining: admission.node_rejoining,
 }
 
 

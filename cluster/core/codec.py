@@ -9,6 +9,7 @@ from cluster.core.entries import AnyEntry, Entry
 from cluster.core.model import (
     Event, NodeRecord, Outcome, PackageRecord, State, with_node, with_package
 )
+from cluster.core.trust import Trust
 from packages.core.values import Map, Undecodable, Value, from_msgpack, to_msgpack
 
 VERSION = b"\x01"
@@ -31,6 +32,7 @@ class Snapshot(Value):
     events: list[tuple[int, Event]]
     next_event: int
     applied: int
+    trust: Trust = Trust()
 
 
 def encode_entry(entry: Entry) -> bytes:
@@ -57,6 +59,7 @@ def encode_state(state: State) -> bytes:
         outcomes=[state.outcomes[state.outcome_at[at]] for at in sorted(state.outcome_at)
                   if state.outcome_at[at] in state.outcomes],
         events=sorted(state.events.items()), next_event=state.next_event, applied=state.applied,
+        trust=state.trust,
     ))
 
 
@@ -74,6 +77,7 @@ def decode_state(raw: bytes) -> State:
         outcomes=Map({each.entry: each for each in kept.outcomes}),
         outcome_at=Map({each.index: each.entry for each in kept.outcomes}),
         events=Map(dict(kept.events)), next_event=kept.next_event, applied=kept.applied,
+        trust=kept.trust,
     )
     for node in kept.nodes:
         state = with_node(state, node)

@@ -8,6 +8,7 @@ changed: a cluster of two adjacent versions reads both (see codec.py).
 from typing import Union
 
 from cluster.core.model import Figures, Landing, Proof
+from cluster.core.trust import Role, Trust
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem
 from packages.core.values import Value
@@ -159,6 +160,7 @@ class GuestStarted(Entry, tag="guest-started"):
     epoch: int
     node: str
     machine: str = ""
+    accel: str = ""
 
 
 class GuestFailed(Entry, tag="guest-failed"):
@@ -257,10 +259,77 @@ class MoveReturned(Entry, tag="move-returned"):
     package: str
 
 
+class TrustFormed(Entry, tag="trust-formed"):
+    """The keys the cluster begins with; only the first is taken."""
+
+    trust: Trust
+
+
+class NodeInvited(Entry, tag="node-invited"):
+    """Whoever holds the secret half of `key` may, until then, become this node."""
+
+    node: str
+    key: str
+    role: Role
+    """Of the operator on the new host."""
+    until_ms: int
+
+
+class NodeAdmitted(Entry, tag="node-admitted"):
+    """An invited host has made its keys, and they are known from now on."""
+
+    node: str
+    invitation: str
+    key: str
+    operator_key: str
+    digest: str
+    """Of everything the host asked for: only this very request is answered again."""
+
+
+class RotationAsked(Entry, tag="rotation-asked"):
+    """The node is to make a new key and change over to it."""
+
+    node: str
+
+
+class NodeKeyOffered(Entry, tag="node-key-offered"):
+    """Accepted from now on beside the one in use."""
+
+    node: str
+    rotation: str
+    key: str
+
+
+class NodeKeyRetired(Entry, tag="node-key-retired"):
+    """The node uses the new key; the old one opens nothing any more."""
+
+    node: str
+    rotation: str
+
+
+class OperatorAdded(Entry, tag="operator-added"):
+    name: str
+    key: str
+    role: Role
+
+
+class OperatorRemoved(Entry, tag="operator-removed"):
+    name: str
+
+
+class NodeRejoining(Entry, tag="node-rejoining"):
+    """The node has set a damaged journal aside. It counts as nobody until it has this entry, which
+    the others agreed upon without it (docs/consensus.md)."""
+
+    node: str
+
+
 AnyEntry = Union[
     Noted, CoordinatorBegan, ClusterFormed, ClusterRun, ClusterHalted, NodeJoined, NodeFailed,
     NodeHalted, NodeRun, NodeDraining, NodeEmptied, NodeStuck, NodeResumed, PackageApplied,
     PackageDeleted, PackageAssigned, PackageHalted, SwitchingSet, MaintenanceSet, HoldEnded,
     GuestStarted, GuestFailed, GuestReleased, StrayEnded, MoveOpened, MoveLanded, MoveFrozen,
-    MoveAbortAsked, MoveAborting, MoveAborted, MoveCommitted, MoveThawed, MoveReturned,
+    MoveAbortAsked, MoveAborting, MoveAborted, MoveCommitted, MoveThawed, MoveReturned, TrustFormed,
+    NodeInvited, NodeAdmitted, RotationAsked, NodeKeyOffered, NodeKeyRetired, OperatorAdded,
+    OperatorRemoved, NodeRejoining,
 ]

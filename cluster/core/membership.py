@@ -9,6 +9,7 @@ from cluster.core.model import (
     UP, NodeRecord, NodeState, PackageRecord, State, Stuck, packages_of, with_node, with_package
 )
 from cluster.core.moves import end_move, lose_node
+from cluster.core.trust import without_invitation, without_node
 from packages.core.problem import Problem, problem
 from packages.core.values import changed
 
@@ -24,13 +25,14 @@ def cluster_formed(state: State, entry: entries.ClusterFormed) -> State | Proble
     for name in sorted(gone):
         if packages_of(state, name):
             return _not_empty(state, name)
-    nodes = state.nodes
-    for name in gone:
-        nodes = nodes.delete(name)
+    nodes, trust = state.nodes, state.trust
+    for name in sorted(gone):
+        nodes, trust = nodes.delete(name), without_node(trust, name)
     for name in entry.nodes:
         if name not in nodes:
             nodes = nodes.set(name, NodeRecord(name=name, since_ms=entry.at_ms))
-    return changed(state, name=entry.name, config_text=entry.config_text, nodes=nodes)
+    return changed(
+        state, name=entry.name, config_text=entry.config_text, nodes=nodes, trust=trust)
 
 
 def cluster_run(state: State, entry: entries.ClusterRun) -> State | Problem:
@@ -63,6 +65,7 @@ def node_joined(state: State, entry: entries.NodeJoined) -> State | Problem:
                         "the record does not give to it.",
                 fix="Its daemon ends that guest and asks again; nothing needs to be done.",
             )
+    state = changed(state, trust=without_invitation(state.trust, entry.node))
     after: NodeState = "running" if node.state in ("unknown", "failed") else node.state
     since = entry.at_ms if after != node.state else node.since_ms
     return with_node(state, changed(

@@ -1,8 +1,9 @@
 """Each change worded once, from (before, after, entry): log, history, metrics and dashboard are
 views of this. PURE."""
 
-from cluster.core.entries import Entry, MoveFrozen, MoveLanded, StrayEnded
+from cluster.core.entries import Entry, MoveFrozen, MoveLanded, NodeRejoining, StrayEnded
 from cluster.core.model import Event, MoveRecord, NodeRecord, PackageRecord, State
+from cluster.core.trust import NodeKeys, Trust
 
 
 def tell(before: State, after: State, entry: Entry, index: int) -> list[Event]:
@@ -10,6 +11,10 @@ def tell(before: State, after: State, entry: Entry, index: int) -> list[Event]:
     told = _cluster(before, after)
     if isinstance(entry, StrayEnded):
         told.append(_event(f"node:{entry.node}", f"stray guest of {entry.package} ended"))
+    if isinstance(entry, NodeRejoining):
+        told.append(_event(f"node:{entry.node}", "journal set aside, begins again empty"))
+    if before.trust is not after.trust:
+        told += _trust(before.trust, after.trust)
     if before.nodes is not after.nodes:
         for name in sorted(set(before.nodes) | set(after.nodes)):
             told += _node(name, before.nodes.get(name), after.nodes.get(name))
@@ -81,6 +86,49 @@ def _node(name: str, before: NodeRecord | None, after: NodeRecord | None) -> lis
                 subject, f"drain cannot move {stuck.package}", because=stuck.problem.because,
             ))
     return told
+
+
+def _trust(before: Trust, after: Trust) -> list[Event]:
+    """Public keys are told by their first characters: enough to tell two apart."""
+    told = []
+    for each in after.invitations:
+        if before.invitation(each.id) is None:
+            told.append(_event(f"node:{each.node}", "node invited"))
+    for name in sorted({each.node for each in (*before.nodes, *after.nodes)}):
+        told += _keys(name, before.node(name), after.node(name))
+    operators = {each.name: each for each in before.operators}
+    for operator in after.operators:
+        old = operators.pop(operator.name, None)
+        if old != operator and before.nodes:
+            subject = f"operator:{operator.name}"
+            told.append(_event(subject, "operator added", after=operator.role))
+    for name, gone in sorted(operators.items()):
+        told.append(_event(f"operator:{name}", "operator removed", before=gone.role))
+    return told
+
+
+def _keys(name: str, before: NodeKeys | None, after: NodeKeys | None) -> list[Event]:
+    subject = f"node:{name}"
+    if before == after:
+        return []
+    if after is None or before is None:
+        return [_event(
+            subject, "key known" if after else "key taken off the list",
+            before=_shown(before.key) if before else "", after=_shown(after.key) if after else "",
+        )]
+    if after.rotation != before.rotation and after.rotation:
+        return [_event(subject, "new key ordered")]
+    if after.next_key and after.next_key != before.next_key:
+        return [_event(
+            subject, "new key offered, both are accepted", before=_shown(before.key),
+            after=_shown(after.next_key),
+        )]
+    return [_event(
+        subject, "key changed", before=_shown(before.key), after=_shown(after.key))]
+
+
+def _shown(key: str) -> str:
+    return f"{key[:8]}..."
 
 
 def _package(
