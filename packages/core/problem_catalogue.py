@@ -44,6 +44,12 @@ CATALOGUE: dict[str, str] = {
     "replica-diverged": "this node applied something its leader does not have",
     "host-exhausted": "an agreed decision could not be applied for want of resources",
     "membership-fixed": "the set of nodes cannot be changed while the cluster runs",
+    "packages-running": "packages run, and halting the cluster would stop them",
+    "move-completed": "the order to call a move off came after it was completed",
+    "node-failed": "a node was proven dead and has not come back",
+    "node-silent": "a node has not asked for its lease lately; it is not proven dead",
+    "package-failed": "a package is stopped after failures and waits for an operator",
+    "move-not-converging": "the guest dirties memory faster than it can be copied; it runs on",
     # packages
     "package-not-running": "the package does not run, so it cannot be moved",
     "package-running": "the package runs, and what was asked needs it halted",
