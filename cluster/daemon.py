@@ -51,7 +51,8 @@ class Daemon:
         self.node = Node(
             name=folder.name, config=folder.config, clock=self.clock, machine=machine,
             config_text=(etc / "cluster.yaml").read_text(), replica=self._replica(machine),
-            neighbours=self.peers, driver=QemuDriver(run, self.clock), carrier=self._carrier(),
+            neighbours=self.peers, timings=PROFILES[folder.config.profile],
+            driver=QemuDriver(run, self.clock), carrier=self._carrier(),
             host=self._host_facts(), guardian=GuardianLink(
                 str(run / "guardian.sock"), heard=lambda news: self.node.guardian_news(news)),
         )

@@ -20,7 +20,7 @@ from cluster.answers.table import HANDLERS
 from cluster.api.messages import AskLease, AskReady, Reply
 from cluster.api.neighbour import Neighbour
 from cluster.clock import Clock
-from cluster.config.schema import PROFILES, ClusterConfig
+from cluster.config.schema import ClusterConfig, Timings
 from cluster.coordination import Coordination
 from cluster.core import entries
 from cluster.core.machine import StateMachine
@@ -59,13 +59,13 @@ class Node:
     to; `neighbours` are the other nodes, by name."""
 
     def __init__(
-        self, *, name: str, config: ClusterConfig, config_text: str, clock: Clock,
+        self, *, name: str, config: ClusterConfig, config_text: str, timings: Timings, clock: Clock,
         machine: StateMachine, replica: Replica, neighbours: Mapping[str, Neighbour],
         guardian: Guardian, driver: Driver, carrier: Carrier, host: Host,
     ) -> None:
         self.name, self.config, self.clock = name, config, clock
         self.replica, self.guardian, self.driver = replica, guardian, driver
-        self.timings = PROFILES[config.profile]
+        self.timings = timings
         self.incarnation = clock.token()
         self.stopping = asyncio.Event()
         self.why: Problem | None = None
