@@ -1,38 +1,30 @@
 """Who may speak in a cluster: makes and reads the keys and certificates in every node's folder.
 
 `init_cluster` makes everything once, on the machine where the operator sets the cluster up; each
-node's folder is then carried to its host. A secret is readable by its owner alone from the moment
-its file exists, nothing is ever overwritten, and a folder that is not wholly right is not used.
-The only file that imports cryptography.
+node's folder is then carried to its host, or the first one's alone, and the others come in by
+invitation. A secret is readable by its owner alone from the moment its file exists, keys in use
+are never overwritten here, and a folder that is not wholly right is not used.
 """
 
-import datetime
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-
 from cluster.clock import Clock, HostClock
+from cluster.config.certificates import Authority, new_key, request_for, trouble_with
 from cluster.config.client_file import CLIENT_FILE, client_file_text
 from cluster.config.cluster_file import cluster_from_text
+from cluster.config.founding import FOUNDING_FILE, Founding, founding_text
 from cluster.config.load import dump, load
-from cluster.config.node_files import broken, exposure_of, text_of, write_new
+from cluster.config.node_files import broken, exposure_of, text_of, unwritable, write_new
 from cluster.config.schema import ClusterConfig, Operator, PublicKeys, Role
-from packages.core.config import NAME, NAME_PATTERN, NAME_SAYS
+from cluster.core.trust import NodeKeys, OperatorKey, Trust
+from packages.core.config import NAME_PATTERN, NAME_SAYS
 from packages.core.problem import Problem, problem
 from packages.core.shape import block, choice, many, optional, read_tree, required, table, text
 from packages.core.values import Value
 
-# Longer than the hosts live; a certificate that runs out would stop moves, not guests.
-VALID_DAYS = 3650
-# A host whose clock is behind by less than this still takes a new certificate.
-BACKDATED_DAYS = 1
 OPERATOR = "root"
 
 SECRETS = ("curve.secret", "node.key", "operator.secret")
@@ -64,62 +56,17 @@ class NodeFolder(Value):
         return f"NodeFolder(name={self.name!r}, certificate={self.certificate!r}, ...)"
 
 
-class _Authority:
-    """The cluster's own certificate authority while it signs."""
-
-    def __init__(self, cluster: str, clock: Clock) -> None:
-        self._now = datetime.datetime.fromtimestamp(clock.wall_ms() / 1000, datetime.UTC)
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self._name = _name(f"vmsg cluster {cluster}")
-        usage = _usage(signs_certificates=True)
-        self.certificate = (
-            self._blank(self._name, self.key)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(usage, critical=True)
-            .sign(self.key, hashes.SHA256())
-        )
-
-    def certify(self, node: str, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
-        """A node proves its name both when it connects and when it is connected to."""
-        both = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
-        return (
-            self._blank(_name(node), key)
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_usage(signs_certificates=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage(both), critical=False)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(node)]), critical=False)
-            .sign(self.key, hashes.SHA256())
-        )
-
-    def _blank(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey,
-    ) -> x509.CertificateBuilder:
-        public = key.public_key()
-        authority = self.key.public_key()
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(public)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(self._now - datetime.timedelta(days=BACKDATED_DAYS))
-            .not_valid_after(self._now + datetime.timedelta(days=VALID_DAYS))
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(authority), critical=False,
-            )
-        )
-
-
 def init_cluster(
     config: ClusterConfig, target_folder: Path, make_keys: Callable[[], KeyPair], *,
-    clock: Clock | None = None,
+    clock: Clock | None = None, first: str | None = None,
 ) -> Problem | None:
-    """Write <target>/<node>/ for every node, and <target>/ca.key and ca.crt for later nodes.
+    """Write <target>/<node>/ for every node, or for the first alone: then the others make their
+    own keys, and come in by invitation. <target>/ca.key and ca.crt are a copy to keep safe.
 
     Refused when any of it is there already: old keys may be in use.
     """
-    folders = [target_folder / node.name for node in config.nodes]
+    names = [node.name for node in config.nodes if first in (None, node.name)]
+    folders = [target_folder / name for name in names]
     taken = [path for path in (*folders, target_folder / "ca.key") if path.exists()]
     if taken:
         return problem(
@@ -128,13 +75,10 @@ def init_cluster(
             fix=f"choose an empty folder, or remove {target_folder} if it was never used",
         )
     try:
-        _write_cluster(config, target_folder, make_keys, clock or HostClock())
+        _write_cluster(
+            config, names, target_folder, make_keys, clock or HostClock(), founds=first is not None)
     except OSError as error:
-        return problem(
-            "key-file-unwritable", f"cluster:{config.name}",
-            what=f"{error.filename or target_folder} could not be written",
-            because=error.strerror or str(error), fix=f"make {target_folder} writable",
-        )
+        return unwritable(target_folder, error)
     return None
 
 
@@ -153,8 +97,11 @@ def load_node_folder(etc: Path) -> NodeFolder | Problem:
     for name in ("curve.secret", "operator.secret"):
         if re.fullmatch(_CURVE_KEY_PATTERN, texts[name].strip()) is None:
             return broken(etc / name, "it does not hold the 40 characters of a CURVE key")
-    wrong = _certificate_trouble(etc, texts)
-    return wrong if wrong is not None else _folder(etc, texts)
+    trouble = trouble_with(
+        texts["node"].strip(), authority=texts["ca.crt"], certificate=texts["node.crt"],
+        key=texts["node.key"],
+    )
+    return _folder(etc, texts) if trouble is None else broken(etc / trouble[0], trouble[1])
 
 
 def keys_from_text(raw: str | bytes, *, source: str) -> tuple[PublicKeys | None, list[Problem]]:
@@ -167,11 +114,15 @@ def keys_from_text(raw: str | bytes, *, source: str) -> tuple[PublicKeys | None,
 
 
 _CURVE_KEY_PATTERN = r"[0-9A-Za-z.:+=^!/*?&<>()\[\]{}@%$#-]{40}"
+OPERATOR_NAME_PATTERN = r"[A-Za-z0-9](?:[A-Za-z0-9._@-]{0,62}[A-Za-z0-9])?"
+OPERATOR_NAME = text(
+    OPERATOR_NAME_PATTERN, says="1 to 64 letters, digits, '.', '-', '_' or '@'")
 _CURVE_KEY = text(_CURVE_KEY_PATTERN, says="a CURVE key of 40 characters")
 _KEYS = block(PublicKeys, {
     "nodes": required(table(_CURVE_KEY, key=NAME_PATTERN, says=NAME_SAYS)),
+    "next": optional(table(_CURVE_KEY, key=NAME_PATTERN, says=NAME_SAYS)),
     "operators": optional(many(block(Operator, {
-        "name": required(NAME),
+        "name": required(OPERATOR_NAME),
         "public_key": required(_CURVE_KEY),
         "role": optional(choice(Role)),
     }), most=1000, claims={"name": lambda operator: (operator.name,)})),
@@ -179,31 +130,78 @@ _KEYS = block(PublicKeys, {
 
 
 def _write_cluster(
-    config: ClusterConfig, target_folder: Path, make_keys: Callable[[], KeyPair], clock: Clock,
+    config: ClusterConfig, names: list[str], target_folder: Path,
+    make_keys: Callable[[], KeyPair], clock: Clock, *, founds: bool,
 ) -> None:
-    authority = _Authority(config.name, clock)
+    authority = Authority.of_new_cluster(config.name, clock)
     operator = make_keys()
-    pairs = {node.name: make_keys() for node in config.nodes}
+    pairs = {name: make_keys() for name in names}
     keys = PublicKeys(
         nodes={name: pair.public for name, pair in pairs.items()},
         operators=(Operator(name=OPERATOR, public_key=operator.public),),
     )
     target_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_new(target_folder / "ca.key", _key_text(authority.key), mode=0o600)
-    write_new(target_folder / "ca.crt", _certificate_text(authority.certificate))
+    write_new(target_folder / "ca.key", authority.key_text, mode=0o600)
+    write_new(target_folder / "ca.crt", authority.certificate_text)
     for name, pair in pairs.items():
         folder = target_folder / name
         folder.mkdir(mode=0o700)
-        key = ec.generate_private_key(ec.SECP256R1())
-        texts = {"cluster.yaml": dump(config), "node": f"{name}\n", "keys.yaml": dump(keys)}
-        for file, text_in_it in texts.items():
-            write_new(folder / file, text_in_it)
-        write_new(folder / CLIENT_FILE, client_file_text(config, keys, texts))
-        write_new(folder / "ca.crt", _certificate_text(authority.certificate))
-        write_new(folder / "node.crt", _certificate_text(authority.certify(name, key)))
-        write_new(folder / "node.key", _key_text(key), mode=0o600)
+        write_public(folder, name, dump(config), keys)
+        _write_certificate(folder, name, authority)
         write_new(folder / "curve.secret", f"{pair.secret}\n", mode=0o600)
         write_new(folder / "operator.secret", f"{operator.secret}\n", mode=0o600)
+    # One host certifies those who come later and who change keys: docs/security.md says why one.
+    write_new(target_folder / names[0] / "ca.key", authority.key_text, mode=0o600)
+    if founds:
+        founding = Founding(trust=trust_of(keys))
+        write_new(target_folder / names[0] / FOUNDING_FILE, founding_text(founding))
+
+
+def write_public(folder: Path, name: str, cluster_text: str, keys: PublicKeys) -> None:
+    """The files of a folder that need not be secret, in a new folder. The node's name is last: with
+    it the folder is complete."""
+    texts = {"cluster.yaml": cluster_text, "keys.yaml": dump(keys), "node": f"{name}\n"}
+    config, _ = cluster_from_text(cluster_text)
+    if config is not None:
+        write_new(folder / CLIENT_FILE, client_file_text(config, keys, texts))
+    for file, text_in_it in texts.items():
+        write_new(folder / file, text_in_it)
+
+
+def _write_certificate(folder: Path, name: str, authority: Authority) -> None:
+    key = new_key()
+    request = request_for(key, name)
+    certificate = authority.certify(name, request) if request else None
+    assert certificate is not None, "our own request is in order"
+    write_new(folder / "ca.crt", authority.certificate_text)
+    write_new(folder / "node.crt", certificate)
+    write_new(folder / "node.key", key, mode=0o600)
+
+
+def public_keys(trust: Trust) -> PublicKeys:
+    """What keys.yaml says of whom the cluster trusts."""
+    return PublicKeys(
+        nodes={each.node: each.key for each in trust.nodes},
+        next={each.node: each.next_key for each in trust.nodes if each.next_key},
+        operators=tuple(
+            Operator(name=each.name, public_key=each.key, role=each.role)
+            for each in trust.operators
+        ),
+    )
+
+
+def trust_of(keys: PublicKeys) -> Trust:
+    """Whom keys.yaml trusts, before the cluster has said whom it does."""
+    return Trust(
+        nodes=tuple(
+            NodeKeys(node=name, key=key, next_key=keys.next.get(name, ""))
+            for name, key in sorted(keys.nodes.items())
+        ),
+        operators=tuple(
+            OperatorKey(name=each.name, key=each.public_key, role=each.role)
+            for each in sorted(keys.operators, key=lambda each: each.name)
+        ),
+    )
 
 
 def _folder(etc: Path, texts: dict[str, str]) -> NodeFolder | Problem:
@@ -216,9 +214,8 @@ def _folder(etc: Path, texts: dict[str, str]) -> NodeFolder | Problem:
     name = texts["node"].strip()
     if name not in [node.name for node in config.nodes]:
         return broken(etc / "node", f"{name[:60]!r} is not a node of the cluster file")
-    strangers = [node.name for node in config.nodes if node.name not in keys.nodes]
-    if strangers:
-        return broken(etc / "keys.yaml", f"it has no key of node {strangers[0]}")
+    if name not in keys.nodes:  # others may come in later, and bring theirs
+        return broken(etc / "keys.yaml", f"it has no key of node {name}")
     return NodeFolder(
         name=name, config=config, keys=keys,
         curve_secret=texts["curve.secret"].strip(),
@@ -226,59 +223,4 @@ def _folder(etc: Path, texts: dict[str, str]) -> NodeFolder | Problem:
         ca_certificate=str(etc / "ca.crt"),
         certificate=str(etc / "node.crt"),
         private_key=str(etc / "node.key"),
-    )
-
-
-def _certificate_trouble(etc: Path, texts: dict[str, str]) -> Problem | None:
-    """The key belongs to the certificate, which is this node's, signed by this cluster."""
-    loaded: dict[str, x509.Certificate] = {}
-    for file in ("ca.crt", "node.crt"):
-        try:
-            loaded[file] = x509.load_pem_x509_certificate(texts[file].encode())
-        except ValueError:
-            return broken(etc / file, "it holds no certificate")
-    try:
-        key = serialization.load_pem_private_key(texts["node.key"].encode(), password=None)
-    except (ValueError, TypeError):
-        return broken(etc / "node.key", "it holds no private key without a password")
-    certificate, authority = loaded["node.crt"], loaded["ca.crt"]
-    if key.public_key() != certificate.public_key():
-        return broken(etc / "node.key", "it is not the key of node.crt")
-    try:
-        certificate.verify_directly_issued_by(authority)
-    except (ValueError, TypeError, InvalidSignature):
-        return broken(etc / "node.crt", "it was not issued by the authority in ca.crt")
-    if texts["node"].strip() not in _dns_names(certificate):
-        return broken(etc / "node.crt", f"it does not name {texts['node'].strip()[:60]!r}")
-    return None
-
-
-def _dns_names(certificate: x509.Certificate) -> list[str]:
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, ValueError):
-        return []
-    return names.get_values_for_type(x509.DNSName)
-
-
-def _key_text(key: ec.EllipticCurvePrivateKey) -> str:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    ).decode()
-
-
-def _certificate_text(certificate: x509.Certificate) -> str:
-    return certificate.public_bytes(serialization.Encoding.PEM).decode()
-
-
-def _name(text_of_name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text_of_name)])
-
-
-def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates, key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates, content_commitment=False, key_encipherment=False,
-        data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,
     )

@@ -1,7 +1,8 @@
 """The files of a node's folder, one at a time: read with what is wrong, written once.
 
-A secret others may read is not used, and no file is ever overwritten here. Imports next to
-nothing: the command line reads its keys through this each time it starts.
+A secret others may read is not used. A file is written whole or not at all, and is on the disk
+when the writer hears so. Imports next to nothing: the command line reads its keys through this
+each time it starts.
 """
 
 import os
@@ -55,3 +56,34 @@ def write_new(path: Path, content: str, *, mode: int = 0o644) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def rewrite(path: Path, content: str, *, mode: int = 0o644) -> None:
+    """Put this in the file's place at once: a reader or a crash finds the old text or the new."""
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)  # left by a crash
+    write_new(new, content, mode=mode)
+    move(new, path)
+
+
+def move(source: Path, target: Path) -> None:
+    """Rename over the target, durably."""
+    source.replace(target)
+    sync_folder(target.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def unwritable(path: Path, error: OSError) -> Problem:
+    """A file of the folder that could not be written."""
+    return problem(
+        "key-file-unwritable", f"file:{path}",
+        what=f"{error.filename or path} could not be written.",
+        because=error.strerror or str(error), fix=f"Make {path.parent} writable, and try again.",
+    )

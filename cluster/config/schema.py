@@ -9,7 +9,10 @@ The cluster file is the same on every node. Beside it each node has a folder of 
     <etc>/ca.crt            the cluster's own certificate authority
     <etc>/node.crt          this node's certificate (DNS name: the node's name)
     <etc>/node.key          its private key (0600)
-    <etc>/operator.secret   CURVE secret key of the operator `root` for the CLI on this host (0600)
+    <etc>/operator.secret   CURVE secret key of this host's operator, for the CLI here (0600)
+    <etc>/ca.key            the authority's private key (0600), on the one host that certifies
+    <etc>/founding.json     on the first node of a cluster that others join: who came in so far
+    <etc>/*.next            keys the node is about to change over to (0600)
 """
 
 from typing import Literal
@@ -61,9 +64,12 @@ class Operator(Value):
 
 
 class PublicKeys(Value):
-    """keys.yaml: z85 CURVE public keys."""
+    """keys.yaml: z85 CURVE public keys. A running daemon keeps the file as the cluster agreed.
+
+    `next` has the second key of a node that is changing over; both are accepted meanwhile."""
 
     nodes: dict[str, str]
+    next: dict[str, str] = {}
     operators: tuple[Operator, ...] = ()
 
 

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from cluster.config.keys import NodeFolder, init_cluster, load_node_folder
-from cluster.config.schema import ClusterConfig, NodeConfig
+from cluster.config.founding import Founding, founding_of
+from cluster.config.keys import (
+    NodeFolder, init_cluster, keys_from_text, load_node_folder, public_keys, trust_of
+)
+from cluster.config.load import dump
+from cluster.config.schema import ClusterConfig, NodeConfig, PublicKeys
 from cluster.sockets import is_key, make_keys
 from packages.core.problem import Problem
 
@@ -110,10 +114,33 @@ def test_a_node_outside_the_cluster_file_is_refused(target: Path) -> None:
     assert "not a node of the cluster file" in refused(target / "n1").because
 
 
-def test_a_node_without_a_key_is_refused(target: Path) -> None:
+def test_a_node_without_a_key_of_its_own_is_refused(target: Path) -> None:
+    """Others may have none yet: they come in by invitation."""
     keys = target / "n1" / "keys.yaml"
     keys.write_text(keys.read_text().replace("  n2:", "  n3:"))
-    assert "no key of node n2" in refused(target / "n1").because
+    assert set(loaded(target / "n1").keys.nodes) == {"n1", "n3"}
+    keys.write_text(keys.read_text().replace("  n1:", "  n4:"))
+    assert "no key of node n1" in refused(target / "n1").because
+
+
+def test_one_host_holds_the_key_that_certifies(target: Path) -> None:
+    assert (target / "n1" / "ca.key").read_text() == (target / "ca.key").read_text()
+    assert not (target / "n2" / "ca.key").exists()
+
+
+def test_a_founder_begins_alone(tmp_path: Path) -> None:
+    assert init_cluster(CONFIG, tmp_path / "made", make_keys, first="n2") is None
+    assert not (tmp_path / "made" / "n1").exists()
+    folder = loaded(tmp_path / "made" / "n2")
+    founding = founding_of(tmp_path / "made" / "n2")
+    assert founding == Founding(trust=trust_of(folder.keys))
+    assert public_keys(founding.trust) == folder.keys and set(folder.keys.nodes) == {"n2"}
+
+
+def test_keys_of_a_node_that_changes_over_are_kept_both() -> None:
+    keys = PublicKeys(nodes={"n1": make_keys().public}, next={"n1": make_keys().public})
+    read, problems = keys_from_text(dump(keys), source="keys.yaml")
+    assert (read, problems) == (keys, []) and public_keys(trust_of(keys)) == keys
 
 
 def context(folder: NodeFolder, side: ssl._SSLMethod) -> ssl.SSLContext:

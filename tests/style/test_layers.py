@@ -38,7 +38,7 @@ ALLOWED = {
 
 DOORS = {
     "click": ("cli",),
-    "cryptography": ("cluster/config/keys.py",),
+    "cryptography": ("cluster/config/certificates.py",),
     "immutables": ("packages/core/values.py",),
     "msgspec": ("packages/core/values.py",),
     "pysyncobj": ("cluster/raft/pin.py",),
