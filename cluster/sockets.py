@@ -8,9 +8,8 @@ key taken off the list is deaf and dumb from that instant, also on a connection 
 What must never happen here: bytes of an unknown key reaching the daemon; an exception because of
 what arrived; waiting. What cannot be sent now is dropped and counted: those above send again.
 
-ZeroMQ's descriptor is edge-triggered: it becomes readable once, however many messages wait, and a
-send may swallow that one signal. Hence `Inbox` reads until nothing is left, and every send ends by
-asking whether something arrived meanwhile (ZMQ_FD in zmq_getsockopt(3)).
+A send may swallow the one signal that something arrived (cluster/socket_inbox.py), so every send
+ends by asking.
 """
 
 import asyncio
@@ -21,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 import zmq
 from zmq.utils import z85
 
+from cluster.socket_inbox import Inbox, events
 from packages.core.problem import Problem, problem
 from packages.core.values import Value
 
@@ -29,9 +29,6 @@ MAX_MESSAGE_BYTES = 64 << 20
 
 QUEUE_MESSAGES = 2000
 """Per peer and direction: seconds of the busiest log, and a bound on memory when a peer hangs."""
-
-MESSAGES_PER_TURN = 256
-"""Then the event loop's other work has its turn; at 5 us each this is about a millisecond."""
 
 HANDSHAKE_MS = 2000
 PING_EVERY_MS, PEER_DEAD_AFTER_MS = 500, 1500
@@ -43,6 +40,10 @@ RECONNECT_MS, RECONNECT_MAX_MS = 50, 500
 
 REDIAL_S = 2.0
 """ZeroMQ gives up for good on a server that refused the key; the key may be on its list later."""
+
+OTHER_KEY_S = 0.8
+"""How long a peer that changes its key is tried with one of the two: a connection over a WAN of
+100 ms takes four round trips. The first try with the other key is made at once."""
 
 ZAP_ENDPOINT = "inproc://zeromq.zap.01"
 """Fixed by the protocol (ZeroMQ RFC 27): where ZeroMQ asks whether a key may connect."""
@@ -79,52 +80,6 @@ def is_key(text: str) -> bool:
         return len(z85.decode(text)) == 32
     except (KeyError, ValueError, struct.error):
         return False
-
-
-class Inbox:
-    """Reads a socket whenever something arrived, a bounded number of messages per turn."""
-
-    def __init__(
-        self, socket: "zmq.Socket[bytes]", arrived: Callable[[list[zmq.Frame]], None],
-        *, ready: Callable[[], None] | None = None,
-    ) -> None:
-        self._socket = socket
-        self._arrived = arrived
-        self._ready = ready
-        self._loop = asyncio.get_running_loop()
-        self._is_open = True
-        self._is_due = False
-        self._descriptor = int(socket.get(zmq.FD))
-        self._loop.add_reader(self._descriptor, self._read)
-        self.look_again()
-
-    def look_again(self) -> None:
-        """Read soon if anything waits: to be called after each use of the socket."""
-        if self._is_open and not self._is_due and events(self._socket) & zmq.POLLIN:
-            self._is_due = True
-            self._loop.call_soon(self._read)
-
-    def close(self) -> None:
-        if self._is_open:
-            self._is_open = False
-            self._loop.remove_reader(self._descriptor)
-
-    def _read(self) -> None:
-        self._is_due = False
-        try:
-            for _ in range(MESSAGES_PER_TURN):
-                if not self._is_open or not events(self._socket) & zmq.POLLIN:
-                    break
-                self._arrived(self._socket.recv_multipart(zmq.NOBLOCK, copy=False))
-        finally:  # also when the receiver has a bug: the rest must not wait for another signal
-            self._settle()
-
-    def _settle(self) -> None:
-        if not self._is_open:
-            return
-        self.look_again()
-        if self._ready is not None and events(self._socket) & zmq.POLLOUT:
-            self._ready()
 
 
 class DoorKeeper:
@@ -187,6 +142,15 @@ class Listener:
         self._allowed = dict(peers)
         if self._context is not None:
             self._keeper.peers = self._allowed
+
+    def change_keys(self, keys: CurveKeys) -> Problem | None:
+        """Prove another key from now on. ZeroMQ knows no other way than to listen anew: every
+        connection ends, and whoever knows the new key is back within milliseconds."""
+        self._keys = keys
+        if self._context is None:
+            return None
+        self.close()
+        return self.start()
 
     def start(self) -> Problem | None:
         """Bind every endpoint, on the running event loop; on a Problem nothing stays open."""
@@ -259,7 +223,8 @@ class Listener:
 
 
 class Sender:
-    """A connection to one listener whose public key is known; made on the running event loop.
+    """A connection to one listener whose public key is known, or which is about to change it and
+    then has two; made on the running event loop.
 
     All senders of a process share ZeroMQ's one default context and its one thread.
     """
@@ -271,26 +236,54 @@ class Sender:
     ) -> None:
         self.endpoint = endpoint
         self.drops: Counter[str] = Counter()
-        self._received = received
+        self._received, self._max_message_bytes = received, max_message_bytes
+        self._watches_refusals = watch_refusals
+        self._server_keys: tuple[str, ...] = (server_key,)
+        self._keys = keys
         self._loop = asyncio.get_running_loop()
+        self._waiting: list[asyncio.Future[None]] = []
+        self._is_open = True
+        self._dial()
+
+    def _dial(self) -> None:
+        """A new socket each time: one that is told to disconnect still takes messages for a while,
+        which nobody gets."""
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
         self._socket = context.socket(zmq.DEALER)
-        set_options(self._socket, max_message_bytes)
+        set_options(self._socket, self._max_message_bytes)
         self._socket.set(zmq.IMMEDIATE, 1)  # nothing is queued for a peer that is not there
         self._socket.set(zmq.RECONNECT_IVL, RECONNECT_MS)
         self._socket.set(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
         self._socket.set(zmq.CONNECT_TIMEOUT, HANDSHAKE_MS)
-        self._socket.curve_serverkey = server_key.encode()
-        self._socket.curve_publickey = keys.public.encode()
-        self._socket.curve_secretkey = keys.secret.encode()
+        self._socket.curve_serverkey = self._server_keys[0].encode()
+        self._socket.curve_publickey = self._keys.public.encode()
+        self._socket.curve_secretkey = self._keys.secret.encode()
         self._refusals: zmq.Socket[bytes] | None = None
-        if watch_refusals:
+        if self._watches_refusals:
             self._refusals = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_AUTH)
-        self._socket.connect(endpoint)
+        self._socket.connect(self.endpoint)
         self._dialled_s = self._loop.time()
-        self._waiting: list[asyncio.Future[None]] = []
         self._inbox = Inbox(self._socket, self._arrived, ready=self._is_writable)
-        self._is_open = True
+
+    def _hang_up(self) -> None:
+        self._inbox.close()
+        if self._refusals is not None:
+            self._socket.disable_monitor()
+            self._refusals.close(0)
+        self._socket.close(0)
+
+    def change_keys(self, *, server_keys: Sequence[str], keys: CurveKeys) -> None:
+        """Know the listener by these keys, and prove this one to it. A connection goes on under
+        the keys it was made with while both are still good."""
+        if not self._is_open:
+            return
+        in_use = self._server_keys[0]
+        is_good = in_use in server_keys and keys == self._keys
+        # The key in use stays in front; the others are for when the connection ends.
+        self._server_keys = tuple(sorted(server_keys, key=lambda key: key != in_use))
+        self._keys = keys
+        if not is_good:
+            self._redial(turned=False)
 
     def was_refused(self) -> bool:
         """Whether the listener has said, since this was last asked, that our key is unknown.
@@ -320,7 +313,7 @@ class Sender:
             self._socket.send(payload, zmq.NOBLOCK)
         except zmq.Again:
             self.drops["peer-down"] += 1
-            self._redial()
+            self._redial_if_due()
             return False
         finally:
             self._inbox.look_again()
@@ -334,21 +327,23 @@ class Sender:
             left_s = due_s - self._loop.time()
             if left_s <= 0 or not self._is_open:
                 return False
-            self._redial()
+            self._redial_if_due()
             writable = self._loop.create_future()
             self._waiting.append(writable)
-            await asyncio.wait([writable], timeout=min(left_s, REDIAL_S))
+            await asyncio.wait([writable], timeout=min(left_s, OTHER_KEY_S))
         return self.send(payload)
 
-    def _redial(self) -> None:
-        if self._loop.time() - self._dialled_s < REDIAL_S:
-            return
-        self._dialled_s = self._loop.time()
-        try:
-            self._socket.disconnect(self.endpoint)
-        except zmq.ZMQError:  # ENOENT: ZeroMQ has given the connection up already
-            self.drops["refused"] += 1
-        self._socket.connect(self.endpoint)
+    def _redial_if_due(self) -> None:
+        waited_s = self._loop.time() - self._dialled_s
+        if waited_s >= (REDIAL_S if len(self._server_keys) == 1 else OTHER_KEY_S):
+            self._redial(turned=True)
+
+    def _redial(self, *, turned: bool) -> None:
+        """`turned`: with the listener's other key, where it has two."""
+        if turned:
+            self._server_keys = (*self._server_keys[1:], self._server_keys[0])
+        self._hang_up()
+        self._dial()
 
     def _is_writable(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -365,17 +360,8 @@ class Sender:
     def close(self) -> None:
         if self._is_open:
             self._is_open = False
-            self._inbox.close()
-            if self._refusals is not None:
-                self._socket.disable_monitor()
-                self._refusals.close(0)
-            self._socket.close(0)
+            self._hang_up()
             self._is_writable()
-
-
-def events(socket: "zmq.Socket[bytes]") -> int:
-    """Whether a message waits (POLLIN) and whether one can be sent (POLLOUT)."""
-    return int(socket.get(zmq.EVENTS))
 
 
 def set_options(socket: "zmq.Socket[bytes]", max_message_bytes: int) -> None:

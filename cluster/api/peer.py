@@ -11,6 +11,7 @@ What must never happen here: an answer given to another request than its own.
 """
 
 import asyncio
+from collections.abc import Sequence
 
 from cluster.api.messages import AnyRequest, Call, Reply
 from cluster.sockets import CurveKeys, Sender
@@ -51,6 +52,10 @@ class Peer:
             endpoint.address, server_key=endpoint.server_key, keys=keys, received=self._arrived,
             watch_refusals=True,
         )
+
+    def change_keys(self, *, server_keys: Sequence[str], keys: CurveKeys) -> None:
+        """The node is known by these keys from now on, and this one is proved to it."""
+        self._sender.change_keys(server_keys=server_keys, keys=keys)
 
     async def ask(
         self, request: AnyRequest, *, deadline_s: float, connect_s: float = CONNECT_S,

@@ -28,18 +28,28 @@ class Links(Protocol):
 
 
 class SocketLinks:
-    """`peers`: the other voters, each with endpoint and public key."""
+    """`peers`: the other voters, each with endpoint and public key; one whose key is empty has not
+    come in yet, and is neither heard nor spoken to."""
 
     def __init__(
         self, peers: Mapping[str, tuple[str, str]], *, bind: str, keys: CurveKeys,
     ) -> None:
-        self._peers, self._bind, self._keys = dict(peers), bind, keys
+        self._endpoints = {peer: endpoint for peer, (endpoint, _) in peers.items()}
+        self._accepted: dict[str, tuple[str, ...]] = {
+            peer: (key,) for peer, (_, key) in peers.items() if key
+        }
+        self._bind, self._keys = bind, keys
         self._listener: Listener | None = None
         self._senders: dict[str, Sender] = {}
 
     @property
     def peers(self) -> Collection[str]:
-        return self._peers
+        return self._endpoints
+
+    @property
+    def bound(self) -> str:
+        """After `start`: where it really listens."""
+        return self._bind if self._listener is None else self._listener.endpoints[0]
 
     @property
     def drops(self) -> Counter[str]:
@@ -51,14 +61,40 @@ class SocketLinks:
             [self._bind], keys=self._keys,
             received=lambda peer, _route, payload: received(peer, payload),
         )
-        self._listener.allow({key: peer for peer, (_, key) in self._peers.items()})
+        self._allow()
         found = self._listener.start()
         if found is None:
-            self._senders = {
-                peer: Sender(endpoint, server_key=key, keys=self._keys)
-                for peer, (endpoint, key) in self._peers.items()
-            }
+            self._connect()
         return found
+
+    def trust(
+        self, accepted: Mapping[str, tuple[str, ...]], keys: CurveKeys,
+    ) -> Problem | None:
+        """From now on: each peer's public keys, the one in use first, and this node's own pair."""
+        self._accepted = {
+            peer: each for peer, each in accepted.items() if peer in self._endpoints and each
+        }
+        own_changed, self._keys = keys != self._keys, keys
+        if self._listener is None:
+            return None
+        self._allow()
+        self._connect()
+        return self._listener.change_keys(keys) if own_changed else None
+
+    def _allow(self) -> None:
+        if self._listener is not None:
+            self._listener.allow({
+                key: peer for peer, keys in self._accepted.items() for key in keys
+            })
+
+    def _connect(self) -> None:
+        for peer in set(self._senders) - set(self._accepted):
+            self._senders.pop(peer).close()
+        for peer, keys in self._accepted.items():
+            if peer not in self._senders:
+                self._senders[peer] = Sender(
+                    self._endpoints[peer], server_key=keys[0], keys=self._keys)
+            self._senders[peer].change_keys(server_keys=keys, keys=self._keys)
 
     def send(self, peer: str, raw: bytes) -> bool:
         sender = self._senders.get(peer)
@@ -70,3 +106,4 @@ class SocketLinks:
         self._senders = {}
         if self._listener is not None:
             self._listener.close()
+            self._listener = None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import zmq
 
+from cluster.raft.links import SocketLinks
 from cluster.sockets import CurveKeys, Listener, Sender, is_key, keys_of, make_keys
 from packages.core.problem import Problem
 
@@ -182,3 +183,56 @@ def test_keys_are_recognised_and_their_secret_is_not_printed() -> None:
     assert not any(map(is_key, ("", "short", "ä" * 40, "%" * 40, keys.public + "12345")))
     assert keys.secret not in repr(keys)
     assert keys_of(keys.secret) == keys and keys_of("nonsense") is None
+
+
+NEW = make_keys()
+"""What the server changes over to."""
+
+
+async def test_a_listener_that_changes_its_key_is_found_by_whoever_knows_the_new_one(
+    room: Room,
+) -> None:
+    told, untold = caller(room, ALICE), caller(room, BOB)
+    assert await told.send_when_up(b"1", deadline_s=10)
+    assert await untold.send_when_up(b"2", deadline_s=10)
+    told.change_keys(server_keys=(SERVER.public, NEW.public), keys=ALICE)
+    assert told.is_up()  # the connection stands: nothing was dropped
+    assert room.listener.change_keys(NEW) is None
+    begun_s = asyncio.get_running_loop().time()
+    await until(lambda: told.send(b"3") and ("alice", b"3") in room.heard)
+    assert asyncio.get_running_loop().time() - begun_s < 1.0
+    assert not await untold.send_when_up(b"4", deadline_s=0.5)
+    told.change_keys(server_keys=(NEW.public,), keys=ALICE)
+    assert told.is_up()
+    told.close()
+    untold.close()
+
+
+async def test_a_caller_changes_its_own_key_while_both_are_allowed(room: Room) -> None:
+    alice = caller(room, ALICE)
+    assert await alice.send_when_up(b"1", deadline_s=10)
+    room.listener.allow({ALICE.public: "alice", NEW.public: "alice"})
+    alice.change_keys(server_keys=(SERVER.public,), keys=NEW)
+    assert await alice.send_when_up(b"2", deadline_s=10)
+    await until(lambda: len(room.heard) == 2)
+    room.listener.allow({NEW.public: "alice"})
+    assert alice.send(b"3")
+    await until(lambda: len(room.heard) == 3)
+    assert {peer for peer, _ in room.heard} == {"alice"}
+    alice.close()
+
+
+async def test_links_hear_a_voter_once_its_key_is_known() -> None:
+    heard: list[tuple[str, bytes]] = []
+    links = SocketLinks(
+        {"bee": ("tcp://127.0.0.1:9", "")}, bind="tcp://127.0.0.1:*", keys=SERVER)
+    assert links.start(lambda peer, raw: heard.append((peer, raw))) is None
+    assert list(links.peers) == ["bee"] and not links.send("bee", b"lost")
+    bee = Sender(links.bound, server_key=SERVER.public, keys=BOB)
+    assert not await bee.send_when_up(b"1", deadline_s=0.5)
+    assert links.trust({"bee": (BOB.public,), "stranger": (ALICE.public,)}, SERVER) is None
+    assert await bee.send_when_up(b"2", deadline_s=10)
+    await until(lambda: heard)
+    assert heard == [("bee", b"2")]
+    bee.close()
+    links.close()

@@ -1,0 +1,67 @@
+"""Reads a ZeroMQ socket on the event loop.
+
+ZeroMQ's descriptor is edge-triggered: it becomes readable once, however many messages wait, and a
+send may swallow that one signal. Hence an inbox reads until nothing is left, and whoever uses the
+socket otherwise has it look again (ZMQ_FD in zmq_getsockopt(3)).
+
+What must never happen here: a message left lying because its signal was missed.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import zmq
+
+MESSAGES_PER_TURN = 256
+"""Then the event loop's other work has its turn; at 5 us each this is about a millisecond."""
+
+
+class Inbox:
+    """Reads a socket whenever something arrived, a bounded number of messages per turn."""
+
+    def __init__(
+        self, socket: "zmq.Socket[bytes]", arrived: Callable[[list[zmq.Frame]], None],
+        *, ready: Callable[[], None] | None = None,
+    ) -> None:
+        self._socket = socket
+        self._arrived = arrived
+        self._ready = ready
+        self._loop = asyncio.get_running_loop()
+        self._is_open = True
+        self._is_due = False
+        self._descriptor = int(socket.get(zmq.FD))
+        self._loop.add_reader(self._descriptor, self._read)
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Read soon if anything waits: to be called after each use of the socket."""
+        if self._is_open and not self._is_due and events(self._socket) & zmq.POLLIN:
+            self._is_due = True
+            self._loop.call_soon(self._read)
+
+    def close(self) -> None:
+        if self._is_open:
+            self._is_open = False
+            self._loop.remove_reader(self._descriptor)
+
+    def _read(self) -> None:
+        self._is_due = False
+        try:
+            for _ in range(MESSAGES_PER_TURN):
+                if not self._is_open or not events(self._socket) & zmq.POLLIN:
+                    break
+                self._arrived(self._socket.recv_multipart(zmq.NOBLOCK, copy=False))
+        finally:  # also when the receiver has a bug: the rest must not wait for another signal
+            self._settle()
+
+    def _settle(self) -> None:
+        if not self._is_open:
+            return
+        self.look_again()
+        if self._ready is not None and events(self._socket) & zmq.POLLOUT:
+            self._ready()
+
+
+def events(socket: "zmq.Socket[bytes]") -> int:
+    """Whether a message waits (POLLIN) and whether one can be sent (POLLOUT)."""
+    return int(socket.get(zmq.EVENTS))
