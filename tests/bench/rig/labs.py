@@ -14,7 +14,7 @@ from cluster.lab.plan import LabOptions
 from cluster.lab.record import LabRecord
 
 ANSWER_S = 60.0
-LOOK_S = 0.02
+LOOK_S = 0.1
 
 
 @asynccontextmanager
