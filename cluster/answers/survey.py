@@ -171,9 +171,14 @@ def placement(state: State, record: PackageRecord | None, node: str) -> Placemen
     """What the record says about a node for a package."""
     there = state.nodes.get(node)
     blocked = runs.blocked_nodes(record) if record else frozenset()
+    because = f"It is {there.state}." if there else "The cluster file does not name it."
+    if there is not None and there.state == "running" and record is not None:
+        because = " ".join(
+            f"{hold.by} disabled it: {hold.reason}" for hold in record.holds
+            if hold.kind == "node-switching" and hold.node == node)
     return Placement(
         switching=node not in blocked,
         in_maintenance=there is not None and there.state in ("draining", "maintenance"),
         up=there is not None and there.state in UP,
-        because=f"It is {there.state}." if there else "The cluster file does not name it.",
+        because=because,
     )

@@ -155,14 +155,20 @@ def _package(
             subject, f"switching {words[after.auto_run]}",
             before=words[before.auto_run], after=words[after.auto_run],
         ))
-    for hold in after.holds:
-        if hold not in before.holds:
-            where = f" on {hold.node}" if hold.node else ""
-            told.append(_event(subject, f"{hold.kind} suspended{where}", because=hold.reason))
-    for hold in before.holds:
-        if hold not in after.holds:
-            where = f" on {hold.node}" if hold.node else ""
-            told.append(_event(subject, f"{hold.kind} suspension ended{where}"))
+    return told + _holds(subject, before, after)
+
+
+def _holds(subject: str, before: PackageRecord, after: PackageRecord) -> list[Event]:
+    """Maintenance and nodes kept away; switching as a whole is told of by `auto_run`."""
+    words = {"maintenance": ("maintenance off", "maintenance on"),
+             "node-switching": ("switching enabled on", "switching disabled on")}
+    told = []
+    for begun, holds, others in ((True, after.holds, before.holds),
+                                 (False, before.holds, after.holds)):
+        for hold in holds:
+            if hold not in others and hold.kind in words:
+                what = f"{words[hold.kind][begun]} {hold.node or ''}".strip()
+                told.append(_event(subject, what, because=hold.reason if begun else ""))
     return told
 
 

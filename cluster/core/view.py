@@ -105,8 +105,10 @@ def package(
     watched = monitoring(record, around.now_ms)
     until = record.freeze.until_ms if record.freeze and watched == "suspended" else None
     moving = record.moving and record.move is not None
+    # Without a majority nobody knows: the guest may stand frozen, or run elsewhere by now.
+    status = STATUS_WORDS[record.state] if around.quorum else "unknown"
     shown: dict[str, Any] = {
-        "name": record.name, "status": STATUS_WORDS[record.state],
+        "name": record.name, "status": status,
         "state": "maintenance" if _shows_maintenance(record) else record.state,
         "node": record.owner, "auto_run": record.auto_run, "epoch": record.epoch,
         "boot_id": record.boot_id, "monitoring": watched,
