@@ -164,7 +164,8 @@ class SyncObjReplica:
     async def _move(self, within_s: float) -> None:
         """Return when something was applied or leadership changed, or the time is over."""
         try:
-            await asyncio.wait_for(self._moved.wait(), within_s)
+            async with asyncio.timeout(within_s):
+                await self._moved.wait()
         except TimeoutError:
             return
 
@@ -195,7 +196,10 @@ class SyncObjReplica:
         )
         self._wake()
         try:
-            return await asyncio.wait_for(fate, within_s)
+            # Not wait_for, which in Python 3.11 forgets a cancellation that arrives together with
+            # the result: a daemon that ends would wait for ever.
+            async with asyncio.timeout(within_s):
+                return await fate
         except TimeoutError:
             return None, FAIL_REASON.UNKNOWN_OUTCOME
         finally:
@@ -225,14 +229,16 @@ class SyncObjReplica:
             return None
         self._questions += 1
         number = self._questions
-        answer = self._asked[number] = self._loop.create_future()
+        answer: asyncio.Future[int] = self._loop.create_future()
+        self._asked[number] = answer
         if leader == self.name:
             voter.transport.reads.ask(lambda index: self._index_told(number, index))
             self._wake()
         else:
             voter.transport.post(leader, AskIndex(number=number))
         try:
-            return await asyncio.wait_for(answer, within_s)
+            async with asyncio.timeout(within_s):
+                return await answer
         except TimeoutError:
             return None
         finally:

@@ -148,3 +148,28 @@ async def test_a_member_is_only_ever_itself_and_a_stranger_nobody(world: SocketW
         assert drops["undecodable"] == 3
         assert world.replicas[leader]._links.drops["unknown-key"] >= 1
         await decide(world, leader, b"still here")
+
+
+class Impatient(Register):
+    """Its machine takes away the proposal in the very moment in which it is decided."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.proposing: asyncio.Task[object] | None = None
+
+    def apply(self, index: int, command: bytes) -> object:
+        if self.proposing is not None:
+            self.proposing.cancel()
+        return super().apply(index, command)
+
+
+async def test_a_cancelled_proposal_ends_also_when_it_is_decided_at_once(tmp_path: Path) -> None:
+    world = SocketWorld(["ape"], tmp_path)
+    machine = world.machines["ape"] = Impatient()
+    replica = world.replicas["ape"] = world.made("ape", machine)
+    assert await replica.start() is None
+    await until_led(world)
+    machine.proposing = asyncio.create_task(replica.propose(b"one", deadline_s=10))
+    await asyncio.wait([machine.proposing], timeout=10)
+    assert machine.proposing.cancelled()
+    await world.stop("ape")
