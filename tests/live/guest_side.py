@@ -88,13 +88,13 @@ class Caller:
 
 @asynccontextmanager
 async def held_connection(address: str) -> AsyncIterator[Caller]:
-    """A connection that must survive whatever the test does to the guest."""
+    """A connection while the test does to the guest what it does; `goes_on` asks whether it has
+    survived that."""
     caller = Caller()
     task = asyncio.ensure_future(caller.call(address))
     try:
         await caller.goes_on()
         yield caller
-        await caller.goes_on()
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

@@ -73,13 +73,14 @@ async def test_a_move_is_called_off_in_its_copy(cluster):
     await cluster.set_policy(**SLOW)
     before = await cluster.shown()
     life = (await cluster.said(BUSY)).boot_id
-    async with held_connection(cluster.package().guest_address):
+    async with held_connection(cluster.package().guest_address) as caller:
         move = await cluster.open_move(others(cluster, before["node"])[0])
         await cluster.step(before["node"], move, "copy")
         ended = await cluster.done(AbortMove(request=token(), package="p1"))
         assert ended["result"] == "aborted", ended
         assert ended["problem"]["code"] == "move-aborted"
         after = await cluster.one_copy()
+        await caller.goes_on()
     assert (after["node"], after["epoch"]) == (before["node"], before["epoch"])
     assert (await cluster.said(IDLE)).boot_id == life
 
@@ -154,9 +155,10 @@ async def test_a_copy_that_cannot_converge_ends_kindly(cluster):
 async def test_a_drain_moves_the_guest_off_and_a_resumed_node_takes_it_back(cluster):
     if (await cluster.shown())["node"] != "n1":
         await cluster.moved("n1")
-    async with held_connection(cluster.package().guest_address):
+    async with held_connection(cluster.package().guest_address) as caller:
         await cluster.done(DrainNode(request=token(), node="n1"))
         await cluster.until(lambda status: status["nodes"][0]["state"] == "maintenance")
         assert (await cluster.one_copy())["node"] != "n1"
         await cluster.done(ResumeNode(request=token(), node="n1", bring_back=True))
         assert (await cluster.one_copy())["node"] == "n1"
+        await caller.goes_on()
