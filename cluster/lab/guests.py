@@ -66,6 +66,9 @@ vm:
   accel: {accel}
   disks:
     - path: {disk}
+      # QEMU's lock binds all processes of one kernel, as hosts of their own are not bound: a guest
+      # that stands frozen on one node of a lab would keep its takeover on another from starting.
+      locking: "off"
   networks:
     - vswitch: {vswitch}
       mac: "{mac}"
