@@ -29,6 +29,10 @@ class Knowledge(Value):
 
 Mint = Callable[[], str]
 
+TRY_AGAIN_MS = 30_000
+"""Before a node is tried again that a package failed on, when no other is left: a start that is
+refused at once would otherwise fill the log, while the node that could take it is down."""
+
 
 def decide(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]:
     """Entries to propose now, in order; the same list again until they are applied."""
@@ -82,12 +86,18 @@ def _starts(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]:
         if not wants_node(record):
             continue
         choice = place(record, views)
-        if choice.node is not None:
+        if choice.node is not None and not _too_soon(record, choice.node, known.now_ms):
             found.append(entries.PackageAssigned(
                 id=mint(), at_ms=known.now_ms, by=BY, package=name, node=choice.node,
                 boot_id=mint(), because=_why(record, choice),
             ))
     return found
+
+
+def _too_soon(record: PackageRecord, node: str, now_ms: int) -> bool:
+    """Whether it failed on this very node just now."""
+    last_ms = record.failures_ms[-1] if record.failures_ms else 0
+    return node in record.avoid and now_ms - last_ms < TRY_AGAIN_MS
 
 
 def _why(record: PackageRecord, choice: Choice) -> str:

@@ -8,7 +8,7 @@ import pytest
 from cluster.core import entries
 from cluster.core.apply import apply
 from cluster.core.codec import decode_entry, decode_state, encode_entry, encode_state
-from cluster.core.coordinator import Knowledge, decide, evacuations
+from cluster.core.coordinator import TRY_AGAIN_MS, Knowledge, decide, evacuations
 from cluster.core.duties import Claim, Destroy, Hold, Keep, Receive, Send, Start, Thaw, duties
 from cluster.core.machine import StateMachine
 from cluster.core.model import Figures, Landing, Proof, State
@@ -306,3 +306,19 @@ def test_a_started_duty_names_its_epoch() -> None:
     story.say(entries.PackageAssigned, package="p1", node="n1", boot_id="b1")
     duty = duties(story.state, "n1")["p1"]
     assert isinstance(duty, Start) and (duty.epoch, duty.boot_id) == (1, "b1")
+
+
+def test_a_start_that_failed_everywhere_is_tried_again_but_not_at_once() -> None:
+    story = Story().running(nodes=("n1", "n2"), service_restart=0)
+    story.fail("n2")
+    story.say(entries.GuestFailed, package="p1", epoch=1, node="n1", problem=ILL)
+    story.say(entries.GuestReleased, package="p1", epoch=1, node="n1")
+    record = story.state.packages["p1"]
+    assert (record.state, record.avoid) == ("relocate_wait", ("n1",))
+
+    def starts_after(ms: int) -> list[entries.Entry]:
+        known = story.knowledge(heard=frozenset({"n1", "n3"}), now_ms=story.now_ms + ms)
+        return decide(story.state, known, lambda: next(story.ids))
+
+    assert starts_after(0) == []
+    assert [entry.node for entry in starts_after(TRY_AGAIN_MS)] == ["n1"]
