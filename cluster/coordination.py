@@ -47,7 +47,8 @@ class Coordination:
             if self._ledger.replica.is_leader():
                 await self._once()
             try:
-                await asyncio.wait_for(self._news.wait(), LOOK_S)
+                async with asyncio.timeout(LOOK_S):
+                    await self._news.wait()
             except TimeoutError:
                 continue
 

@@ -29,7 +29,7 @@ class Ledger:
         self.clock = clock
         self.by = by
         self._machine = machine
-        self._waiting: set[asyncio.Event] = set()
+        self._waiting: dict[asyncio.Event, None] = {}  # in order: a set has another each time
         self._watchers: list[Callable[[], None]] = []
         replica.watch(self._moved_on)
 
@@ -87,7 +87,7 @@ class Ledger:
     async def until(self, holds: Callable[[State], bool], *, deadline_s: float | None) -> bool:
         """Wait until the record is so; False when the deadline passed first."""
         event = asyncio.Event()
-        self._waiting.add(event)
+        self._waiting[event] = None
         end_s = None if deadline_s is None else self.clock.boottime_s() + deadline_s
         try:
             while not holds(self.state):
@@ -96,9 +96,12 @@ class Ledger:
                 if left_s is not None and left_s <= 0:
                     return False
                 try:
-                    await asyncio.wait_for(event.wait(), left_s)
+                    # Not wait_for, which in Python 3.11 forgets a cancellation that comes together
+                    # with what it waits for: a daemon that steps out would never end.
+                    async with asyncio.timeout(left_s):
+                        await event.wait()
                 except TimeoutError:
                     return holds(self.state)
             return True
         finally:
-            self._waiting.discard(event)
+            del self._waiting[event]

@@ -83,7 +83,8 @@ class PackageAgent:
                 log.exception("agent of %s", self.name)
                 await asyncio.sleep(LOOK_AGAIN_S)
             try:
-                await asyncio.wait_for(self._news.wait(), LOOK_AGAIN_S)
+                async with asyncio.timeout(LOOK_AGAIN_S):
+                    await self._news.wait()
             except TimeoutError:
                 continue
 

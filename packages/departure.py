@@ -138,7 +138,8 @@ class Departure:
             if left_s <= 0:
                 return None
             try:
-                await asyncio.wait_for(self.news.wait(), min(left_s, 1.0))
+                async with asyncio.timeout(min(left_s, 1.0)):
+                    await self.news.wait()
             except TimeoutError:
                 continue
 

@@ -101,7 +101,8 @@ class GuardianLink:
         if self._task is None:
             self._task = asyncio.create_task(self._keep())
         try:
-            await asyncio.wait_for(self._answered.wait(), deadline_s)
+            async with asyncio.timeout(deadline_s):
+                await self._answered.wait()
         except TimeoutError:
             return self._unreachable(f"no answer within {deadline_s:g} s")
         return None
@@ -134,7 +135,8 @@ class GuardianLink:
         self._asked[number] = asyncio.get_running_loop().create_future()
         self._send({"ask": number})
         try:
-            return await asyncio.wait_for(self._asked[number], deadline_s)
+            async with asyncio.timeout(deadline_s):
+                return await self._asked[number]
         except TimeoutError:
             return self._unreachable(f"no answer within {deadline_s:g} s")
         finally:

@@ -164,7 +164,8 @@ class MonitorRunner:
             wait_s = (monitor.due_s if until_s is None else until_s) - now_s
             monitor.woken.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(monitor.woken.wait(), min(wait_s, LONGEST_NAP_S))
+                async with asyncio.timeout(min(wait_s, LONGEST_NAP_S)):
+                    await monitor.woken.wait()
 
     async def _check_once(self, monitor: Monitor) -> None:
         stretch = self._stretch
