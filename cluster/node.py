@@ -19,16 +19,19 @@ from cluster.answers.survey import Host, Survey
 from cluster.answers.table import HANDLERS
 from cluster.api.messages import AskLease, AskReady, Reply
 from cluster.api.neighbour import Neighbour
+from cluster.certifying import Certifier
 from cluster.clock import Clock
 from cluster.config.schema import ClusterConfig, Timings
 from cluster.coordination import Coordination
 from cluster.core import entries
 from cluster.core.machine import StateMachine
 from cluster.core.model import State
+from cluster.keyring import HostKeys, Keyring, NoKeys
 from cluster.ledger import Ledger
 from cluster.nodes.guardian_link import Guardian, GuardianNews
 from cluster.nodes.leasing import Landlord, Tenant
 from cluster.raft.replica import Replica
+from cluster.rotation import Rotation
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem, refusals
 from packages.surroundings import Surroundings
@@ -56,12 +59,13 @@ class Server(Protocol):
 
 class Node:
     """`run` returns when it is told to stop or must not go on. `machine` is what `replica` applies
-    to; `neighbours` are the other nodes, by name."""
+    to; `neighbours` are the other nodes, by name; without `host_keys` nothing opens by keys."""
 
     def __init__(
         self, *, name: str, config: ClusterConfig, config_text: str, timings: Timings, clock: Clock,
         machine: StateMachine, replica: Replica, neighbours: Mapping[str, Neighbour],
         guardian: Guardian, driver: Driver, carrier: Carrier, host: Host,
+        host_keys: HostKeys | None = None,
     ) -> None:
         self.name, self.config, self.clock = name, config, clock
         self.replica, self.guardian, self.driver = replica, guardian, driver
@@ -87,10 +91,20 @@ class Node:
             node=name, config=config, ledger=self.ledger, host=host, peers=neighbours,
             worker=self.worker,
         )
+        host_keys = host_keys or NoKeys()
+        certifier = Certifier(node=name, host=host_keys, neighbours=neighbours)
+        self.keyring = Keyring(
+            node=name, nodes=tuple(each.name for each in config.nodes), ledger=self.ledger,
+            clock=clock, host=host_keys,
+        )
+        self.rotation = Rotation(
+            node=name, ledger=self.ledger, host=host_keys, certifier=certifier,
+            neighbours=neighbours,
+        )
         self.desk = Desk(
             node=name, config=config, config_text=config_text, timings=self.timings, clock=clock,
             ledger=self.ledger, landlord=self.landlord, worker=self.worker, survey=self.survey,
-            peers=neighbours, handlers=HANDLERS,
+            peers=neighbours, handlers=HANDLERS, keyring=self.keyring, certifier=certifier,
         )
         self.coordination = Coordination(
             ledger=self.ledger, landlord=self.landlord, clock=clock,
@@ -135,17 +149,14 @@ class Node:
         return await self.guardian.taken_up(deadline_s=GUARDIAN_S)
 
     async def _target_ready(self, target: str, package: str, move: str) -> bool:
-        """The target's agent answers, and so does the record: nothing is waited out inside the
-        freeze that could be seen before it."""
+        """The target's agent answers. That the record does too is seen by what is proposed right
+        before, at the landing, and at the same time, in the freeze."""
         if target not in self._neighbours:
             return False
         ask = AskReady(package=package, move=move)
-        reply, refused = await asyncio.gather(
-            self._neighbours[target].ask(ask, deadline_s=READY_S),
-            self.replica.confirm(deadline_s=2.0),
-        )
+        reply = await self._neighbours[target].ask(ask, deadline_s=READY_S)
         return (
-            refused is None and isinstance(reply, Reply) and isinstance(reply.result, dict)
+            isinstance(reply, Reply) and isinstance(reply.result, dict)
             and reply.result.get("ready") is True
         )
 
@@ -170,7 +181,8 @@ class Node:
             await self.worker.adopt()
             stack.push_async_callback(self._leave_guests)
             tasks = [asyncio.ensure_future(each) for each in (
-                self.tenant.run(), self._take_part(), self.coordination.run())]
+                self.tenant.run(), self._take_part(), self.coordination.run(),
+                self.keyring.run(), self.rotation.run())]
             stack.push_async_callback(_cancelled, tasks)
             for task in tasks:
                 task.add_done_callback(self._task_ended)
@@ -210,6 +222,7 @@ class Node:
         """Whether the record has this incarnation of the node, with what runs here."""
         if await self.replica.confirm(deadline_s=JOIN_S) is not None:
             return False
+        self.keyring.is_current()
         if self.name not in self.ledger.state.nodes:
             await self.ledger.propose(entries.ClusterFormed(
                 id=f"form-{self.config.name}", at_ms=self.clock.wall_ms(), by=self.name,

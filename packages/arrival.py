@@ -38,6 +38,8 @@ async def receive(around: Surroundings, body: Body, duty: Receive) -> None:
     if guest is None or guest.epoch != duty.epoch:
         await _ask_for_end(around, duty, f"the copy on {around.node} is gone")
         return
+    if move.stage == "frozen":
+        return  # it loads while a guest stands: the source hears of its death from the channel
     seen = await around.driver.observe(guest)
     if seen.state == "gone":
         await _ask_for_end(around, duty, f"the copy on {around.node} died")
@@ -48,17 +50,21 @@ async def _prepare(around: Surroundings, body: Body, duty: Receive) -> Problem |
     if body.guest is not None:
         await around.driver.destroy(body.guest)
         body.guest = None
-    await around.carrier.prepare(move.id)
-    made = await around.driver.receive(
-        carried_on(duty), epoch=duty.epoch, boot_id=duty.boot_id, machine=move.machine,
-        deadline_s=duty.spec.phase_timeouts.init_s,
+    # Side by side: what lands needs the guest only when memory comes.
+    made, landing = await asyncio.gather(
+        around.driver.receive(
+            carried_on(duty), epoch=duty.epoch, boot_id=duty.boot_id, machine=move.machine,
+            deadline_s=duty.spec.phase_timeouts.init_s,
+        ),
+        around.carrier.land(
+            move.id, socket_path=around.driver.incoming_socket(duty.package), source=move.source,
+        ),
     )
     if isinstance(made, Problem):
         return made
-    body.guest, socket_path = made
+    body.guest, _ = made
     body.arrived_for, body.let_run = move.id, False
     around.guests_changed()
-    landing = await around.carrier.land(move.id, socket_path=socket_path, source=move.source)
     if isinstance(landing, Problem):
         return landing
     return await around.ledger.say(

@@ -20,7 +20,7 @@ from packages.gauge import Gauge
 from packages.monitors.runner import MonitorRunner
 from packages.surroundings import Body, Surroundings
 from packages.vm.carrier import Landing
-from packages.vm.driver import Guest, GuestEvent
+from packages.vm.driver import Guest, GuestEvent, Progress
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +47,7 @@ class Departure:
         self.trouble = trouble
         self.switching = False
         self.problem: Problem | None = None
+        self.sent: Progress | None = None
         self.gauge = Gauge(self.move.id, opened_at_ms=self.move.opened_at_ms)
         self.seen: dict[str, float] = {}
         self.news = asyncio.Event()
@@ -171,6 +172,10 @@ class Departure:
                 move is not None and move.stage == "copy")
 
         await self.around.carrier.prepare(self.move.id)
+        await self.around.driver.prepare_send(
+            self.guest, downtime_limit_ms=self.convergence.limit_ms,
+            bandwidth_bytes_s=self._ceiling_bytes_s(),
+        )
         elapsed_s = (self.around.clock.wall_ms() - self.move.opened_at_ms) / 1000
         limit_s = self.duty.spec.phase_timeouts.init_s - elapsed_s
         if not await self.around.ledger.until(landed, deadline_s=max(0.1, limit_s)):
@@ -189,14 +194,17 @@ class Departure:
             return self._fails(f"{self.move.target} does not answer")
         if isinstance(path, Problem):
             return self._fails(path.because, path.fix)
-        ceiling = self.duty.spec.migration_bandwidth_mib_s
         refused = await self.around.driver.send(
             self.guest, socket_path=path, downtime_limit_ms=self.convergence.limit_ms,
-            bandwidth_bytes_s=ceiling * 1024 * 1024 if ceiling else None,
+            bandwidth_bytes_s=self._ceiling_bytes_s(),
         )
         if refused is not None:
             return self._fails(refused.because, refused.fix)
         return "copy"
+
+    def _ceiling_bytes_s(self) -> int | None:
+        ceiling = self.duty.spec.migration_bandwidth_mib_s
+        return ceiling * 1024 * 1024 if ceiling else None
 
     async def _target_answers(self) -> bool:
         """Its agent and its copy are there: asked before the copy, and again before the source
@@ -285,6 +293,7 @@ class Departure:
         while self.around.clock.boottime_s() < end_s:
             observed = await self.around.driver.observe(self.guest)
             if observed.state == "postmigrate" and observed.migration == "completed":
+                self.sent = observed.progress
                 return "commit"
             if observed.state == "gone":
                 return "lost"
@@ -306,7 +315,7 @@ class Departure:
         return None
 
     async def _measured(self) -> Figures:
-        numbers = await self.around.driver.progress(self.guest)
+        numbers = self.sent or await self.around.driver.progress(self.guest)
         if not isinstance(numbers, Problem):
             self.gauge.take(numbers, limit_ms=self.convergence.limit_ms)
         stopped = self.seen.get("stopped", 0.0)

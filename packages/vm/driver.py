@@ -61,12 +61,6 @@ class Exit(Value):
     because: str
 
 
-class Observation(Value):
-    state: RunState
-    migration: MigrationState = "none"
-    exit: Exit | None = None
-
-
 class Progress(Value):
     """Numbers of one moment of a migration, from the source's hypervisor."""
 
@@ -79,6 +73,14 @@ class Progress(Value):
     iterations: int = 0
     downtime_limit_ms: int = 0
     error: str = ""
+
+
+class Observation(Value):
+    state: RunState
+    migration: MigrationState = "none"
+    exit: Exit | None = None
+    progress: Progress | None = None
+    """Of the running or ended migration, where the hypervisor was asked for it anyway."""
 
 
 class GuestEvent(Value):
@@ -111,6 +113,9 @@ class Driver(Protocol):
         """A target: paused, waiting behind a unix socket whose path is returned as well. `machine`
         and the accelerator in `boot_id`'s record must be the source's."""
 
+    def incoming_socket(self, package: str) -> str:
+        """The path `receive` returns, known before."""
+
     async def adopt(self) -> list[Guest]:
         """Every guest of ours whose process is on this node, checked by pid, start time and the
         monitor's identity. Used after a restart of the daemon; takes up their event streams."""
@@ -133,6 +138,12 @@ class Driver(Protocol):
 
     async def destroy(self, guest: Guest, *, deadline_s: float = 10.0) -> Problem | None:
         """End the process at once and see it dead (pidfd). None: it is gone."""
+
+    async def prepare_send(
+        self, guest: Guest, *, downtime_limit_ms: int, bandwidth_bytes_s: int | None,
+    ) -> None:
+        """What of `send` can be done before it is known where to. To be followed by `send` with
+        the same numbers, which does it where nobody did, and tells what goes wrong."""
 
     async def send(
         self, guest: Guest, *, socket_path: str, downtime_limit_ms: int,

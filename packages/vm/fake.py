@@ -108,9 +108,12 @@ class FakeDriver:
         made = self._made(spec, epoch, boot_id, machine, "incoming")
         if isinstance(made, Problem):
             return made
-        path = f"/fake/{self._node}/{spec.name}/in"
+        path = self.incoming_socket(spec.name)
         self._fabric.listening[path] = made
         return made.guest, path
+
+    def incoming_socket(self, package: str) -> str:
+        return f"/fake/{self._node}/{package}/in"
 
     async def adopt(self) -> list[Guest]:
         there = self._fabric.nodes[self._node]
@@ -177,6 +180,11 @@ class FakeDriver:
         if found is not None:
             found.end(Exit(powered_off=False, because="the guest was ended by order"))
         return None
+
+    async def prepare_send(
+        self, guest: Guest, *, downtime_limit_ms: int, bandwidth_bytes_s: int | None,
+    ) -> None:
+        """Nothing here takes time."""
 
     async def send(
         self, guest: Guest, *, socket_path: str, downtime_limit_ms: int,

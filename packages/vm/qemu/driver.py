@@ -19,6 +19,7 @@ from packages.vm.qemu.monitor import MonitorTrouble, Refused
 from packages.vm.socket_paths import fitting
 
 END_S = 10.0
+PREPARE_S = 2.0
 BUTTON_S = 1.0
 """For a monitor to answer; how long the guest then takes is the caller's deadline."""
 ANNOUNCE = {"initial": 20, "max": 300, "rounds": 6, "step": 60}
@@ -53,7 +54,7 @@ class QemuDriver:
         self, spec: PackageSpec, *, epoch: int, boot_id: str, machine: str, deadline_s: float,
     ) -> tuple[Guest, str] | Problem:
         order = Order(epoch=epoch, boot_id=boot_id, machine=machine, incoming=True)
-        path = fitting(self._lives.folder(spec.name).incoming_socket)
+        path = self.incoming_socket(spec.name)
         async with self._lives.turns[spec.name]:
             there = await self._lives.there(spec.name, order)
             if isinstance(there, Problem):
@@ -70,6 +71,9 @@ class QemuDriver:
                 return made.guest, path
             await self._lives.undo(made, "it could not be made to wait for a migration")
             return start_failed(spec.name, refusal.because)
+
+    def incoming_socket(self, package: str) -> str:
+        return fitting(self._lives.folder(package).incoming_socket)
 
     async def adopt(self) -> list[Guest]:
         return await self._lives.adopt()
@@ -131,6 +135,16 @@ class QemuDriver:
             because="the kernel keeps it, most likely for a disk that does not answer",
             fix="cut the node off from the package's disks, or reset the node",
         )
+
+    async def prepare_send(
+        self, guest: Guest, *, downtime_limit_ms: int, bandwidth_bytes_s: int | None,
+    ) -> None:
+        instance = self._lives.of(guest)
+        if instance is not None:
+            await _done(instance, migration.prepare_send(
+                instance, downtime_limit_ms=downtime_limit_ms,
+                bandwidth_bytes_s=bandwidth_bytes_s, deadline_s=PREPARE_S,
+            ))
 
     async def send(
         self, guest: Guest, *, socket_path: str, downtime_limit_ms: int,

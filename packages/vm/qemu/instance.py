@@ -16,7 +16,7 @@ from packages.vm.driver import Exit, Guest, GuestEvent, Observation
 from packages.vm.processes import Process
 from packages.vm.qemu.monitor import Monitor, MonitorEvent, MonitorTrouble, Silent
 from packages.vm.qemu.records import ExitRecord, GuestFolder, GuestRecord
-from packages.vm.qemu.states import guest_event, is_power_off, migration_state, run_state
+from packages.vm.qemu.states import guest_event, is_power_off, progress, run_state
 from packages.vm.qemu.taps import remove_taps
 from packages.vm.socket_paths import fitting
 
@@ -46,6 +46,8 @@ class Instance:
         self.gone = asyncio.Event()
         """Set when the process is dead, its traces are removed and its exit is known."""
         self.downtime_limit_ms = 0
+        self.prepared_to_send: tuple[int, int | None] | None = None
+        """Downtime limit and bandwidth, from when they were set until memory is sent."""
         self.has_loaded = False
         """A target that has said that its whole memory is here; QEMU says it when all is ready."""
         self._clock = clock
@@ -84,7 +86,7 @@ class Instance:
         try:
             state = run_state(await self.monitor.ask("query-status", deadline_s=deadline_s))
             left_s = deadline_s - (self._clock.boottime_s() - began_s)
-            migration = migration_state(await self.monitor.ask("query-migrate", deadline_s=left_s))
+            migrated = await self.monitor.ask("query-migrate", deadline_s=left_s)
         except MonitorTrouble:
             return await self._observe_process()
         if state == "shutdown":
@@ -92,7 +94,8 @@ class Instance:
             self.powered_off("the guest powered itself off")
             await self.gone.wait()
             return Observation(state="gone", exit=self.exit)
-        return Observation(state=state, migration=migration)
+        numbers = progress(migrated, self.downtime_limit_ms)
+        return Observation(state=state, migration=numbers.state, progress=numbers)
 
     def expect_end(self, because: str) -> None:
         """An order is about to end the process; what the guest said first stays."""

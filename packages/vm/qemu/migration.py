@@ -50,6 +50,20 @@ async def send(
     bandwidth_bytes_s: int | None, deadline_s: float,
 ) -> None:
     """Begin. Raises MonitorTrouble."""
+    prepared, instance.prepared_to_send = instance.prepared_to_send, None
+    if prepared != (downtime_limit_ms, bandwidth_bytes_s):
+        await prepare_send(
+            instance, downtime_limit_ms=downtime_limit_ms, bandwidth_bytes_s=bandwidth_bytes_s,
+            deadline_s=deadline_s,
+        )
+    await instance.monitor.ask("migrate", {"uri": f"unix:{socket_path}"}, deadline_s=deadline_s)
+
+
+async def prepare_send(
+    instance: Instance, *, downtime_limit_ms: int, bandwidth_bytes_s: int | None,
+    deadline_s: float,
+) -> None:
+    """Raises MonitorTrouble."""
     await _set_capabilities(instance, SOURCE_CAPABILITIES, deadline_s)
     parameters = {
         "downtime-limit": downtime_limit_ms,
@@ -57,7 +71,7 @@ async def send(
     }
     await instance.monitor.ask("migrate-set-parameters", parameters, deadline_s=deadline_s)
     instance.downtime_limit_ms = downtime_limit_ms
-    await instance.monitor.ask("migrate", {"uri": f"unix:{socket_path}"}, deadline_s=deadline_s)
+    instance.prepared_to_send = downtime_limit_ms, bandwidth_bytes_s
 
 
 async def tune(
