@@ -68,7 +68,7 @@ class Worker:
     def look(self) -> None:
         """After the record moved on: wake whom it concerns."""
         state = self.around.ledger.state
-        for name in state.placed.get(self.around.node, Map()):
+        for name in sorted(state.placed.get(self.around.node, Map())):
             if name not in self.agents:
                 self._agent(name)
                 self._run(name)
