@@ -11,18 +11,19 @@ import signal
 import sys
 from pathlib import Path
 
-from cluster.api.peer import Endpoint, Peer
 from cluster.api.server import ApiServer
 from cluster.clock import HostClock
 from cluster.config.keys import NodeFolder, load_node_folder
 from cluster.config.schema import PROFILES, NodeConfig
+from cluster.config.vault import FolderVault, settle
 from cluster.core.machine import StateMachine
+from cluster.host_keys import SocketKeys
 from cluster.node import VERSION, Node
 from cluster.nodes.facts import HostFacts
 from cluster.nodes.guardian_link import GuardianLink
 from cluster.raft.links import SocketLinks
 from cluster.raft.syncobj import SyncObjReplica
-from cluster.sockets import keys_of
+from cluster.sockets import keys_of, make_keys, public_of
 from packages.core.problem import Problem
 from packages.storage.block_devices import BlockDevices
 from packages.storage.device_users import every_process, same_network_namespace
@@ -43,15 +44,18 @@ class Daemon:
         keys = keys_of(folder.curve_secret)
         assert keys is not None, "load_node_folder has checked the key"
         self.keys = keys
-        self.peers = {
-            node.name: Peer(self._endpoint(node), keys)
-            for node in folder.config.nodes if node.name != folder.name
-        }
+        self.links = self._links()
+        self.host_keys = SocketKeys(
+            node=folder.name, nodes=folder.config.nodes, keys=keys, first=folder.keys,
+            links=self.links, vault=FolderVault(
+                etc, folder.name, self.clock, make_keys=make_keys, public_of=public_of),
+        )
         machine = StateMachine()
         self.node = Node(
             name=folder.name, config=folder.config, clock=self.clock, machine=machine,
             config_text=(etc / "cluster.yaml").read_text(), replica=self._replica(machine),
-            neighbours=self.peers, timings=PROFILES[folder.config.profile],
+            neighbours=self.host_keys.peers, host_keys=self.host_keys,
+            timings=PROFILES[folder.config.profile],
             driver=QemuDriver(run, self.clock), carrier=self._carrier(),
             host=self._host_facts(), guardian=GuardianLink(
                 str(run / "guardian.sock"), heard=lambda news: self.node.guardian_news(news)),
@@ -60,23 +64,21 @@ class Daemon:
     def _me(self) -> NodeConfig:
         return next(each for each in self.folder.config.nodes if each.name == self.folder.name)
 
-    def _endpoint(self, node: NodeConfig) -> Endpoint:
-        return Endpoint(
-            address=f"tcp://{node.address}:{node.api_port}", node=node.name,
-            server_key=self.folder.keys.nodes[node.name],
+    def _links(self) -> SocketLinks:
+        me, known = self._me(), self.folder.keys.nodes
+        return SocketLinks(
+            {
+                node.name: (f"tcp://{node.address}:{node.raft_port}", known.get(node.name, ""))
+                for node in self.folder.config.nodes if node.name != me.name
+            },
+            bind=f"tcp://{me.address}:{me.raft_port}", keys=self.keys,
         )
 
     def _replica(self, machine: StateMachine) -> SyncObjReplica:
-        me, config = self._me(), self.folder.config
-        peers = {
-            node.name: (f"tcp://{node.address}:{node.raft_port}",
-                        self.folder.keys.nodes[node.name])
-            for node in config.nodes if node.name != me.name
-        }
         return SyncObjReplica(
-            name=me.name, folder=self.lib / "raft", machine=machine, clock=self.clock,
-            links=SocketLinks(peers, bind=f"tcp://{me.address}:{me.raft_port}", keys=self.keys),
-            timings=PROFILES[config.profile], on_fatal=lambda why: self.node.step_out(why),
+            name=self.folder.name, folder=self.lib / "raft", machine=machine, clock=self.clock,
+            links=self.links, timings=PROFILES[self.folder.config.profile],
+            on_fatal=lambda why: self.node.step_out(why),
         )
 
     def _carrier(self) -> RelayCarrier:
@@ -106,14 +108,14 @@ class Daemon:
             keys=self.keys, answer=self.node.desk.answer,
         )
         server.allow(self.folder.keys)
+        self.host_keys.server = server
         return server
 
     async def run(self) -> Problem | None:
         try:
             return await self.node.run(self._server())
         finally:
-            for peer in self.peers.values():
-                peer.close()
+            self.host_keys.close()
 
 
 async def serve(folder: NodeFolder, *, etc: Path, lib: Path, run: Path) -> Problem | None:
@@ -137,7 +139,7 @@ def main() -> None:
     )
     for each in (options.lib, options.run):
         each.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder = load_node_folder(options.etc)
+    folder = settle(options.etc) or load_node_folder(options.etc)
     why = folder if isinstance(folder, Problem) else asyncio.run(
         serve(folder, etc=options.etc, lib=options.lib, run=options.run))
     if why is not None:

@@ -98,7 +98,7 @@ class Node:
             clock=clock, host=host_keys,
         )
         self.rotation = Rotation(
-            node=name, ledger=self.ledger, host=host_keys, certifier=certifier,
+            node=name, ledger=self.ledger, keyring=self.keyring, certifier=certifier,
             neighbours=neighbours,
         )
         self.desk = Desk(
@@ -222,7 +222,7 @@ class Node:
         """Whether the record has this incarnation of the node, with what runs here."""
         if await self.replica.confirm(deadline_s=JOIN_S) is not None:
             return False
-        self.keyring.is_current()
+        self.keyring.follow_record()
         if self.name not in self.ledger.state.nodes:
             await self.ledger.propose(entries.ClusterFormed(
                 id=f"form-{self.config.name}", at_ms=self.clock.wall_ms(), by=self.name,

@@ -74,6 +74,12 @@ def keys_of(secret: str) -> CurveKeys | None:
     return CurveKeys(public=zmq.curve_public(secret.encode()).decode(), secret=secret)
 
 
+def public_of(secret: str) -> str | None:
+    """The public half of this secret; None when it is no key."""
+    keys = keys_of(secret)
+    return keys.public if keys is not None else None
+
+
 def is_key(text: str) -> bool:
     """Whether this is a key in the form CURVE takes: 32 bytes as 40 characters of Z85."""
     try:

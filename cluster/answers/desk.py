@@ -11,13 +11,15 @@ from cluster.answers.survey import Survey
 from cluster.api.messages import AnyRequest, AskProgress, Changing, Reply, Request, Verdict
 from cluster.api.neighbour import Neighbour
 from cluster.api.roles import Caller
+from cluster.certifying import Certifier
 from cluster.clock import Clock
 from cluster.config.schema import ClusterConfig, Timings
 from cluster.core.apply import decide
 from cluster.core.entries import Entry
-from cluster.core.model import PackageRecord
+from cluster.core.model import PackageRecord, State
 from cluster.core.story import tell
 from cluster.core.view import Surroundings
+from cluster.keyring import Keyring
 from cluster.ledger import Ledger
 from cluster.nodes.leasing import Landlord
 from packages.core.problem import Problem, problem
@@ -38,11 +40,13 @@ class Desk:
         self, *, node: str, config: ClusterConfig, config_text: str, timings: Timings,
         clock: Clock, ledger: Ledger, landlord: Landlord, worker: Worker, survey: Survey,
         peers: Mapping[str, Neighbour], handlers: Mapping[type[Any], Handler],
+        keyring: Keyring, certifier: Certifier,
     ) -> None:
         self.node, self.config, self.config_text = node, config, config_text
         self.timings, self.clock, self.ledger = timings, clock, ledger
         self.landlord, self.worker, self.survey = landlord, worker, survey
         self.peers = peers
+        self.keyring, self.certifier = keyring, certifier
         self._handlers = handlers
 
     async def answer(self, caller: Caller, request: AnyRequest) -> Reply:
@@ -99,26 +103,28 @@ class Desk:
         """Apply the entries in order; None when all were, or the reply that says why not. A dry
         run answers with what each would change."""
         if ask.dry_run:
-            return self._preview(ask, *entries)
+            return preview(self.ledger.state, ask, *entries)
         for entry in entries:
             refused = await self.ledger.propose(entry, deadline_s=ENTRY_S)
             if refused is not None:
                 return refusal(ask, refused)
         return None
 
-    def _preview(self, ask: Changing, *entries: Entry) -> Reply:
-        state, lines = self.ledger.state, []
-        for entry in entries:
-            after = decide(state, entry)
-            if isinstance(after, Problem):
-                return refusal(ask, after)
-            lines += [
-                f"{each.subject}: {each.what}"
-                + (f" ({each.before} -> {each.after})" if each.before != each.after else "")
-                for each in tell(state, after, entry, state.applied + 1)
-            ]
-            state = after
-        return done(ask, {"would": lines})
+
+def preview(state: State, ask: Changing, *entries: Entry) -> Reply:
+    """What each entry would change, by the rules themselves."""
+    lines = []
+    for entry in entries:
+        after = decide(state, entry)
+        if isinstance(after, Problem):
+            return refusal(ask, after)
+        lines += [
+            f"{each.subject}: {each.what}"
+            + (f" ({each.before} -> {each.after})" if each.before != each.after else "")
+            for each in tell(state, after, entry, state.applied + 1)
+        ]
+        state = after
+    return done(ask, {"would": lines})
 
 
 def done(ask: Request, result: Any = None, problems: list[Problem] | None = None) -> Reply:

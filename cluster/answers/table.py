@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cluster.answers import moves, neighbours, nodes, packages, questions
+from cluster.answers import moves, neighbours, nodes, packages, questions, trust
 from cluster.answers.desk import Handler
 from cluster.api import messages
 
@@ -30,6 +30,14 @@ HANDLERS: dict[type[Any], Handler] = {
     messages.MovePackage: moves.open_move,
     messages.GetMove: moves.look,
     messages.AbortMove: moves.abort,
+    messages.InviteNode: trust.invite,
+    messages.JoinNode: trust.join,
+    messages.RotateNode: trust.rotate,
+    messages.GetKeys: trust.keys,
+    messages.AddOperator: trust.add_operator,
+    messages.RemoveOperator: trust.remove_operator,
+    messages.AskCertificate: trust.certificate,
+    messages.AskKeyKnown: trust.key_known,
     messages.AskLease: neighbours.lease,
     messages.AskFacts: neighbours.facts,
     messages.AskProgress: neighbours.progress,

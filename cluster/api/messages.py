@@ -8,6 +8,7 @@ command line only prints them.
 
 from typing import Any, Literal, Union
 
+from cluster.config.schema import Role
 from packages.core.problem import Problem
 from packages.core.values import Value
 
@@ -171,7 +172,61 @@ class GetEvents(Request, tag="events"):
     limit: int = 1000
 
 
+class InviteNode(Changing, tag="node-invite"):
+    """`key` is the public half of the invitation's own pair, made by the asker. Result: {"node",
+    "cluster", "until_ms", "doors": [{"address", "key"}]}."""
+
+    node: str = ""
+    key: str = ""
+    role: Role = "full-admin"
+    for_s: float = 3600.0
+
+
+class JoinNode(Request, tag="node-join"):
+    """By the invited alone, and all they may ask. Result: JoinAnswer (cluster/config/joining.py).
+    The same may be asked again."""
+
+    key: str = ""
+    operator_key: str = ""
+    certificate_request: str = ""
+
+
+class RotateNode(Changing, tag="node-rotate"):
+    """The node makes a new key and changes over by itself; watch it with GetKeys."""
+
+    node: str = ""
+
+
+class GetKeys(Request, tag="keys"):
+    """Result: {"nodes": [{"node", "key", "next_key", "rotation"}], "operators": [{"name", "key",
+    "role"}], "invitations": [{"node", "role", "until", "by", "used"}]}."""
+
+
+class AddOperator(Changing, tag="operator-add"):
+    name: str = ""
+    key: str = ""
+    role: Role = "full-admin"
+
+
+class RemoveOperator(Changing, tag="operator-remove"):
+    name: str = ""
+
+
 # between nodes
+
+
+class AskCertificate(Request, tag="certificate"):
+    """Result: Certified (cluster/config/vault.py), of a node that has the authority's key. For the
+    asking node itself, or for one that is invited."""
+
+    node: str = ""
+    certificate_request: str = ""
+
+
+class AskKeyKnown(Request, tag="key-known"):
+    """Result: {"known": bool}: whether the asking node would be let in by this key, too."""
+
+    key: str = ""
 
 
 class AskLease(Request, tag="lease"):
@@ -206,7 +261,8 @@ AnyRequest = Union[
     GetStatus, GetConfig, CheckCluster, ApplyCluster, RunCluster, HaltCluster, RunNode, HaltNode,
     DrainNode, ResumeNode, CheckPackages, ApplyPackages, GetPackages, DeletePackage, RunPackage,
     HaltPackage, SetSwitching, SetMaintenance, MovePackage, GetMove, AbortMove, Preflight,
-    GetEvents, AskLease, AskFacts, AskProgress, AskReady,
+    GetEvents, InviteNode, JoinNode, RotateNode, GetKeys, AddOperator, RemoveOperator,
+    AskCertificate, AskKeyKnown, AskLease, AskFacts, AskProgress, AskReady,
 ]
 
 

@@ -2,6 +2,7 @@
 
 Serviceguard's roles: a monitor may look, a package-admin may change packages, a full-admin may do
 everything. Nodes hold the log together and may ask everything; some questions are theirs alone.
+Whoever holds an invitation may ask one thing: to be let in.
 """
 
 from typing import Literal
@@ -11,7 +12,7 @@ from cluster.config.schema import Role
 from packages.core.problem import Problem, problem
 from packages.core.values import Value
 
-Least = Role | Literal["node"]
+Least = Role | Literal["node", "invited"]
 
 LEAST_ROLE: dict[type[ask.Request], Least] = {
     ask.GetStatus: "monitor",
@@ -22,6 +23,7 @@ LEAST_ROLE: dict[type[ask.Request], Least] = {
     ask.GetMove: "monitor",
     ask.Preflight: "monitor",
     ask.GetEvents: "monitor",
+    ask.GetKeys: "monitor",
     ask.ApplyPackages: "package-admin",
     ask.DeletePackage: "package-admin",
     ask.RunPackage: "package-admin",
@@ -37,6 +39,13 @@ LEAST_ROLE: dict[type[ask.Request], Least] = {
     ask.HaltNode: "full-admin",
     ask.DrainNode: "full-admin",
     ask.ResumeNode: "full-admin",
+    ask.InviteNode: "full-admin",
+    ask.RotateNode: "full-admin",
+    ask.AddOperator: "full-admin",
+    ask.RemoveOperator: "full-admin",
+    ask.JoinNode: "invited",
+    ask.AskCertificate: "node",
+    ask.AskKeyKnown: "node",
     ask.AskLease: "node",
     ask.AskFacts: "node",
     ask.AskProgress: "node",
@@ -44,6 +53,7 @@ LEAST_ROLE: dict[type[ask.Request], Least] = {
 }
 
 RANK: dict[Least, int] = {"monitor": 0, "package-admin": 1, "full-admin": 2, "node": 3}
+"""The invited stand outside: they rank nowhere."""
 
 
 class Caller(Value):
@@ -52,11 +62,15 @@ class Caller(Value):
     name: str
     role: Role = "monitor"
     is_node: bool = False
+    invitation: str = ""
+    """Of somebody who is not in yet; `name` is the node they are to become."""
 
 
 def refused_to(caller: Caller, request: ask.AnyRequest) -> Problem | None:
     """Why this caller may not ask this; None when it may. A request without a row is a node's."""
     least = LEAST_ROLE.get(type(request), "node")
+    if caller.invitation or least == "invited":
+        return None if caller.invitation and least == "invited" else _only_the_invited(caller)
     if caller.is_node or RANK[caller.role] >= RANK[least]:
         return None
     needs = "only nodes may ask this" if least == "node" else f"this needs the role {least}"
@@ -64,5 +78,13 @@ def refused_to(caller: Caller, request: ask.AnyRequest) -> Problem | None:
         "not-authorised", f"operator:{caller.name}",
         what=f"{caller.name} may not do this.",
         because=f"{caller.name} has the role {caller.role}, and {needs}.",
-        fix="Ask an operator with that role, or change the role in keys.yaml on every node.",
+        fix="Ask an operator with that role, or have the role changed: vmsg operator list",
+    )
+
+
+def _only_the_invited(caller: Caller) -> Problem:
+    return problem(
+        "not-authorised", f"node:{caller.name}", what=f"{caller.name} may not do this.",
+        because="An invitation lets a host in, and nothing else; nobody else may use it.",
+        fix="Join with: vmsg node join LINE",
     )

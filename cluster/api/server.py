@@ -11,11 +11,12 @@ because answering failed; an answer to somebody else.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from cluster.api.messages import AnyRequest, Call, Reply, Verdict
 from cluster.api.roles import Caller, refused_to
 from cluster.config.schema import PublicKeys
+from cluster.core.trust import Invitation
 from cluster.sockets import CurveKeys, Listener
 from packages.core.problem import Problem, problem
 from packages.core.values import Undecodable, Value, changed, from_msgpack, to_msgpack
@@ -70,18 +71,25 @@ class ApiServer:
         """Strangers and lost answers, as the listener counts them."""
         return self._listener.drops
 
-    def allow(self, keys: PublicKeys) -> None:
+    def allow(self, keys: PublicKeys, invitations: Iterable[Invitation] = ()) -> None:
         """Replace the list of those who may speak; holds from the next message on."""
         callers = {
             each.public_key: Caller(name=each.name, role=each.role) for each in keys.operators
         }
         callers |= {
+            each.key: Caller(name=each.node, invitation=each.id) for each in invitations
+        }
+        callers |= {
             key: Caller(name=name, role="full-admin", is_node=True)
-            for name, key in keys.nodes.items()
+            for name, key in (*keys.nodes.items(), *keys.next.items())
         }
         # A node and an operator may have the same name: the key tells them apart.
         self._callers = callers
         self._listener.allow({key: key for key in callers})
+
+    def change_keys(self, keys: CurveKeys) -> Problem | None:
+        """Prove another key from now on; who waits for an answer asks again."""
+        return self._listener.change_keys(keys)
 
     def start(self) -> Problem | None:
         return self._listener.start()

@@ -110,6 +110,17 @@ def request_for(key: str, node: str) -> str | None:
     return request.public_bytes(serialization.Encoding.PEM).decode()
 
 
+def key_of(request: str) -> str | None:
+    """The public key a request asks a certificate for, as text that is the same each time."""
+    try:
+        public = x509.load_pem_x509_csr(request.encode()).public_key()
+    except UNREADABLE:
+        return None
+    return public.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo,
+    ).decode()
+
+
 def trouble_with(
     node: str, *, authority: str, certificate: str, key: str,
 ) -> tuple[str, str] | None:

@@ -24,6 +24,8 @@ CATALOGUE: dict[str, str] = {
     # sockets and keys
     "cannot-listen": "a socket could not be bound to its address",
     "bad-key": "a CURVE key is not one",
+    "authority-missing": "no node that answers has the key that certifies",
+    "join-line-broken": "what was given to join is not the line of an invitation",
     "node-known": "the node has keys and has taken part, so it is not invited again",
     "invitation-invalid": "the invitation was used, is over, or was never made",
     "key-known": "one key would stand for two",
