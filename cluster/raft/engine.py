@@ -14,7 +14,8 @@ from typing import Any
 
 from cluster.config.schema import Timings
 from cluster.raft.journal import Journal
-from cluster.raft.pin import FAIL_REASON, Member, SyncObj, SyncObjConf, Transport
+from cluster.raft.members import KIND, Change, Members, change_in, encoded_change, is_single_change
+from cluster.raft.pin import FAIL_REASON, Member, SyncObj, SyncObjConf, Transport, engine_time_s
 from cluster.raft.problems import Fatal, apply_failed, diverged, journal_damaged, snapshot_damaged
 from cluster.raft.replica import MAX_COMMAND_BYTES, Machine
 from cluster.raft.snapshot import SnapshotDamaged, SnapshotStore
@@ -40,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
-    """One voter. `may_stand` is asked when an election is due, `elected` told when it is won."""
+    """One node. `may_stand` is asked when an election is due, `elected` told when it is won."""
 
     def __init__(
         self, name: str, peers: Sequence[str], *, journal: Journal, store: SnapshotStore,
@@ -56,6 +57,10 @@ class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
         self._elected = elected
         self._sent_mark = (0, 0)
         self.has_loaded_snapshot = False
+        self.members = Members()
+        """Counted by now: those of the log's latest entry about them."""
+        self.departing: frozenset[str] = frozenset()
+        """Removed while this node leads; still sent the log, so that they learn of it."""
         configuration = SyncObjConf(
             autoTick=False, appendEntriesUseBatch=True, appendEntriesBatchSizeBytes=BATCH_BYTES,
             commandsWaitLeader=False, dynamicMembershipChange=False, journalFile=journal,
@@ -87,6 +92,7 @@ class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
             raise Fatal(snapshot_damaged(
                 self.name, f"the journal begins at entry {first} and there is no snapshot",
             ))
+        self.adopt_members()
 
     def _cut_journal_to(self, previous: tuple[Any, ...], last: tuple[Any, ...]) -> None:
         """Hole 2: after a crash between the snapshot and the compaction it allows, the engine
@@ -155,6 +161,71 @@ class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
     def has_entry(self, index: int, term: int) -> bool:
         position = index - self.log[0][1]
         return 0 <= position < len(self.log) and self.log[position][2] == term
+
+    # Membership
+
+    @property
+    def other_voters(self) -> frozenset[str]:
+        return self.members.voters - {self.name}
+
+    @property
+    def has_vote(self) -> bool:
+        return self.name in self.members.voters
+
+    def adopt_members(self) -> None:
+        """Count by the latest members of the log. To be called before anything is counted."""
+        members = self.log.members.latest
+        if members is self.members:
+            return
+        gone = self.members.names - members.names - {self.name} if self.is_leading else frozenset()
+        self.members = members
+        self.departing = (self.departing | gone) - members.names
+        self._seat()
+
+    def dismiss(self) -> None:
+        """Those who were removed are sent nothing any more."""
+        self.departing = frozenset()
+        self._seat()
+
+    def _seat(self) -> None:
+        """Hand the engine its sets: who counts, and who is only sent the log."""
+        voters = {Member(name) for name in sorted(self.other_voters)}
+        listening = (self.members.names | self.departing) - self.members.voters - {self.name}
+        listeners = {Member(name) for name in sorted(listening)}
+        for member in voters | listeners:
+            self.match_index.setdefault(member, 0)
+            self.next_index.setdefault(member, self.last_index + 1)
+            self._SyncObj__lastResponseTime.setdefault(member, engine_time_s())
+        for member in set(self.match_index) - voters - listeners:
+            del self.match_index[member], self.next_index[member]
+            self._SyncObj__lastResponseTime.pop(member, None)
+        self._SyncObj__otherNodes, self._SyncObj__readonlyNodes = voters, listeners
+
+    def may_change_members(self) -> bool:
+        """Hole 16: one change at a time, and none before this term has an agreed entry."""
+        return (
+            self.is_leading and self.has_applied_first_entry
+            and self.log.members.latest_index <= self.last_applied
+        )
+
+    def change_members(self, change: Change, told: Told) -> bool:
+        """Append a change, which is in force at once; False when it is not allowed now."""
+        members = change.members
+        if not (
+            self.may_change_members() and is_single_change(self.members, members)
+            and self.name in members.voters
+        ):
+            return False
+        index = self.last_index + 1
+        self.log.add(encoded_change(change), index, self.term)
+        self._SyncObj__commandsWaitingCommit[index].append((self.term, quieted(told)))
+        self.adopt_members()
+        return True
+
+    def resign(self) -> None:
+        """Lead no longer, without another leader being known."""
+        self._SyncObj__setState(FOLLOWER)
+        self.forget_leader()
 
     # What filters and transport make it do
 
@@ -225,6 +296,9 @@ class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
 
     def _SyncObj__doApplyCommand(self, command: bytes) -> object:
         """Hole 11: an exception here would stop the log of every node for good."""
+        if command[:1] == KIND:
+            change = change_in(command)
+            command = b"" if change is None or not change.command else COMMAND + change.command
         if command[:1] != COMMAND:
             return None
         index = self.last_applied + 1
@@ -244,6 +318,9 @@ class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
         stored = self._store.stored()
         if stored is None or self.last_applied != stored.last[1]:
             raise Fatal(snapshot_damaged(self.name, "the machine could not load it"))
+        if stored.members is not None:
+            self.log.members.rebased(stored.members)
+        self.adopt_members()
         self.has_loaded_snapshot = True
         self.know_committed(stored.last[1])
         if self.term < self.last_term:

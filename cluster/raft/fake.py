@@ -12,8 +12,9 @@ from collections.abc import Callable
 from itertools import count
 
 from cluster.clock import Clock
+from cluster.raft.members import Members, all_voting, next_members
 from cluster.raft.problems import no_quorum, too_large
-from cluster.raft.replica import MAX_COMMAND_BYTES, Machine
+from cluster.raft.replica import MAX_COMMAND_BYTES, Announce, Machine
 from packages.core.problem import Problem
 
 ELECTION_S = 0.7
@@ -24,15 +25,15 @@ SNAPSHOT_BEHIND = 1000
 
 
 class FakeNetwork:
-    """`voters` are the names of all nodes, up or not; a majority of them decides."""
+    """`voters` are the names of the founding nodes, up or not; a majority of them decides."""
 
     def __init__(self, voters: tuple[str, ...], *, clock: Clock, election_s: float = ELECTION_S):
         self.clock = clock
-        self._voters = voters
+        self.members = all_voting(voters)
         self._election_s = election_s
         self._replicas: dict[str, FakeReplica] = {}
         self._machines: dict[str, Machine] = {}
-        self._island: dict[str, int] = {name: 0 for name in voters}
+        self._island: dict[str, int] = {}
         self._log: list[bytes] = []
         self._applied: dict[str, int] = {}
         self._leader: str | None = None
@@ -55,7 +56,7 @@ class FakeNetwork:
         self._changed()
 
     def heal(self) -> None:
-        self._island = {name: 0 for name in self._voters}
+        self._island = {}
         self._changed()
 
     def settle(self) -> None:
@@ -75,13 +76,17 @@ class FakeNetwork:
 
     def reachable(self, name: str) -> list[str]:
         """The nodes that are up on the same side, itself included."""
-        if name not in self._replicas:
+        if name not in self._replicas or name not in self.members.names:
             return []
-        island = self._island[name]
-        return sorted(each for each in self._replicas if self._island[each] == island)
+        island = self._island.get(name, 0)
+        return sorted(
+            each for each in self._replicas.keys() & self.members.names
+            if self._island.get(each, 0) == island
+        )
 
     def has_majority(self, name: str) -> bool:
-        return len(self.reachable(name)) * 2 > len(self._voters)
+        voters = self.members.voters
+        return name in voters and len(voters.intersection(self.reachable(name))) * 2 > len(voters)
 
     def leader(self) -> str | None:
         """Who leads now; an election ends `election_s` after the last leader was lost."""
@@ -105,6 +110,15 @@ class FakeNetwork:
             self._catch_up(name)
         for replica in list(self._replicas.values()):
             replica.tell()
+
+    def change_members(self, members: Members, command: bytes) -> None:
+        """Agreed at once; who was removed still hears of it."""
+        audience = self.reachable(self._leader or "")
+        self.members = members
+        self._log.append(command)
+        for name in audience:
+            self._catch_up(name)
+        self._changed()
 
     def applied(self, name: str) -> int:
         return self._applied.get(name, 0)
@@ -161,6 +175,24 @@ class FakeReplica:
 
     def _is_served(self) -> bool:
         return self.leader() is not None
+
+    def members(self) -> Members:
+        return self._network.members
+
+    def present(self) -> frozenset[str]:
+        return frozenset(self._network.reachable(self.name))
+
+    async def step_members(
+        self, wanted: Members, announce: Announce, *, deadline_s: float,
+    ) -> Problem | None:
+        await asyncio.sleep(0)
+        if not self.is_leader():
+            return None
+        step = next_members(
+            self.members(), wanted, alive=self.present(), caught_up=self.present())
+        if step is not None:
+            self._network.change_members(step, announce(step))
+        return None
 
     def leader(self) -> str | None:
         leader = self._network.leader()

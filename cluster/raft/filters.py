@@ -198,6 +198,8 @@ class Incoming:
     def _vote(self, peer: Member, term: int, body: Vote) -> bool:
         if term != body.term or term != self._engine.term:
             return self._drop("vote-of-another-term")
+        if peer.name not in self._engine.other_voters:
+            return self._drop("vote-without-right")
         if self._votes[0] != term:
             self._votes = (term, set())
         if peer.name in self._votes[1]:  # hole 8: the engine counts votes, not voters

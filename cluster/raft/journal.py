@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import overload
 
 from cluster.raft.disk import Disk
+from cluster.raft.members import MemberHistory, MembersUnreadable
 
 Entry = tuple[bytes, int, int]
 """(command, index, term), as the engine has it"""
@@ -47,6 +48,7 @@ class Journal:
     def __init__(self, path: Path, *, disk: Disk, spare_bytes: int = SPARE_BYTES) -> None:
         self._path, self._disk, self._spare_bytes = path, disk, spare_bytes
         self._entries: list[Entry] = []
+        self.members = MemberHistory()
         self._waiting: list[bytes] = []
         self._term, self._vote, self._boot = 0, "", 0
         self._commit = 1
@@ -106,12 +108,20 @@ class Journal:
                 if self._entries and first != self._entries[-1][1] + 1:
                     raise JournalDamaged(f"{self._path}: entry {first} does not follow the last")
                 self._entries.append((payload, first, second))
+                self._note_members(payload, first)
             elif kind == CUT_FROM:
                 del self._entries[max(0, first - self._first_index()):]
+                self.members.cut(first)
             elif kind == VOTE:
                 self._boot, self._term, self._vote = first, second, payload.decode()
             elif kind == COMMIT:
                 self._commit = self._commit_written = max(self._commit, first)
+
+    def _note_members(self, command: bytes, index: int) -> None:
+        try:
+            self.members.added(index, command)
+        except MembersUnreadable as error:
+            raise JournalDamaged(f"{self._path}: members in entry {index}: {error}") from error
 
     def _first_index(self) -> int:
         return self._entries[0][1] if self._entries else 0
@@ -172,6 +182,7 @@ class Journal:
     # What PySyncObj calls
 
     def add(self, command: bytes, index: int, term: int) -> None:
+        self.members.added(index, command)  # first: what cannot be read is not taken
         entry = (command, index, term)
         self._entries.append(entry)
         self._waiting.append(entry_record(entry))
@@ -181,8 +192,10 @@ class Journal:
 
     def deleteEntriesFrom(self, position: int) -> None:
         if position < len(self._entries):
-            self._waiting.append(RECORD.pack(0, CUT_FROM, self._entries[position][1], 0))
+            index = self._entries[position][1]
+            self._waiting.append(RECORD.pack(0, CUT_FROM, index, 0))
             del self._entries[position:]
+            self.members.cut(index)
 
     def deleteEntriesTo(self, position: int) -> None:
         if position > 0:

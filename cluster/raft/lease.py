@@ -22,10 +22,10 @@ milliseconds, and two candidates asking at once must draw apart."""
 
 
 class Lease:
-    """`peers` are the other voters."""
+    """`voters` are the others who vote; who only listens confirms too, and counts for nothing."""
 
-    def __init__(self, peers: Collection[str], *, clock: Clock, raft_min_s: float) -> None:
-        self._peers = frozenset(peers)
+    def __init__(self, voters: Collection[str], *, clock: Clock, raft_min_s: float) -> None:
+        self.voters = frozenset(voters)
         self._clock = clock
         self._raft_min_s = raft_min_s
         self._confirmed_s: dict[str, float] = {}
@@ -46,10 +46,15 @@ class Lease:
 
     def quorum_at_s(self) -> float:
         """When the last round that a majority has confirmed began; 0 before any."""
-        if not self._peers:
+        if not self.voters:
             return self._clock.boottime_s()
-        newest = sorted((self._confirmed_s.get(peer, 0.0) for peer in self._peers), reverse=True)
+        newest = sorted((self._confirmed_s.get(peer, 0.0) for peer in self.voters), reverse=True)
         return newest[(len(newest) + 1) // 2 - 1]  # with this node itself, that is a majority
+
+    def confirmed_within(self, span_s: float) -> frozenset[str]:
+        """Who has acknowledged a heartbeat that this leader sent no longer ago than this."""
+        since_s = self._clock.boottime_s() - span_s
+        return frozenset(peer for peer, at_s in self._confirmed_s.items() if at_s >= since_s)
 
     def quorum_age_s(self) -> float:
         """How old the proof of a majority is; the votes of the election are one too."""
@@ -78,8 +83,8 @@ class PreVotes:
     """Asks before standing: a node that was cut off, or whose clock stood still, would otherwise
     come back with a higher term and depose a leader that works."""
 
-    def __init__(self, peers: Collection[str], *, clock: Clock, raft_min_s: float) -> None:
-        self._needed = (len(peers) + 1) // 2
+    def __init__(self, voters: Collection[str], *, clock: Clock, raft_min_s: float) -> None:
+        self.voters = frozenset(voters)
         self._clock = clock
         self._retry_s = RETRY_SHARE * raft_min_s
         self._granted: set[str] = set()
@@ -88,7 +93,7 @@ class PreVotes:
 
     def has_majority(self) -> bool:
         """With this node's own vote."""
-        return len(self._granted) >= self._needed
+        return len(self._granted & self.voters) >= (len(self.voters) + 1) // 2
 
     def is_due(self) -> bool:
         return self._clock.boottime_s() >= self._next_s

@@ -35,7 +35,7 @@ class SocketLinks:
         self, peers: Mapping[str, tuple[str, str]], *, bind: str, keys: CurveKeys,
     ) -> None:
         self._endpoints = {peer: endpoint for peer, (endpoint, _) in peers.items()}
-        self._accepted: dict[str, tuple[str, ...]] = {
+        self._keys_of: dict[str, tuple[str, ...]] = {
             peer: (key,) for peer, (_, key) in peers.items() if key
         }
         self._bind, self._keys = bind, keys
@@ -71,15 +71,30 @@ class SocketLinks:
         self, accepted: Mapping[str, tuple[str, ...]], keys: CurveKeys,
     ) -> Problem | None:
         """From now on: each peer's public keys, the one in use first, and this node's own pair."""
-        self._accepted = {
-            peer: each for peer, each in accepted.items() if peer in self._endpoints and each
-        }
+        self._keys_of = {peer: each for peer, each in accepted.items() if each}
         own_changed, self._keys = keys != self._keys, keys
         if self._listener is None:
             return None
         self._allow()
         self._connect()
         return self._listener.change_keys(keys) if own_changed else None
+
+    def reach(self, endpoints: Mapping[str, str]) -> None:
+        """From now on: whom to speak to and hear, and nobody else. An empty endpoint is one that
+        is known already."""
+        self._endpoints = {
+            peer: endpoint or self._endpoints.get(peer, "")
+            for peer, endpoint in endpoints.items()
+        }
+        if self._listener is not None:
+            self._allow()
+            self._connect()
+
+    @property
+    def _accepted(self) -> dict[str, tuple[str, ...]]:
+        return {
+            peer: keys for peer, keys in self._keys_of.items() if self._endpoints.get(peer)
+        }
 
     def _allow(self) -> None:
         if self._listener is not None:
@@ -88,9 +103,11 @@ class SocketLinks:
             })
 
     def _connect(self) -> None:
-        for peer in set(self._senders) - set(self._accepted):
-            self._senders.pop(peer).close()
-        for peer, keys in self._accepted.items():
+        accepted = self._accepted
+        for peer, sender in list(self._senders.items()):
+            if peer not in accepted or sender.endpoint != self._endpoints[peer]:
+                self._senders.pop(peer).close()
+        for peer, keys in accepted.items():
             if peer not in self._senders:
                 self._senders[peer] = Sender(
                     self._endpoints[peer], server_key=keys[0], keys=self._keys)

@@ -29,7 +29,7 @@ from packages.core.problem import Problem, problem
 
 __all__ = [
     "FAIL_REASON", "SERIALIZER_STATE", "Member", "Node", "SyncObj", "SyncObjConf", "Transport",
-    "check_pin", "install",
+    "check_pin", "engine_time_s", "install",
 ]
 
 PINNED_VERSION = "0.3.17"
@@ -104,6 +104,11 @@ def install(clock: Clock) -> None:
     for module in (pysyncobj.pickle, pysyncobj.journal):
         for name in ("loads", "dumps", "load", "dump"):
             setattr(module, name, refuse_pickle)
+
+
+def engine_time_s() -> float:
+    """The engine's clock, which is ours since `install`."""
+    return float(pysyncobj.syncobj.monotonicTime())
 
 
 def refuse_pickle(*_: Any, **__: Any) -> Any:

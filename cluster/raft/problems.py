@@ -50,6 +50,14 @@ def snapshot_damaged(name: str, because: str) -> Problem:
     )
 
 
+def members_unreadable(name: str, because: str) -> Problem:
+    return problem(
+        "node-version-differs", f"node:{name}",
+        what="A change of the cluster's membership cannot be read here; this node has stepped out.",
+        because=because, fix="Bring this node to the version of the others, then start it again.",
+    )
+
+
 def diverged(name: str, because: str) -> Problem:
     return problem(
         "replica-diverged", f"node:{name}",

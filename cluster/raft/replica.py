@@ -7,7 +7,11 @@ applied to differently on two nodes; a leader that acts after its majority is go
 from collections.abc import Callable
 from typing import Protocol
 
+from cluster.raft.members import Members
 from packages.core.problem import Problem
+
+Announce = Callable[[Members], bytes]
+"""Makes the machine's command that is applied with a change of the members."""
 
 MAX_COMMAND_BYTES = 8 << 20
 """A larger command is refused as `bad-request`: an entry is a decision, not a payload."""
@@ -40,6 +44,18 @@ class Replica(Protocol):
     async def confirm(self, *, deadline_s: float) -> Problem | None:
         """A majority has confirmed, after this call began, that what is applied here is current
         (a read index). None: reads may decide."""
+
+    def members(self) -> Members:
+        """Who belongs to agreement and who votes, as this node's log has it."""
+
+    def present(self) -> frozenset[str]:
+        """The members this node has heard of lately, itself included."""
+
+    async def step_members(
+        self, wanted: Members, announce: Announce, *, deadline_s: float,
+    ) -> Problem | None:
+        """On the leader: agree upon the next change towards those who are wanted, if one may be
+        made now. A leader that is to lose its vote has another elected instead."""
 
     def leader(self) -> str | None:
         """Who leads, as far as this node knows."""

@@ -21,6 +21,7 @@ from typing import Any
 from cluster.clock import Clock
 from cluster.raft.disk import Disk
 from cluster.raft.journal import Entry
+from cluster.raft.members import MemberHistory, Members
 from cluster.raft.pin import SERIALIZER_STATE
 from cluster.raft.replica import Machine
 from packages.core.values import Natural, Undecodable, Value, from_msgpack, to_msgpack
@@ -51,6 +52,8 @@ class Snapshot(Value, array_like=True):
     last: tuple[bytes, Natural, Natural]
     previous: tuple[bytes, Natural, Natural]
     state: bytes
+    members: Members | None = None
+    """Those in force at `last`; None where they are still those of the nodes' own files."""
 
 
 class SnapshotStore:
@@ -58,9 +61,10 @@ class SnapshotStore:
 
     def __init__(
         self, path: Path, *, machine: Machine, disk: Disk, clock: Clock, executor: Executor | None,
+        members: MemberHistory,
     ) -> None:
         self._path, self._machine, self._disk = path, machine, disk
-        self._clock, self._executor = clock, executor
+        self._clock, self._executor, self._members = clock, executor, members
         self._new = path.with_suffix(".new")
         self._writing: Future[None] | None = None
         self._writing_index = 0
@@ -77,7 +81,9 @@ class SnapshotStore:
         """Begin to write a snapshot of the machine as it is now."""
         if self._writing is not None or self._is_cooling_down():
             return
-        snapshot = Snapshot(last=parts[1], previous=parts[2], state=self._machine.dump())
+        members = self._members.stored_at(parts[1][1])
+        snapshot = Snapshot(
+            last=parts[1], previous=parts[2], state=self._machine.dump(), members=members)
         self._writing_index = index
         self._writing = self._started(snapshot)
 
@@ -98,7 +104,7 @@ class SnapshotStore:
         return SERIALIZER_STATE.SUCCESS, self._writing_index
 
     def deserialize(self) -> tuple[None, Entry, Entry, set[Any]]:
-        """Load the stored state into the machine; membership is static, so none is stored."""
+        """Load the stored state into the machine. The members are read by the engine's guard."""
         snapshot = self.stored()
         if snapshot is None:
             raise SnapshotDamaged("there is no snapshot")

@@ -5,7 +5,7 @@ anything said or acknowledged after a fatal error.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -15,9 +15,10 @@ from cluster.config.schema import Timings
 from cluster.raft.disk import Disk, HostDisk
 from cluster.raft.engine import COMPACT_AFTER_ENTRIES
 from cluster.raft.links import Links
+from cluster.raft.members import Change, Members, all_voting
 from cluster.raft.pin import FAIL_REASON, check_pin
 from cluster.raft.problems import Fatal, disk_failed, no_quorum, timed_out, too_large
-from cluster.raft.replica import MAX_COMMAND_BYTES, Machine
+from cluster.raft.replica import MAX_COMMAND_BYTES, Announce, Machine
 from cluster.raft.voter import Voter
 from cluster.raft.wire import AskIndex
 from packages.core.problem import Problem
@@ -39,14 +40,19 @@ Fate = tuple[object, int]
 
 class SyncObjReplica:
     """`on_fatal` hears once, when this node has stepped out and its daemon should end. Snapshots
-    are written by a thread, unless there is to be none (`has_thread`)."""
+    are written by a thread, unless there is to be none (`has_thread`). `founding`: the members for
+    as long as the log names none; without it, this node and those its links reach, all voting.
+    `reach` is told whom to speak to, and where, whenever that changes."""
 
     def __init__(
         self, *, name: str, links: Links, folder: Path, machine: Machine, timings: Timings,
         clock: Clock, on_fatal: Callable[[Problem], None], disk: Disk | None = None,
         has_thread: bool = True, compact_after_entries: int = COMPACT_AFTER_ENTRIES,
+        founding: Members | None = None, reach: Callable[[Mapping[str, str]], None] | None = None,
     ) -> None:
         self.name = name
+        self._founding = founding or all_voting([name, *links.peers])
+        self._reach = reach or (lambda endpoints: None)
         self._links, self._folder, self._has_thread = links, folder, has_thread
         self._machine, self._timings, self._clock = machine, timings, clock
         self._on_fatal, self._disk = on_fatal, disk or HostDisk()
@@ -81,14 +87,16 @@ class SyncObjReplica:
             self._voter = Voter(
                 self.name, list(self._links.peers), folder=self._folder, machine=self._machine,
                 timings=self._timings, clock=self._clock, disk=self._disk, wire=self._links,
-                wake=self._wake, executor=self._executor,
+                wake=self._wake, executor=self._executor, founding=self._founding,
                 compact_after_entries=self._compact_after_entries,
             )
         except Fatal as fatal:
             return fatal.problem
         except OSError as error:
             return disk_failed(self.name, error)
-        self._voter.transport.index_told = self._index_told
+        transport = self._voter.transport
+        transport.index_told, transport.members_changed = self._index_told, self._reach
+        self._reach(transport.endpoints())
         return None
 
     async def close(self) -> None:
@@ -247,6 +255,40 @@ class SyncObjReplica:
     def _index_told(self, number: int, index: int) -> None:
         if (answer := self._asked.get(number)) is not None:
             settle(answer, index)
+
+    # Who belongs
+
+    def members(self) -> Members:
+        return self._founding if self._voter is None else self._voter.engine.members
+
+    def present(self) -> frozenset[str]:
+        voter = self._live()
+        return frozenset() if voter is None else voter.transport.present() | {self.name}
+
+    async def step_members(
+        self, wanted: Members, announce: Announce, *, deadline_s: float,
+    ) -> Problem | None:
+        voter = self._live()
+        step = None if voter is None else voter.next_members(wanted)
+        if voter is None or step is None:
+            return None
+        if self.name not in step.voters:
+            voter.transport.resign()
+            return None
+        fate: asyncio.Future[Fate] = self._loop.create_future()
+        change = Change(members=step, command=announce(step))
+        if not voter.engine.change_members(change, lambda *told: settle(fate, told)):
+            return None
+        self._proposed[fate] = None
+        self._wake()
+        try:
+            async with asyncio.timeout(deadline_s):
+                _, reason = await fate
+        except TimeoutError:
+            return timed_out(self.name)
+        finally:
+            self._proposed.pop(fate, None)
+        return None if reason == FAIL_REASON.SUCCESS else timed_out(self.name)
 
     # What is known here
 

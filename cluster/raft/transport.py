@@ -6,12 +6,14 @@ therefore never leaves before what it promises is on disk. The leader's own hear
 its flush, because it counts itself only at the next tick (Raft thesis 10.2.1): that hides its disk
 behind the followers'.
 
+Who is spoken to follows the log: everybody of a membership that may yet be in force (members.py).
+
 What must never happen here: a promise sent before it is durable; a message of a stranger or of an
 earlier life reaching the filters; anything said after a fatal error.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from cluster.clock import Clock
@@ -19,9 +21,10 @@ from cluster.config.schema import Timings
 from cluster.raft.engine import GuardedEngine
 from cluster.raft.filters import Incoming
 from cluster.raft.lease import Lease, PreVotes
+from cluster.raft.members import MembersUnreadable
 from cluster.raft.outgoing import Outgoing
 from cluster.raft.pin import FAIL_REASON, Member, Transport
-from cluster.raft.problems import Fatal, disk_failed
+from cluster.raft.problems import Fatal, disk_failed, members_unreadable
 from cluster.raft.reads import Reads
 from cluster.raft.wire import (
     Append, AskIndex, Body, Envelope, Forward, Install, Message, Ping, PreVoteRequest, Stamps,
@@ -31,6 +34,13 @@ from cluster.raft.wire import (
 PING_S = 0.25
 """What is said to a peer that nothing else was said to: two pings fit into the shortest time
 after which a peer counts as gone."""
+
+FAREWELL_S = 3.0
+"""How long a removed node is told of it after it was agreed upon: it needs two messages, and one
+that is down learns it from nobody listening to it."""
+
+ABSTAIN_S = 5.0
+"""A leader that resigned does not stand for as long as the others need to elect one of them."""
 
 
 class Wire(Protocol):
@@ -44,24 +54,29 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
     `pump` soon."""
 
     def __init__(
-        self, name: str, peers: Sequence[str], *, wire: Wire, clock: Clock, timings: Timings,
-        boot: int, wake: Callable[[], None],
+        self, name: str, *, wire: Wire, clock: Clock, timings: Timings, boot: int,
+        wake: Callable[[], None],
     ) -> None:
         super().__init__(None, Member(name), ())
         self.name = name
-        self._members = {peer: Member(peer) for peer in peers}
+        self._members: dict[str, Member] = {}
+        self._farewell_until_s: float | None = None
+        self._abstains_until_s = 0.0
         self._wire, self._clock, self._timings, self._wake = wire, clock, timings, wake
         self._stamps = Stamps(boot)
         self._outbox: list[tuple[str, int, Body]] = []
         self._heard_s: dict[str, float] = {}
         self._said_s: dict[str, float] = {}
         self._is_pumping = False
+        self._followed: object = None
         self.is_stopped = False
         self.drops: Counter[str] = Counter()
-        self.lease = Lease(peers, clock=clock, raft_min_s=timings.raft_min_s)
-        self.pre_votes = PreVotes(peers, clock=clock, raft_min_s=timings.raft_min_s)
+        self.lease = Lease((), clock=clock, raft_min_s=timings.raft_min_s)
+        self.pre_votes = PreVotes((), clock=clock, raft_min_s=timings.raft_min_s)
         self.index_told: Callable[[int, int], None] = lambda number, index: None
         """(number of our AskIndex, the index to wait for)"""
+        self.members_changed: Callable[[Mapping[str, str]], None] = lambda endpoints: None
+        """Hears who is spoken to from now on: name -> endpoint, empty where the log has none."""
 
     def attach(self, engine: GuardedEngine) -> None:
         self.engine = engine
@@ -73,6 +88,57 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
             engine, lease=self.lease, clock=self._clock, drops=self.drops,
         )
         self.reads = Reads(engine, lease=self.lease, clock=self._clock)
+        self._follow_members()
+
+    # Who belongs
+
+    def endpoints(self) -> dict[str, str]:
+        """Of everybody who is spoken to."""
+        history = self.engine.log.members
+        names = history.names_since(self.engine.commit_index) | self.engine.departing
+        return {name: history.endpoint(name) for name in sorted(names - {self.name})}
+
+    def _follow_members(self) -> None:
+        """Speak to, and count, whom the log says by now."""
+        engine = self.engine
+        engine.adopt_members()
+        self.lease.voters = self.pre_votes.voters = engine.other_voters
+        state = (engine.members, engine.commit_index < engine.log.members.latest_index,
+                 engine.departing)
+        if state == self._followed:
+            return
+        self._followed = state
+        endpoints = self.endpoints()
+        for peer in set(self._members) - set(endpoints):
+            if self._heard_s.pop(peer, None) is not None:
+                self._onNodeDisconnected(self._members[peer])
+            del self._members[peer]
+        for peer in endpoints:
+            self._members.setdefault(peer, Member(peer))
+        self.members_changed(endpoints)
+
+    def present(self) -> frozenset[str]:
+        """Who was heard lately."""
+        return frozenset(self._heard_s)
+
+    def _bid_farewell(self) -> None:
+        """Removed nodes are told until a while after it was agreed upon, and by a leader only."""
+        engine, now_s = self.engine, self._clock.boottime_s()
+        if not engine.departing or engine.commit_index < engine.log.members.latest_index:
+            self._farewell_until_s = None
+        elif self._farewell_until_s is None:
+            self._farewell_until_s = now_s + FAREWELL_S
+        if engine.departing and (
+            not engine.is_leading
+            or self._farewell_until_s is not None and now_s >= self._farewell_until_s
+        ):
+            engine.dismiss()
+            self._follow_members()
+
+    def resign(self) -> None:
+        """Have one of the others elected."""
+        self._abstains_until_s = self._clock.boottime_s() + ABSTAIN_S
+        self.engine.resign()
 
     # What the engine asks
 
@@ -90,12 +156,15 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
 
     def may_stand(self) -> bool:
         """Whether an election that is due may begin: only once a majority would vote for us."""
-        if not self._members or self.pre_votes.has_majority():
+        if not self.engine.has_vote or self._clock.boottime_s() < self._abstains_until_s:
+            return False
+        voters = self.engine.other_voters
+        if not voters or self.pre_votes.has_majority():
             return True
         self.engine.forget_leader()
         if self.pre_votes.is_due():
             round_ = self.pre_votes.begin_round(self.engine.spread())
-            for peer in self._members:
+            for peer in sorted(voters):
                 self.post(peer, PreVoteRequest(
                     round=round_, term=self.engine.term + 1, last_index=self.engine.last_index,
                     last_term=self.engine.last_term,
@@ -131,6 +200,8 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
         self._is_there(member)
         try:
             self._understand(member, envelope)
+        except MembersUnreadable as error:
+            raise Fatal(members_unreadable(self.name, str(error))) from error
         except OSError as error:
             raise Fatal(disk_failed(self.name, error)) from error
 
@@ -148,6 +219,7 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
             case body:
                 if self.incoming.admit(member, envelope.term, body):
                     self._wake()
+                self._follow_members()
 
     def _deliver(self, member: Member, body: Body) -> None:
         self._onMessageReceived(member, as_message(body))
@@ -159,6 +231,7 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
 
     def check_peers(self) -> None:
         """Note who went silent, and let nobody think it of us. To be called every tick."""
+        self._bid_farewell()
         now_s = self._clock.boottime_s()
         for peer, heard_s in list(self._heard_s.items()):
             if now_s - heard_s > self._timings.raft_max_s:
@@ -182,8 +255,10 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
         self._is_pumping = True
         engine = self.engine
         try:
+            self._follow_members()
             engine.log.flush()
             engine.doTick(0)
+            self._follow_members()
             if self.reads.take_round_wanted():
                 engine.send_appends()
             engine.send_news()
@@ -195,7 +270,7 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
         finally:
             self._is_pumping = False
         self._send_all()
-        if not self._members and engine.commit_index < engine.last_index:
+        if not engine.other_voters and engine.commit_index < engine.last_index:
             self._wake()  # alone, what was just flushed is committed at the next tick
 
     def _send_early(self) -> None:

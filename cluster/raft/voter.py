@@ -13,22 +13,29 @@ from cluster.config.schema import Timings
 from cluster.raft.disk import Disk
 from cluster.raft.engine import COMPACT_AFTER_ENTRIES, GuardedEngine
 from cluster.raft.journal import Journal, JournalDamaged
+from cluster.raft.members import Members, all_voting, endpoints_renewed, next_members
 from cluster.raft.pin import install
 from cluster.raft.problems import Fatal, disk_failed, folder_in_use, journal_damaged
 from cluster.raft.replica import Machine
 from cluster.raft.snapshot import SnapshotStore
 from cluster.raft.transport import GuardedTransport, Wire
 
+CAUGHT_UP_ENTRIES = 100
+"""A node that lags by no more is current with the next message."""
+
 
 class Voter:
-    """Opening it reads its folder; raises Fatal, whose problem says how to go on."""
+    """Opening it reads its folder; raises Fatal, whose problem says how to go on. `founding`: the
+    members for as long as its log names none; without it, this node and its peers, all voting."""
 
     def __init__(
         self, name: str, peers: Sequence[str], *, folder: Path, machine: Machine,
         timings: Timings, clock: Clock, disk: Disk, wire: Wire, wake: Callable[[], None],
         executor: Executor | None = None, compact_after_entries: int = COMPACT_AFTER_ENTRIES,
+        founding: Members | None = None,
     ) -> None:
         install(clock)
+        self._timings = timings
         self._disk = disk
         try:
             self._lock = disk.lock(folder / "lock")
@@ -38,12 +45,13 @@ class Voter:
             raise Fatal(disk_failed(name, error)) from error
         try:
             self.journal = Journal(folder / "journal", disk=disk)
+            self.journal.members.founded(founding or all_voting([name, *peers]))
             self.store = SnapshotStore(
                 folder / "snapshot", machine=machine, disk=disk, clock=clock, executor=executor,
+                members=self.journal.members,
             )
             self.transport = GuardedTransport(
-                name, peers, wire=wire, clock=clock, timings=timings, boot=self.journal.boot,
-                wake=wake,
+                name, wire=wire, clock=clock, timings=timings, boot=self.journal.boot, wake=wake,
             )
             self.engine = GuardedEngine(
                 name, peers, journal=self.journal, store=self.store, machine=machine,
@@ -67,6 +75,25 @@ class Voter:
             not self.transport.is_stopped and self.engine.is_leading
             and self.transport.lease.left_s() > 0 and self.engine.has_applied_first_entry
         )
+
+    def next_members(self, wanted: Members) -> Members | None:
+        """On the leader: the one change that may be made now towards those who are wanted; None
+        while there is none, or it would not leave a majority of nodes that are there."""
+        engine, lease = self.engine, self.transport.lease
+        if not self.is_leader() or not engine.may_change_members():
+            return None
+        alive = lease.confirmed_within(self._timings.raft_max_s) | {engine.name}
+        matches = {member.name: index for member, index in engine.match_index.items()}
+        known_to = [matches.get(name, 0) for name in alive & engine.other_voters]
+        if any(index < engine.log.members.latest_index for index in known_to):
+            return None  # whoever is there has the last change: else they might not know a voter
+        if not engine.log.members.is_in_log:
+            return endpoints_renewed(engine.members, wanted)
+        caught_up = {
+            name for name, index in matches.items()
+            if name in alive and index >= engine.commit_index - CAUGHT_UP_ENTRIES
+        }
+        return next_members(engine.members, wanted, alive=alive, caught_up=caught_up)
 
     def stop(self) -> None:
         """Say nothing more; what was collected but not flushed was never promised."""
