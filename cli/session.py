@@ -6,7 +6,7 @@ good answer. Ctrl-C never undoes what was begun: it ends the waiting, and says h
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
@@ -17,6 +17,8 @@ from cli.problems import EXIT_OF_VERDICT, stop, warn
 from cluster.api.client import Client
 from cluster.api.find import find_cluster
 from cluster.api.messages import AnyRequest, Changing, Reply
+from cluster.api.peer import Endpoint
+from cluster.sockets import CurveKeys
 from packages.core.problem import Problem, problem
 
 QUESTION_S = 10.0
@@ -37,7 +39,7 @@ class Session:
         self.output = output
         self.if_interrupted = ""
         """What a person who pressed Ctrl-C should know, where something goes on without them."""
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self._timeout_s = timeout_s
         self._runner = asyncio.Runner()
         self._client: Client | None = None
@@ -76,17 +78,28 @@ class Session:
     def answer(self, request: AnyRequest, *, deadline_s: float) -> Reply | Problem:
         """What the cluster says, whatever it is; ends the command only when it cannot be found."""
         if self._client is None:
-            access = find_cluster(self._endpoint, os.environ)
+            access = find_cluster(self.endpoint, os.environ)
             if isinstance(access, Problem):
                 return access
-            self._client = self.run(connected(access.endpoints, access.keys))
+            self.connect(access.endpoints, access.keys)
         if isinstance(request, Changing) and not request.dry_run and not self.if_interrupted:
             self.if_interrupted = (
                 "The request goes on in the cluster. Follow it with: "
                 f"vmsg events --request {request.request}"
             )
-        answer: Reply | Problem = self.run(self._client.ask(request, deadline_s=deadline_s))
+        answer: Reply | Problem = self.run(self.try_to_ask(request, deadline_s=deadline_s))
         return answer
+
+    def connect(self, endpoints: Sequence[Endpoint], keys: CurveKeys) -> None:
+        """Ask these nodes, with this key, instead of looking for the cluster."""
+        self.forget()
+        self._client = self.run(connected(endpoints, keys))
+
+    def forget(self) -> None:
+        """Look for the cluster anew at the next question: it may have changed its keys."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
 
     async def try_to_ask(self, request: AnyRequest, *, deadline_s: float) -> Reply | Problem:
         """Like `answer`, within something that waits already."""
@@ -122,7 +135,7 @@ class Session:
         stop(problems, self.output, code=code)
 
 
-async def connected(endpoints: Any, keys: Any) -> Client:
+async def connected(endpoints: Sequence[Endpoint], keys: CurveKeys) -> Client:
     """A client belongs to the event loop it was made on."""
     return Client(endpoints, keys)
 

@@ -16,7 +16,7 @@ from cli.output import Output
 from cli.problems import show_problems, wrong_usage
 
 TOP = (
-    "status", "cluster", "node", "package", "move", "preflight", "events", "lab",
+    "status", "cluster", "node", "package", "move", "preflight", "events", "operator", "lab",
 )
 
 

@@ -12,18 +12,22 @@ from cluster.api.peer import Endpoint, Peer
 from cluster.api.roles import LEAST_ROLE, Caller
 from cluster.api.server import ApiServer
 from cluster.config.schema import Operator, PublicKeys
+from cluster.core.trust import Invitation
 from cluster.sockets import CurveKeys, Listener, Sender, make_keys
 from packages.core.problem import Problem, problem
 from packages.core.values import from_msgpack, to_msgpack
 
-SERVER, NODE, ROOT, LOOKER, KEEPER, STRANGER = (make_keys() for _ in range(6))
+SERVER, NODE, ROOT, LOOKER, KEEPER, STRANGER, GUEST, NEXT = (make_keys() for _ in range(8))
 KNOWN = PublicKeys(
-    nodes={"n2": NODE.public},
+    nodes={"n2": NODE.public}, next={"n2": NEXT.public},
     operators=(
         Operator(name="root", public_key=ROOT.public),
         Operator(name="looker", public_key=LOOKER.public, role="monitor"),
         Operator(name="keeper", public_key=KEEPER.public, role="package-admin"),
     ),
+)
+INVITED = Invitation(
+    id="inv", node="n3", key=GUEST.public, role="monitor", until_ms=1, by="root",
 )
 LONG_S = 10.0
 """A generous deadline: reached only when something is broken."""
@@ -38,7 +42,7 @@ class Room:
         self.server = ApiServer(
             [f"ipc://{folder}/{name}.sock"], keys=SERVER, answer=self.answer, most_under_way=3,
         )
-        self.server.allow(KNOWN)
+        self.server.allow(KNOWN, [INVITED])
 
     @property
     def endpoint(self) -> Endpoint:
@@ -103,6 +107,13 @@ async def test_the_caller_is_who_its_key_says(room: Room) -> None:
     (ROOT, ask.DrainNode(node="n1"), "done"),
     (ROOT, ask.AskLease(), "not-authorised"),
     (NODE, ask.AskLease(), "done"),
+    (NEXT, ask.AskLease(), "done"),
+    (GUEST, ask.JoinNode(), "done"),
+    (GUEST, ask.GetStatus(), "not-authorised"),
+    (GUEST, ask.AskLease(), "not-authorised"),
+    (GUEST, ask.InviteNode(), "not-authorised"),
+    (ROOT, ask.JoinNode(), "not-authorised"),
+    (NODE, ask.JoinNode(), "not-authorised"),
 ])
 async def test_a_role_allows_what_it_names(
     room: Room, keys: CurveKeys, request_: ask.AnyRequest, verdict: str,
@@ -231,3 +242,23 @@ async def test_an_answer_that_cannot_be_read_ends_the_waiting(tmp_path: Path) ->
     endpoint = Endpoint(address=listener.endpoints[0], server_key=SERVER.public)
     assert code_of(await asked(endpoint, ROOT, ask.GetStatus())) == "bad-reply"
     listener.close()
+
+
+async def test_an_invitation_lets_in_to_one_question_only(room: Room) -> None:
+    """Whatever else there is to ask, also of what will be added later."""
+    for kind in ask.AnyRequest.__args__:  # type: ignore[attr-defined]
+        answer = await asked(room.endpoint, GUEST, kind())
+        expected = "done" if kind is ask.JoinNode else "not-authorised"
+        assert isinstance(answer, ask.Reply) and answer.verdict == expected, kind
+    assert room.begun == ["JoinNode"]
+
+
+async def test_a_server_that_changes_its_key_goes_on_answering(room: Room) -> None:
+    peer = Peer(room.endpoint, ROOT)
+    assert code_of(await peer.ask(ask.GetEvents(), deadline_s=LONG_S)) == "no-quorum"
+    peer.change_keys(server_keys=(SERVER.public, NEXT.public), keys=ROOT)
+    assert room.server.change_keys(NEXT) is None
+    async with asyncio.timeout(LONG_S):
+        while not isinstance(await peer.ask(ask.GetStatus(), deadline_s=1.0), ask.Reply):
+            pass
+    peer.close()

@@ -1,0 +1,77 @@
+"""vmsg node join LINE."""
+
+from pathlib import Path
+
+import click
+
+from cli.options import asking
+from cli.session import Session, explained
+from cluster.api.messages import JoinNode, Reply
+from packages.core.problem import Problem, problem
+from packages.core.values import Undecodable, shaped
+
+JOIN_S = 30.0
+"""An agreement of the others, at worst during an election, and a certificate."""
+
+
+@click.command()
+@asking
+@click.argument("line")
+@click.option("--etc", default="/etc/vmsg", show_default=True, metavar="DIR",
+              help="Where this node's folder is made.")
+def command(session: Session, line: str, etc: str) -> None:
+    """Make this host the node it was invited as; LINE is what vmsg node invite printed.
+
+    Its secret keys are made here and never leave. If the answer is lost, the same line works again.
+    """
+    from cluster.api.peer import Endpoint
+    from cluster.config.joining import JoinRequest, line_of, prepare
+    from cluster.sockets import keys_of, make_keys, public_of
+    invitation = line_of(line)
+    if isinstance(invitation, Problem):
+        session.stop([invitation])
+    once = keys_of(invitation.secret)
+    if once is None:
+        session.stop([unusable(invitation.node)])
+    made = prepare(Path(etc), invitation.node, make_keys, public_of)
+    if not isinstance(made, JoinRequest):
+        session.stop([made])
+    session.connect(
+        [Endpoint(address=each.address, server_key=each.key) for each in invitation.doors], once)
+    answer = session.answer(JoinNode(
+        request=session.request_id, key=made.key, operator_key=made.operator_key,
+        certificate_request=made.certificate_request,
+    ), deadline_s=JOIN_S)
+    finish(session, invitation.node, Path(etc), answer)
+
+
+def finish(session: Session, node: str, etc: Path, answer: Reply | Problem) -> None:
+    from cluster.config import joining
+    if isinstance(answer, Problem):
+        session.stop([unusable(node) if answer.code == "not-authorised" else answer])
+    if answer.verdict != "done":
+        session.stop(explained(answer))
+    try:
+        told: joining.JoinAnswer = shaped(answer.result, joining.JoinAnswer)
+    except Undecodable as error:
+        session.stop([problem(
+            "bad-reply", f"node:{node}", what="The cluster's answer could not be understood.",
+            because=str(error),
+            fix="See that this host and the cluster run the same version of the product.",
+        )])
+    folder = joining.finish(etc, node, told)
+    if isinstance(folder, Problem):
+        session.stop([folder])
+    tree = {"node": node, "cluster": folder.config.name, "etc": str(etc)}
+    session.show(tree, lambda: [
+        f"This host is {node} of {folder.config.name}; its keys are in {etc}.",
+        "Start it with: systemctl enable --now vmsg-guard vmsgd",
+    ])
+
+
+def unusable(node: str) -> Problem:
+    return problem(
+        "invitation-invalid", f"node:{node}", what="The invitation does not let this host in.",
+        because="It was used by another host, its time is over, or a newer one was made.",
+        fix=f"Make a new one on any node with: vmsg node invite {node}",
+    )

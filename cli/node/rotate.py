@@ -1,0 +1,66 @@
+"""vmsg node rotate NODE | --all."""
+
+from typing import Any
+
+import click
+
+from cli.live import progress
+from cli.options import changing
+from cli.session import QUESTION_S, Session
+from cluster.api.messages import GetKeys, RotateNode
+from packages.core.problem import Problem, problem
+
+LOOK_S = 0.2
+PATIENCE_S = 60.0
+"""A change takes about a second when every node is up."""
+
+
+@click.command()
+@changing
+@click.argument("node", required=False)
+@click.option("--all", "everyone", is_flag=True, help="Every node, one after the other.")
+def command(
+    session: Session, node: str | None, everyone: bool, dry_run: bool, reason: str,
+) -> None:
+    """Give a node a new key and certificate, while everything goes on.
+
+    Both keys are good until every node knows the new one; a node that is down is waited for.
+    """
+    if (node is None) != everyone:
+        raise click.UsageError("Name a node, or say --all.", click.get_current_context())
+    names = [node] if node else [each["node"] for each in session.ask(GetKeys()).result["nodes"]]
+    changed: list[dict[str, Any]] = []
+    with progress() as screen:
+        for name in names:
+            screen.draw([f"{name}: changing its key"])
+            session.ask(RotateNode(
+                request=f"{session.request_id}-{name}", dry_run=dry_run, reason=reason, node=name,
+            ))
+            if not dry_run:
+                changed.append(follow(session, name))
+    tree = {"dry_run": dry_run, "nodes": changed if not dry_run else names}
+    session.show(tree, lambda: [
+        f"{'Would change its key' if dry_run else 'Changed its key'}: {name}" for name in names
+    ])
+
+
+def follow(session: Session, name: str) -> dict[str, Any]:
+    """Until the node uses its new key and the old one is retired."""
+    session.if_interrupted = f"The change of {name}'s key goes on: vmsg events --node {name}"
+    waited_s = 0.0
+    while waited_s < PATIENCE_S:
+        answer = session.answer(GetKeys(), deadline_s=QUESTION_S)
+        if isinstance(answer, Problem):
+            session.forget()  # its node may be the one that proves another key by now
+        elif answer.verdict == "done":
+            keys: dict[str, Any] = next(
+                (each for each in answer.result["nodes"] if each["node"] == name), {})
+            if not keys.get("rotation"):
+                return {"node": name, "key": keys.get("key")}
+        session.pause(LOOK_S)
+        waited_s += LOOK_S
+    session.stop([problem(
+        "timed-out", f"node:{name}", what=f"{name} has not changed its key yet.",
+        because="Every other node must know the new key first; one of them may be down.",
+        fix="Start the nodes that are down; then it ends by itself. Look at: vmsg status",
+    )])

@@ -1,0 +1,149 @@
+"""A few hosts of a cluster without guests: real daemons on loopback addresses, real commands.
+
+Everything an operator would do is done by `vmsg`, as a process of its own.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.live.waiting import until
+
+ROOT = Path(__file__).parents[2]
+WITHIN_S = 30.0
+
+
+class Said(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+class Hosts:
+    """`folder` has a folder for each host: etc, lib and run."""
+
+    def __init__(self, folder: Path, names: tuple[str, ...] = ("n1", "n2", "n3")) -> None:
+        self.folder, self.names = folder, names
+        self.daemons: dict[str, subprocess.Popen[bytes]] = {}
+        self.libs: dict[str, Path] = {}
+        ports = free_ports(2 * len(names))
+        nodes = "".join(
+            f"  - {{name: {name}, address: 127.0.0.1, raft_port: {ports.pop()}, "
+            f"api_port: {ports.pop()}}}\n"
+            for name in names
+        )
+        self.file = folder / "cluster.yaml"
+        self.file.write_text(f"name: shop\nprofile: fast\nnodes:\n{nodes}")
+
+    def etc(self, name: str) -> Path:
+        return self.folder / name / "etc"
+
+    def lib(self, name: str) -> Path:
+        return self.libs.get(name, self.folder / name / "lib")
+
+    def run(self, name: str) -> Path:
+        return self.folder / name / "run"
+
+    async def vmsg(self, *args: str, on: str = "n1", etc: Path | None = None) -> Said:
+        """A command as the operator of that host types it."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", "from cli.main import main; main()", *args, cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "VMSG_ETC": str(etc or self.etc(on)),
+                 "VMSG_RUN": str(self.run(on)), "VMSG_LIB": str(self.lib(on))},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        out, err = await asyncio.wait_for(process.communicate(), 90)
+        return Said(process.returncode or 0, out.decode(), err.decode())
+
+    async def done(self, *args: str, on: str = "n1", etc: Path | None = None) -> str:
+        """Its output; it must succeed."""
+        said = await self.vmsg(*args, on=on, etc=etc)
+        assert said.code == 0, said
+        return said.out
+
+    async def asked(self, *args: str, on: str = "n1", etc: Path | None = None) -> Any:
+        return json.loads(await self.done(*args, "-o", "json", on=on, etc=etc))
+
+    async def found(self, *, first: str | None = None) -> None:
+        """Set the cluster up, and put each folder on its host."""
+        words = ("--first", first) if first else ()
+        await self.done("cluster", "init", str(self.file), "--out", str(self.folder / "made"),
+                        *words)
+        for name in (first,) if first else self.names:
+            self.etc(name).parent.mkdir(parents=True)
+            (self.folder / "made" / name).rename(self.etc(name))
+
+    async def join(self, name: str, *, by: str = "n1") -> None:
+        said = await self.done("node", "invite", name, on=by)
+        line = said.split()[-1]
+        await self.done("node", "join", line, "--etc", str(self.etc(name)), on=name)
+
+    def start(self, *names: str) -> None:
+        for name in names:
+            self.run(name).mkdir(parents=True, exist_ok=True)
+            with open(self.log(name), "ab") as log:
+                self.daemons[name] = subprocess.Popen(
+                    [sys.executable, "-m", "cluster.daemon", "--etc", self.etc(name),
+                     "--lib", self.lib(name), "--run", self.run(name)],
+                    cwd=ROOT, stdout=log, stderr=log,
+                )
+
+    def log(self, name: str) -> Path:
+        return self.folder / name / "log"
+
+    async def end(self, *names: str, by: signal.Signals = signal.SIGTERM) -> None:
+        for name in names:
+            self.daemons[name].send_signal(by)
+        for name in names:
+            daemon = self.daemons.pop(name)
+            await until(lambda daemon=daemon: daemon.poll() is not None, within_s=WITHIN_S)
+
+    async def status_until(
+        self, holds: Callable[[Any], object], *, on: str = "n1", within_s: float = WITHIN_S,
+    ) -> Any:
+        """The first status, as that host's own daemon tells it, for which this holds."""
+        end = asyncio.get_running_loop().time() + within_s
+        while True:
+            said = await self.vmsg("status", "-o", "json", "--endpoint",
+                                   f"ipc://{self.run(on)}/api.sock", on=on)
+            shown = json.loads(said.out) if said.out else None
+            if shown is not None and "cluster" in shown and holds(shown):
+                return shown
+            assert asyncio.get_running_loop().time() < end, f"in vain; last: {said}"
+            await asyncio.sleep(0.05)
+
+    async def until_up(self, *names: str, on: str = "n1") -> Any:
+        return await self.status_until(lambda status: all(
+            each["status"] == "up" for each in status["nodes"] if each["name"] in names
+        ) and status["cluster"]["quorum"] and len(status["nodes"]) >= len(names), on=on)
+
+    def close(self) -> None:
+        for daemon in self.daemons.values():
+            daemon.kill()
+            daemon.wait()
+
+
+def free_ports(count: int) -> list[int]:
+    """Held all at once, so that they differ."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+@asynccontextmanager
+async def hosts(folder: Path, *names: str) -> AsyncIterator[Hosts]:
+    made = Hosts(folder, names or ("n1", "n2", "n3"))
+    try:
+        yield made
+    finally:
+        made.close()

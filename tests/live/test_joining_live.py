@@ -1,0 +1,67 @@
+"""A cluster founded on one host, its other hosts let in by a line each; strangers stay out."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.live.hosts import hosts
+
+pytestmark = pytest.mark.live
+
+
+async def test_three_hosts_become_a_cluster_by_two_lines(tmp_path: Path) -> None:
+    async with hosts(tmp_path) as farm:
+        await farm.found(first="n1")
+        farm.start("n1")
+        await farm.status_until(lambda status: not status["cluster"]["quorum"])
+        await farm.join("n2")
+        await farm.join("n3")
+        farm.start("n2", "n3")
+        await farm.until_up("n1", "n2", "n3")
+        keys = await farm.asked("operator", "list", on="n3")
+        assert [each["name"] for each in keys["operators"]] == ["root", "root@n2", "root@n3"]
+        assert len({(farm.etc(name) / "curve.secret").read_text() for name in farm.names}) == 3
+        shown = [(farm.etc(name) / "keys.yaml").read_text() for name in farm.names]
+        assert shown[0] == shown[1] == shown[2]
+        assert not (farm.etc("n2") / "ca.key").exists()
+        # The founder has handed everything over: it starts again like any other node.
+        assert json.loads((farm.etc("n1") / "founding.json").read_text())["closed"]
+        await farm.end("n1")
+        farm.start("n1")
+        await farm.until_up("n1", "n2", "n3", on="n2")
+
+
+async def test_a_line_is_for_one_host_once_and_for_its_time(tmp_path: Path) -> None:
+    async with hosts(tmp_path) as farm:
+        await farm.found(first="n1")
+        farm.start("n1")
+        await farm.status_until(lambda status: not status["cluster"]["quorum"])
+        line = (await farm.done("node", "invite", "n2")).split()[-1]
+        elsewhere = farm.folder / "elsewhere"
+        await farm.done("node", "join", line, "--etc", str(farm.etc("n2")), on="n2")
+        said = await farm.vmsg("node", "join", line, "--etc", str(elsewhere), on="n2")
+        assert said.code == 3 and "invitation-invalid" in said.err
+        assert not (elsewhere / "node").exists()
+        said = await farm.vmsg("node", "join", line, "--etc", str(farm.etc("n2")), on="n2")
+        assert said.code == 3 and "key-files-exist" in said.err
+        short = (await farm.done("node", "invite", "n3", "--for", "1s")).split()[-1]
+        await asyncio.sleep(1.1)  # the line's own time, not luck
+        said = await farm.vmsg("node", "join", short, "--etc", str(farm.etc("n3")), on="n3")
+        assert said.code == 3 and "invitation-invalid" in said.err
+        for broken, code in ((line[:40], "join-line-broken"), ("hello", "join-line-broken")):
+            said = await farm.vmsg("node", "join", broken, "--etc", str(elsewhere), on="n3")
+            assert said.code == 3 and code in said.err
+
+
+async def test_without_the_authority_nobody_is_invited(tmp_path: Path) -> None:
+    async with hosts(tmp_path) as farm:
+        await farm.found(first="n1")
+        (farm.etc("n1") / "ca.key").unlink()
+        farm.start("n1")
+        await farm.status_until(lambda status: not status["cluster"]["quorum"])
+        said = await farm.vmsg("node", "invite", "n2")
+        assert said.code == 3 and "authority-missing" in said.err
+        said = await farm.vmsg("node", "invite", "n9")
+        assert said.code == 3 and "unknown-node" in said.err
