@@ -120,12 +120,13 @@ class Keyring:
         while True:
             await asyncio.sleep(LOOK_S)
             self._look()
-            if self.follows_record and not self._ledger.state.trust.nodes:
-                await self._form()
+            await self.form()
 
-    async def _form(self) -> None:
-        """Give the record what was trusted without it. Only who knows all may: the founder, or a
-        node whose file names every node."""
+    async def form(self) -> None:
+        """Give the record what was trusted without it, unless it has it. Only who knows all may:
+        the founder, or a node whose file names every node."""
+        if not self.follows_record or self._ledger.state.trust.nodes:
+            return
         if self._founding is not None:
             if not self._closed():
                 return

@@ -230,6 +230,7 @@ class Node:
                 nodes=tuple(node.name for node in self.config.nodes),
                 config_text=self.desk.config_text,
             ), deadline_s=JOIN_S)
+        await self.keyring.form()
         await self.worker.end_foreign()
         refused = await self.ledger.say(
             entries.NodeJoined, because, deadline_s=JOIN_S, node=self.name,
