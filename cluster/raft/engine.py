@@ -56,6 +56,8 @@ class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
         self._may_stand = may_stand
         self._elected = elected
         self._sent_mark = (0, 0)
+        self.is_answer_wanted = True
+        """Of the append entries that the engine sends just now."""
         self.has_loaded_snapshot = False
         self.members = Members()
         """Counted by now: those of the log's latest entry about them."""
@@ -247,15 +249,19 @@ class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
         told: Told | None = self._SyncObj__commandsWaitingReply.pop(number, None)
         return told
 
-    def send_appends(self) -> None:
+    def send_appends(self, *, is_answer_wanted: bool = True) -> None:
+        self.is_answer_wanted = is_answer_wanted
         self._SyncObj__sendAppendEntries()
+        self.is_answer_wanted = True
         self._sent_mark = (self.last_index, self.commit_index)
 
-    def send_news(self) -> None:
-        """Append entries at once when the log or the commit index moved since the last time: a
-        commit then takes one round trip instead of one heartbeat period."""
-        if self.is_leading and self._sent_mark != (self.last_index, self.commit_index):
-            self.send_appends()
+    @property
+    def has_unsent_entries(self) -> bool:
+        return self.is_leading and self._sent_mark[0] != self.last_index
+
+    @property
+    def has_unsent_commit(self) -> bool:
+        return self.is_leading and self._sent_mark[1] != self.commit_index
 
     def follow(self, term: int) -> None:
         """Adopt a higher term, without a vote in it."""
@@ -288,7 +294,10 @@ class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
 
     def _SyncObj__connectedToAnyone(self) -> bool:
         """The engine asks this only when an election is due: the place for the pre-vote."""
-        return bool(super()._SyncObj__connectedToAnyone()) and self._may_stand()
+        if not super()._SyncObj__connectedToAnyone():
+            self.forget_leader()  # quite alone, the engine would believe in the last one for ever
+            return False
+        return self._may_stand()
 
     def _SyncObj__onBecomeLeader(self) -> None:
         self._elected()  # before the first heartbeats, which count for the lease
