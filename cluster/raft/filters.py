@@ -35,6 +35,7 @@ class Basis(Value):
     """The log here equals the leader's up to this index."""
     conflict_at: int | None = None
     """The leader's log has another entry here."""
+    is_answer_wanted: bool = True
 
 
 class Incoming:
@@ -114,7 +115,8 @@ class Incoming:
         return self._append(peer, body)
 
     def _append(self, peer: Member, body: Append) -> bool:
-        engine, basis = self._engine, Basis(sent_s=body.sent_s)
+        engine, basis = self._engine, Basis(
+            sent_s=body.sent_s, is_answer_wanted=body.is_answer_wanted)
         first, last = engine.log[0][1], engine.last_index
         previous, previous_term = body.previous_index, body.previous_term
         entries = body.entries
@@ -193,7 +195,7 @@ class Incoming:
         self._give(peer, body)
         if body.is_success and not body.is_reset and engine.next_index[peer] < before:
             engine.next_index[peer] = before  # hole 6: or all that is under way is sent again
-        return True
+        return body.is_reset or engine.commit_index < engine.last_index
 
     def _vote(self, peer: Member, term: int, body: Vote) -> bool:
         if term != body.term or term != self._engine.term:

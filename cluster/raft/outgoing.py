@@ -33,6 +33,7 @@ class Outgoing:
                     previous_index=message["prevLogIdx"], previous_term=message["prevLogTerm"],
                     entries=message["entries"], sent_s=self._clock.boottime_s(),
                     quorum_age_s=self._lease.quorum_age_s(),
+                    is_answer_wanted=self._engine.is_answer_wanted or bool(message["entries"]),
                 )
             case "next_node_idx":
                 return self._ack(message, basis)
@@ -73,6 +74,8 @@ class Outgoing:
             return None
         next_index = message["next_node_idx"]
         if message["success"]:
+            if not basis.is_answer_wanted:
+                return None
             proven_to = basis.proven_to
             if proven_to is None:
                 if not self._engine.has_loaded_snapshot:

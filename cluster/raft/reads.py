@@ -39,6 +39,9 @@ class Reads:
         wanted, self._is_round_wanted = self._is_round_wanted, False
         return wanted and self._engine.is_leading
 
+    def is_waiting(self) -> bool:
+        return bool(self._waiting)
+
     def settle(self) -> None:
         """Answer what a majority has confirmed by now."""
         if not self._waiting:

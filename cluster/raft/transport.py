@@ -68,6 +68,7 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
         self._heard_s: dict[str, float] = {}
         self._said_s: dict[str, float] = {}
         self._is_pumping = False
+        self._is_commit_due = False
         self._followed: object = None
         self.is_stopped = False
         self.drops: Counter[str] = Counter()
@@ -217,7 +218,7 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
             case TellIndex(number=number, index=index):
                 self.index_told(number, index)
             case body:
-                if self.incoming.admit(member, envelope.term, body):
+                if self.incoming.admit(member, envelope.term, body) or self.reads.is_waiting():
                     self._wake()
                 self._follow_members()
 
@@ -261,7 +262,7 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
             self._follow_members()
             if self.reads.take_round_wanted():
                 engine.send_appends()
-            engine.send_news()
+            self._send_news()
             self._send_early()
             engine.log.flush()
             self.reads.settle()
@@ -272,6 +273,19 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
         self._send_all()
         if not engine.other_voters and engine.commit_index < engine.last_index:
             self._wake()  # alone, what was just flushed is committed at the next tick
+
+    def _send_news(self) -> None:
+        """New entries at once: a commit then takes one round trip instead of one heartbeat period.
+        That they are committed is told a moment later, so that an entry proposed by whoever was
+        just answered takes it along; and told alone it needs no answer."""
+        engine = self.engine
+        if engine.has_unsent_entries:
+            engine.send_appends()
+        elif engine.has_unsent_commit and self._is_commit_due:
+            engine.send_appends(is_answer_wanted=False)
+        self._is_commit_due = engine.has_unsent_commit
+        if self._is_commit_due:
+            self._wake()
 
     def _send_early(self) -> None:
         if not (self.engine.is_leading and self.engine.log.is_term_durable()):

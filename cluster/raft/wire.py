@@ -29,6 +29,9 @@ class Append(Value, array_like=True, tag=1):
     """The leader's clock; comes back in the Ack and means nothing to anyone else."""
     quorum_age_s: float
     """How long ago the round began that a majority last confirmed to this leader."""
+    is_answer_wanted: bool = True
+    """Not for what only tells that entries are committed; that the log here is another is said
+    all the same."""
 
 
 class Install(Value, array_like=True, tag=2):
