@@ -29,19 +29,25 @@ def command(
     if (node is None) != everyone:
         raise click.UsageError("Name a node, or say --all.", click.get_current_context())
     names = [node] if node else [each["node"] for each in session.ask(GetKeys()).result["nodes"]]
-    changed: list[dict[str, Any]] = []
+    if dry_run:
+        for name in names:
+            session.change(asked(session, name, reason, dry_run=True), lambda result: "")
+        return
+    changed = []
     with progress() as screen:
         for name in names:
             screen.draw([f"{name}: changing its key"])
-            session.ask(RotateNode(
-                request=f"{session.request_id}-{name}", dry_run=dry_run, reason=reason, node=name,
-            ))
-            if not dry_run:
-                changed.append(follow(session, name))
-    tree = {"dry_run": dry_run, "nodes": changed if not dry_run else names}
-    session.show(tree, lambda: [
-        f"{'Would change its key' if dry_run else 'Changed its key'}: {name}" for name in names
+            session.ask(asked(session, name, reason))
+            changed.append(follow(session, name))
+    session.show({"nodes": changed}, lambda: [
+        f"{each['node']} has changed its key and certificate." for each in changed
     ])
+
+
+def asked(session: Session, name: str, reason: str, *, dry_run: bool = False) -> RotateNode:
+    return RotateNode(
+        request=f"{session.request_id}-{name}", dry_run=dry_run, reason=reason, node=name,
+    )
 
 
 def follow(session: Session, name: str) -> dict[str, Any]:

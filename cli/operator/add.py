@@ -10,6 +10,7 @@ from cli.options import changing
 from cli.session import Session
 from cluster.api.messages import AddOperator
 from cluster.config.schema import Role
+from packages.core import values
 from packages.core.problem import Problem, problem
 
 
@@ -39,7 +40,8 @@ def command(
         role=role,
     )
     if not dry_run:
-        # Before the cluster hears of the key: one that could not be kept must not be let in.
+        session.ask(values.changed(request, dry_run=True))
+        # Before the key is let in: one that could not be kept must not be.
         refused = write(folder, files, keys.secret)
         if refused is not None:
             session.stop([refused])

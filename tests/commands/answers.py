@@ -139,8 +139,28 @@ def refused(*problems: Problem, verdict: ask.Verdict = "refused") -> ask.Reply:
 
 WOULD = done({"would": ["package:web: started (halted -> starting)"]})
 
+KEYS = {
+    "nodes": [
+        {"node": "n1", "key": "1" * 40, "next_key": "", "rotation": ""},
+        {"node": "n2", "key": "2" * 40, "next_key": "", "rotation": ""},
+    ],
+    "operators": [
+        {"name": "ann", "role": "monitor", "key": "a" * 40},
+        {"name": "root", "role": "full-admin", "key": "r" * 40},
+    ],
+    "invitations": [],
+}
+
 HAPPY: dict[type[ask.Request], Any] = {
     ask.GetStatus: done(STATUS),
+    ask.InviteNode: done({
+        "node": "n2", "cluster": "farm", "until_ms": 1, "until": "2031-01-02T03:04:05.000Z",
+        "doors": [{"address": "tcp://10.1.0.1:5471", "key": "1" * 40}],
+    }),
+    ask.RotateNode: done({"node": "n2", "rotation": "r1"}),
+    ask.GetKeys: done(KEYS),
+    ask.AddOperator: done({"operator": "ann", "role": "monitor"}),
+    ask.RemoveOperator: done({"operator": "ann"}),
     ask.GetConfig: done({"text": (
         "name: farm\nnodes:\n- name: n1\n  address: 10.1.0.1\n- name: n2\n  address: 10.1.0.2\n"
     )}),

@@ -87,7 +87,9 @@ def start_command(*args: str, **settings: Any) -> "subprocess.Popen[str]":
 
 
 def steady(text: str, *folders: Path) -> str:
-    """The text without what differs from run to run: ids that were drawn, temporary folders."""
+    """The text without what differs from run to run: ids and keys that were drawn, temporary
+    folders."""
     for each in folders:
         text = text.replace(str(each), "<folder>")
+    text = re.sub(r"vmsg-join-1\.[\w-]+", "<line>", text)
     return re.sub(r"\b[0-9a-f]{16}\b", "<drawn-id>", text)

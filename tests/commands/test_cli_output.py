@@ -11,6 +11,7 @@ import pytest
 
 from cli.main import run
 from cluster.api import messages as ask
+from cluster.sockets import public_of
 from packages.core.problem import problem
 from packages.core.values import changed, plain
 from tests.commands import answers
@@ -47,7 +48,8 @@ EVERY_COMMAND = (
     "package halt web", "package enable web", "package disable web --node n2 --for 2h",
     "package maintenance web on --for 90s", "package maintenance web off", "move web n2",
     "move web n2 --no-wait", "move web --status", "move web --abort", "preflight web",
-    "events", "events --package web --since 1h",
+    "events", "events --package web --since 1h", "node invite n2", "node rotate n2",
+    "node rotate --all", "operator list", "operator remove ann",
 )
 
 
@@ -66,7 +68,8 @@ DRY_RUNS = (
     "cluster apply cluster.yaml", "cluster run", "cluster halt", "node run n2", "node halt n2",
     "node resume n2", "package apply web.yaml", "package delete web", "package run web",
     "package halt web", "package enable web", "package disable web", "package maintenance web on",
-    "move web n2", "move web --abort",
+    "move web n2", "move web --abort", "node invite n2", "node rotate n2", "operator remove ann",
+    "operator add bob --out bob",
 )
 
 
@@ -126,7 +129,20 @@ def test_what_else_can_come_of_it(
     golden(f"special_{name}.txt", transcript(vmsg, line))
 
 
+def test_an_operator_gets_a_folder_of_their_own(
+    farm: RecordedCluster, vmsg: Vmsg, golden: Callable[[str, str], None], desk: Path,
+) -> None:
+    text = transcript(vmsg, "operator add ann --role monitor --out ann")
+    golden("special_operator_add.txt", text + "\n" + transcript(vmsg, "operator add bob --out ann"))
+    secret = (desk / "ann" / "operator.secret").read_text().strip()
+    tried, asked = [each for each in farm.heard if isinstance(each, ask.AddOperator)]
+    assert changed(tried, dry_run=False) == asked
+    assert asked.key == public_of(secret) and secret not in text
+    assert not (desk / "bob").exists()
+
+
 WRONG = (
+    "node rotate", "node rotate n1 --all", "node invite n2 --role king", "operator add ann",
     "", "packge", "package enbale web", "move web", "move web n2 --abort", "move", "status extra",
     "package disable web --for soon", "package disable web --for 0s", "events --since -1h",
     "node halt n1 -f -d", "cluster halt -fd", "package maintenance web of", "status -o xml",
