@@ -51,7 +51,7 @@ class PackageAgent:
             duties.Start: self._start, duties.Keep: self._keep, duties.Halt: self._halt,
             duties.Destroy: self._destroy, duties.Leave: self._leave, duties.Send: self._send,
             duties.Receive: self._receive, duties.Claim: self._claim, duties.Thaw: self._thaw,
-            duties.Hold: self._hold,
+            duties.Hold: self._hold, duties.Attach: self._attach,
         }
 
     def adopt(self, guest: Guest) -> None:
@@ -320,6 +320,22 @@ class PackageAgent:
         if self.watch is not None:
             await self._stop_watch()
             self.around.guests_changed()
+
+    async def _attach(self, duty: duties.Attach) -> None:
+        """It counts as running, and may be taken over, only once the guardian answers for it."""
+        guest = self.body.guest
+        if guest is None or (await self.around.driver.observe(guest)).state == "gone":
+            if await self._drop_guest():
+                await self._say_released(duty)
+            return
+        self.around.guests_changed()
+        if not self.around.may_run() or await self.around.guarded() is not None:
+            return
+        await self._watched(duty.spec, grace=False)
+        await self.around.ledger.say(
+            entries.GuestStarted, f"guarded again on {self.around.node}", package=self.name,
+            epoch=duty.epoch, node=self.around.node, machine=guest.machine, accel=guest.accel,
+        )
 
     async def _send(self, duty: duties.Send) -> None:
         await self._keep(duty)

@@ -43,7 +43,11 @@ class Destroy(Duty):
 
 
 class Leave(Duty):
-    """Detached: leave it running, unwatched."""
+    """Detached: leave it running, unwatched and unguarded."""
+
+
+class Attach(Duty):
+    """Detached until now: have it guarded, watch it, and say so."""
 
 
 class Send(Duty):
@@ -77,7 +81,9 @@ class Hold(Duty):
     move: MoveRecord
 
 
-AnyDuty = Union[Start, Keep, Halt, Destroy, Leave, Send, Receive, Claim, Thaw, Hold]
+AnyDuty = Union[
+    Start, Keep, Halt, Destroy, Leave, Attach, Send, Receive, Claim, Thaw, Hold,
+]
 
 OWNED: dict[str, type[Start] | type[Halt] | type[Destroy] | type[Leave]] = {
     "starting": Start, "halting": Halt, "failing": Destroy, "detached": Leave,
@@ -102,6 +108,8 @@ def _owned(record: PackageRecord) -> AnyDuty:
     spec, epoch, boot_id = record.spec, record.epoch, record.boot_id
     if record.state == "running":
         return Keep(spec=spec, epoch=epoch, boot_id=boot_id, maintenance=in_maintenance(record))
+    if record.state == "detached" and record.attaching:
+        return Attach(spec=spec, epoch=epoch, boot_id=boot_id)
     return OWNED[record.state](spec=spec, epoch=epoch, boot_id=boot_id)
 
 

@@ -41,11 +41,14 @@ def cluster_run(state: State, entry: entries.ClusterRun) -> State | Problem:
         record = state.packages[name]
         if record.state == "detached" and record.owner is not None:
             if state.nodes[record.owner].state in UP:
-                state = with_package(state, _reattached(record, entry))
+                state = with_package(state, changed(record, attaching=True))
     return state
 
 
 def cluster_halted(state: State, entry: entries.ClusterHalted) -> State | Problem:
+    moving = [record for _, record in sorted(state.packages.items()) if record.moving]
+    if entry.detach and moving:
+        return refusals.package_moving(moving[0])
     state = changed(state, running=False)
     for name in sorted(state.packages):
         state = _let_go(state, state.packages[name], entry, detach=entry.detach, again=False)
@@ -66,12 +69,30 @@ def node_joined(state: State, entry: entries.NodeJoined) -> State | Problem:
                 fix="Its daemon ends that guest and asks again; nothing needs to be done.",
             )
     state = changed(state, trust=without_invitation(state.trust, entry.node))
+    state = _detached_after_join(state, entry)
     after: NodeState = "running" if node.state in ("unknown", "failed") else node.state
     since = entry.at_ms if after != node.state else node.since_ms
     return with_node(state, changed(
         node, state=after, incarnation=entry.incarnation, version=entry.version, since_ms=since,
         because=entry.because if after != node.state else node.because, proof=None,
     ))
+
+
+def _detached_after_join(state: State, entry: entries.NodeJoined) -> State:
+    """What was left running unguarded runs still, or is certainly gone."""
+    there = {(guest.package, guest.epoch) for guest in entry.guests}
+    for record in packages_of(state, entry.node):
+        if record.state != "detached" or record.owner != entry.node:
+            continue
+        if (record.name, record.epoch) in there:
+            attaching = state.running and state.nodes[entry.node].state != "halted"
+            state = with_package(state, changed(record, attaching=attaching))
+        else:
+            state = with_package(state, changed(
+                record, state="halted", owner=None, since_ms=entry.at_ms, attaching=False,
+                because="it ended while it was detached",
+            ))
+    return state
 
 
 def gives(state: State, node: str, package: str, epoch: int) -> bool:
@@ -141,7 +162,7 @@ def node_run(state: State, entry: entries.NodeRun) -> State | Problem:
     ))
     for record in packages_of(state, entry.node):
         if record.state == "detached":
-            state = with_package(state, _reattached(record, entry))
+            state = with_package(state, changed(record, attaching=True))
     return state
 
 
@@ -186,7 +207,9 @@ def _let_go(
 ) -> State:
     """Halt or detach one package because its node or the cluster is halted. `again`: it is to be
     started elsewhere once it is gone."""
-    if record.owner is None or record.state in ("halting", "failing", "detached"):
+    if record.state == "detached":
+        return with_package(state, changed(record, attaching=False))
+    if record.owner is None or record.state in ("halting", "failing"):
         return state
     if detach and record.state == "running":
         return with_package(state, changed(
@@ -201,10 +224,6 @@ def _let_go(
         record, state="failing" if again else "halting", since_ms=entry.at_ms,
         because=entry.because,
     ))
-
-
-def _reattached(record: PackageRecord, entry: entries.Entry) -> PackageRecord:
-    return changed(record, state="running", since_ms=entry.at_ms, because="re-attached")
 
 
 def _not_empty(state: State, name: str) -> Problem:

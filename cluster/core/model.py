@@ -144,6 +144,8 @@ class PackageRecord(Value):
     accel: str = ""
     """What its life was started under, whatever `auto` would choose elsewhere."""
     auto_run: bool = True
+    attaching: bool = False
+    """Detached, and to be guarded and watched again by its owner."""
     since_ms: int = 0
     because: str = ""
     holds: tuple[Hold, ...] = ()

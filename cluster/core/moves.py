@@ -210,6 +210,8 @@ def lose_node(state: State, record: PackageRecord, entry: entries.NodeFailed) ->
             asked = changed(move, abort_because=f"the target {entry.node} failed")
             return with_package(state, changed(record, move=asked))
         return state
+    if record.state == "detached" and entry.proof.kind == "lease":
+        return state  # nobody guards it: the end of a lease says nothing about it
     if record.state == "halting" or record.state == "detached":
         return with_package(state, _without_owner(record, entry, state_after="halted"))
     if move is not None and move.stage in ("copy", "frozen"):

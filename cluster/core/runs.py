@@ -16,9 +16,9 @@ from packages.core.values import changed
 
 LIFECYCLE: dict[str, frozenset[PackageState]] = {
     "package-assigned": frozenset({"halted", "relocate_wait", "failed"}),
-    "guest-started": frozenset({"starting"}),
+    "guest-started": frozenset({"starting", "detached"}),
     "guest-failed": frozenset({"starting", "running"}),
-    "guest-released": frozenset({"halting", "failing", "running"}),
+    "guest-released": frozenset({"halting", "failing", "running", "detached"}),
     "package-halted": frozenset({"starting", "running", "relocate_wait", "failed", "failing"}),
     "package-deleted": frozenset({"halted", "failed"}),
 }
@@ -129,9 +129,14 @@ def guest_started(state: State, entry: entries.GuestStarted) -> State | Problem:
     record = _owned(state, entry, "guest-started")
     if isinstance(record, Problem):
         return record
+    because = record.because
+    if record.state == "detached":
+        if not record.attaching:
+            return refusals.stale_order(f"package:{record.name}", "It is to stay detached.")
+        because = "re-attached"
     return with_package(state, changed(
         record, state="running", since_ms=entry.at_ms, machine=entry.machine, accel=entry.accel,
-        because=record.because,
+        because=because, attaching=False,
     ))
 
 
@@ -161,9 +166,9 @@ def guest_released(state: State, entry: entries.GuestReleased) -> State | Proble
     record = _owned(state, entry, "guest-released")
     if isinstance(record, Problem):
         return record
-    if record.state == "halting":
+    if record.state in ("halting", "detached"):
         return with_package(state, changed(
-            record, state="halted", owner=None, since_ms=entry.at_ms,
+            record, state="halted", owner=None, since_ms=entry.at_ms, attaching=False,
         ))
     if entry.powered_off:
         return with_package(state, _powered_off(record, entry))
