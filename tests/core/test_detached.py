@@ -1,0 +1,92 @@
+"""A detached package runs unguarded: nothing that rests on a lease may ever be concluded about it.
+
+Found by the simulation: a detached guest whose node fell silent was started elsewhere while it ran.
+"""
+
+from cluster.core import entries
+from cluster.core.coordinator import Knowledge, decide
+from cluster.core.duties import Attach, Keep, Leave
+from cluster.core.entries import GuestReport
+from cluster.core.invariants import broken
+from cluster.core.model import PackageRecord, Proof
+from tests.core.test_apply import Story
+
+
+def detached() -> Story:
+    story = Story().running("n1")
+    assert story.say(entries.NodeHalted, node="n1", detach=True) is None
+    return story
+
+
+def record(story: Story) -> PackageRecord:
+    assert broken(story.state) == []
+    return story.state.packages["p1"]
+
+
+def fail(story: Story, kind: str) -> str | None:
+    return story.say(
+        entries.NodeFailed, node="n1", incarnation="i1", proof=Proof(kind=kind, because="-"))
+
+
+def test_the_end_of_a_lease_takes_nothing_from_a_node_that_guards_nothing():
+    story = detached()
+    story.say(entries.NodeRun, node="n1")
+    assert fail(story, "lease") is None
+    assert (record(story).state, record(story).owner) == ("detached", "n1")
+    known = Knowledge(now_ms=1, term=1, heard=frozenset({"n2", "n3"}), dead={})
+    assert decide(story.state, known, lambda: "00000000000000ff") == []
+
+
+def test_a_node_whose_power_is_off_runs_nothing():
+    story = detached()
+    story.say(entries.NodeRun, node="n1")
+    assert fail(story, "power-fence") is None
+    assert (record(story).state, record(story).owner) == ("halted", None)
+
+
+def test_it_counts_as_running_only_once_its_owner_has_it_guarded():
+    story = detached()
+    assert story.duty("n1") is Leave
+    refused = story.say(entries.GuestStarted, package="p1", epoch=1, node="n1", machine="m")
+    assert refused == "stale-order"
+    story.say(entries.NodeRun, node="n1")
+    assert record(story).state == "detached" and story.duty("n1") is Attach
+    assert story.say(entries.GuestStarted, package="p1", epoch=1, node="n1", machine="m") is None
+    assert record(story).state == "running" and story.duty("n1") is Keep
+
+
+def test_a_cluster_that_is_run_attaches_what_it_left_running():
+    story = Story().running("n1")
+    assert story.say(entries.ClusterHalted, detach=True) is None
+    assert story.duty("n1") is Leave
+    assert story.say(entries.ClusterRun) is None
+    assert story.duty("n1") is Attach
+    assert story.say(entries.ClusterHalted, detach=True) is None
+    assert story.duty("n1") is Leave
+
+
+def test_a_moving_package_is_not_detached():
+    story = Story().moving("copy")
+    assert story.say(entries.ClusterHalted, detach=True) == "package-moving"
+
+
+def test_a_node_that_comes_back_without_the_guest_has_none():
+    story = detached()
+    assert story.join("n1", "i2") is None
+    assert (record(story).state, record(story).owner) == ("halted", None)
+
+
+def test_a_node_that_comes_back_with_the_guest_attaches_it_when_the_cluster_runs():
+    story = detached()
+    story.say(entries.NodeRun, node="n1")
+    fail(story, "lease")
+    here = GuestReport(package="p1", epoch=1, boot_id="b1")
+    assert story.join("n1", "i2", (here,)) is None
+    assert story.duty("n1") is Attach
+
+
+def test_a_guest_found_gone_when_it_is_to_be_attached_is_released():
+    story = detached()
+    story.say(entries.NodeRun, node="n1")
+    assert story.say(entries.GuestReleased, package="p1", epoch=1, node="n1") is None
+    assert (record(story).state, record(story).owner) == ("halted", None)
