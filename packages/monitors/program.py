@@ -51,7 +51,8 @@ class Program:
         }
 
     async def check(self, *, timeout_s: float) -> Problem | None:
-        if self._run is not None and self._run.is_alive():
+        # Not whether its thread lives: that ends a moment after it has told how the program did.
+        if self._run is not None and not self._run.finished.done():
             return self._not_started("the one before still hangs and could not be ended")
         run = self._run = Run(self._argv, self._environment, token=self._clock.token())
         try:
