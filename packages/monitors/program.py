@@ -51,8 +51,9 @@ class Program:
         }
 
     async def check(self, *, timeout_s: float) -> Problem | None:
-        # Not whether its thread lives: that ends a moment after it has told how the program did.
-        if self._run is not None and not self._run.finished.done():
+        # Its thread alone does not count: that ends a moment after it has told of the end.
+        before = self._run
+        if before is not None and not before.finished.done() and before.is_alive():
             return self._not_started("the one before still hangs and could not be ended")
         run = self._run = Run(self._argv, self._environment, token=self._clock.token())
         try:
