@@ -35,7 +35,7 @@ class Ledger:
 
     @property
     def state(self) -> State:
-        return self._machine.state
+        return self._machine.shown
 
     def package(self, name: str) -> PackageRecord | None:
         return self.state.packages.get(name)

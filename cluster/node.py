@@ -21,6 +21,7 @@ from cluster.api.messages import AskLease, AskReady, Reply
 from cluster.api.neighbour import Neighbour
 from cluster.certifying import Certifier
 from cluster.clock import Clock
+from cluster.comeback import Comeback
 from cluster.config.schema import ClusterConfig, Timings
 from cluster.coordination import Coordination
 from cluster.core import entries
@@ -75,6 +76,7 @@ class Node:
         self.why: Problem | None = None
         self._neighbours = neighbours
         self.ledger = Ledger(replica, machine, clock, name)
+        self.comeback = Comeback(replica)
         self.landlord = Landlord(
             node=name, timings=self.timings, clock=clock, ledger=self.ledger)
         self.tenant = Tenant(
@@ -105,6 +107,7 @@ class Node:
             node=name, config=config, config_text=config_text, timings=self.timings, clock=clock,
             ledger=self.ledger, landlord=self.landlord, worker=self.worker, survey=self.survey,
             peers=neighbours, handlers=HANDLERS, keyring=self.keyring, certifier=certifier,
+            comeback=self.comeback,
         )
         self.coordination = Coordination(
             ledger=self.ledger, landlord=self.landlord, clock=clock,
@@ -114,9 +117,11 @@ class Node:
     # what the doors tell
 
     def step_out(self, why: Problem) -> None:
-        """The replica has stepped out: end, and let guests run on under their lease."""
-        self.why = why
-        self.stopping.set()
+        """The replica has stepped out. Guests run on under their lease; the node comes back when
+        its disk does, or ends."""
+        if not self.comeback.takes(why):
+            self.why = why
+            self.stopping.set()
 
     def guardian_news(self, news: GuardianNews) -> None:
         named = ", ".join(guest.package for guest in news.guests)
@@ -170,6 +175,8 @@ class Node:
         async with AsyncExitStack() as stack:
             refused = await self.replica.start()
             stack.push_async_callback(self.replica.close)
+            if refused is not None and self.comeback.takes(refused):
+                refused = None
             refused = refused or server.start()
             stack.push_async_callback(server.close)
             if refused is not None:
@@ -182,13 +189,17 @@ class Node:
             stack.push_async_callback(self._leave_guests)
             tasks = [asyncio.ensure_future(each) for each in (
                 self.tenant.run(), self._take_part(), self.coordination.run(),
-                self.keyring.run(), self.rotation.run())]
+                self.keyring.run(), self.rotation.run(), self._come_back())]
             stack.push_async_callback(_cancelled, tasks)
             for task in tasks:
                 task.add_done_callback(self._task_ended)
             log.info("%s takes part in %s", self.name, self.config.name)
             await self.stopping.wait()
         return self.why
+
+    async def _come_back(self) -> None:
+        self.why = await self.comeback.run()
+        self.stopping.set()
 
     def _task_ended(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and task.exception() is not None:

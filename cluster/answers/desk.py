@@ -13,6 +13,7 @@ from cluster.api.neighbour import Neighbour
 from cluster.api.roles import Caller
 from cluster.certifying import Certifier
 from cluster.clock import Clock
+from cluster.comeback import Comeback
 from cluster.config.schema import ClusterConfig, Timings
 from cluster.core.apply import decide
 from cluster.core.entries import Entry
@@ -40,13 +41,13 @@ class Desk:
         self, *, node: str, config: ClusterConfig, config_text: str, timings: Timings,
         clock: Clock, ledger: Ledger, landlord: Landlord, worker: Worker, survey: Survey,
         peers: Mapping[str, Neighbour], handlers: Mapping[type[Any], Handler],
-        keyring: Keyring, certifier: Certifier,
+        keyring: Keyring, certifier: Certifier, comeback: Comeback,
     ) -> None:
         self.node, self.config, self.config_text = node, config, config_text
         self.timings, self.clock, self.ledger = timings, clock, ledger
         self.landlord, self.worker, self.survey = landlord, worker, survey
         self.peers = peers
-        self.keyring, self.certifier = keyring, certifier
+        self.keyring, self.certifier, self._comeback = keyring, certifier, comeback
         self._handlers = handlers
 
     async def answer(self, caller: Caller, request: AnyRequest) -> Reply:
@@ -72,6 +73,7 @@ class Desk:
             term=replica.term(), heard=self.landlord.heard() | {self.node} if settled else None,
             addresses={each.name: each.address for each in self.config.nodes},
             progress=progress,
+            problems=(self._comeback.trouble,) if self._comeback.trouble is not None else (),
         )
 
     async def _progress(self, source: str, package: str) -> Any:

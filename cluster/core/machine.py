@@ -17,10 +17,19 @@ log = logging.getLogger(__name__)
 
 
 class StateMachine:
-    """`state` is replaced by each entry; `outcome` is what `propose` hands to the proposer."""
+    """`state` is replaced by each entry; `outcome` is what `propose` hands to the proposer.
+
+    A replica that comes back within this process applies its log once more from the beginning.
+    What others see, `shown`, never goes back meanwhile: nobody may act on the past."""
 
     def __init__(self) -> None:
         self.state = State()
+        self._furthest = self.state
+        """Before the last load."""
+
+    @property
+    def shown(self) -> State:
+        return self.state if self.state.applied >= self._furthest.applied else self._furthest
 
     def apply(self, index: int, command: bytes) -> Outcome:
         try:
@@ -40,6 +49,7 @@ class StateMachine:
         return encode_state(self.state)
 
     def load(self, snapshot: bytes) -> None:
+        self._furthest = self.shown
         self.state = decode_state(snapshot)
 
 

@@ -159,6 +159,9 @@ class FakeReplica:
         self._network.joined(self)
         return None
 
+    async def disk_trouble(self) -> Problem | None:
+        return None
+
     async def propose(self, command: bytes, *, deadline_s: float) -> object | Problem:
         """Does not wait for a leader: simulated time stands still meanwhile."""
         await asyncio.sleep(0)

@@ -29,7 +29,7 @@ def disk_failed(name: str, error: OSError) -> Problem:
         "journal-not-writable", f"node:{name}",
         what="The journal of agreement cannot be written; this node has stepped out.",
         because=str(error),
-        fix="Free space or repair the disk, then start the daemon again; nothing acknowledged is "
+        fix="Free space or repair the disk; the node comes back by itself. Nothing acknowledged is "
             "lost.",
     )
 

@@ -35,7 +35,11 @@ class Replica(Protocol):
 
     async def start(self) -> Problem | None:
         """Open journal and snapshot, join the others. A Problem: this node must not take part
-        (a damaged journal, an unpinned engine), with how to rejoin it."""
+        (a damaged journal, an unpinned engine), with how to rejoin it. May be called again after
+        `close`: the machine is then given everything from the beginning."""
+
+    async def disk_trouble(self) -> Problem | None:
+        """Why this node's disk does not take what agreement has to write; None: it does."""
 
     async def propose(self, command: bytes, *, deadline_s: float) -> object | Problem:
         """The machine's result once committed and applied here; `no-quorum` when it certainly was

@@ -14,6 +14,7 @@ from cluster.clock import Clock
 from cluster.config.schema import Timings
 from cluster.raft.disk import Disk, HostDisk
 from cluster.raft.engine import COMPACT_AFTER_ENTRIES
+from cluster.raft.journal import SPARE_BYTES
 from cluster.raft.links import Links
 from cluster.raft.members import Change, Members, all_voting
 from cluster.raft.pin import FAIL_REASON, check_pin
@@ -26,6 +27,10 @@ from packages.core.problem import Problem
 TICK_S = 0.05
 """Messages and proposals are served at once; the tick is for what falls due: half the shortest
 heartbeat period, and far below any election timeout."""
+
+PROBE_BYTES = 4 * SPARE_BYTES
+"""A disk with less room would fail again at once: the journal grows by one of these at a time, and
+a compaction writes another journal and a snapshot beside the old ones."""
 
 NOT_PROPOSED = frozenset({
     FAIL_REASON.QUEUE_FULL, FAIL_REASON.MISSING_LEADER, FAIL_REASON.NOT_LEADER,
@@ -55,6 +60,7 @@ class SyncObjReplica:
         self._reach = reach or (lambda endpoints: None)
         self._links, self._folder, self._has_thread = links, folder, has_thread
         self._machine, self._timings, self._clock = machine, timings, clock
+        self._blank = machine.dump()
         self._on_fatal, self._disk = on_fatal, disk or HostDisk()
         self._compact_after_entries = compact_after_entries
         self._voter: Voter | None = None
@@ -84,6 +90,7 @@ class SyncObjReplica:
             self._executor = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._machine.load(self._blank)  # of an earlier start in this process
             self._voter = Voter(
                 self.name, list(self._links.peers), folder=self._folder, machine=self._machine,
                 timings=self._timings, clock=self._clock, disk=self._disk, wire=self._links,
@@ -98,6 +105,13 @@ class SyncObjReplica:
         transport.index_told, transport.members_changed = self._index_told, self._reach
         self._reach(transport.endpoints())
         return None
+
+    async def disk_trouble(self) -> Problem | None:
+        probe = self._folder / "probe"
+        if not self._has_thread:
+            return tried(self._disk, probe, self.name)
+        # A sick disk takes seconds to say so, and other work goes on.
+        return await asyncio.to_thread(tried, self._disk, probe, self.name)
 
     async def close(self) -> None:
         if self._timer is not None:
@@ -323,6 +337,23 @@ class SyncObjReplica:
 
     def watch(self, changed: Callable[[], None]) -> None:
         self._watchers.append(changed)
+
+
+def tried(disk: Disk, probe: Path, name: str) -> Problem | None:
+    """Write and sync more than the journal will ask for next."""
+    try:
+        probe.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        disk.remove(probe)
+        handle = disk.open(probe)
+        try:
+            disk.write_at(handle, bytes(PROBE_BYTES), 0)
+            disk.sync(handle)
+        finally:
+            disk.close(handle)
+            disk.remove(probe)
+    except OSError as error:
+        return disk_failed(name, error)
+    return None
 
 
 T = TypeVar("T")

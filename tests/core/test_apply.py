@@ -322,3 +322,24 @@ def test_a_start_that_failed_everywhere_is_tried_again_but_not_at_once() -> None
 
     assert starts_after(0) == []
     assert [entry.node for entry in starts_after(TRY_AGAIN_MS)] == ["n1"]
+
+
+def test_what_is_shown_never_goes_back_while_a_log_is_applied_again() -> None:
+    """A replica that comes back within a process begins from an empty machine."""
+    machine = StateMachine()
+    blank = machine.dump()
+    said = [
+        encode_entry(entries.ClusterFormed(
+            id=f"e{number}", at_ms=number, by="n1", because="", name="shop",
+            nodes=("n1",), config_text=f"text {number}",
+        )) for number in range(1, 4)
+    ]
+    for index, raw in enumerate(said, 2):
+        machine.apply(index, raw)
+    before = machine.shown
+    machine.load(blank)
+    seen = [machine.shown]
+    for index, raw in enumerate(said, 2):
+        machine.apply(index, raw)
+        seen.append(machine.shown)
+    assert seen == [before] * 4 and machine.shown is machine.state

@@ -1,0 +1,92 @@
+"""A disk that is full or read-only: its node says so, the others go on, and it comes back alone."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.live.hosts import Hosts, hosts
+
+pytestmark = pytest.mark.live
+
+ROOM = "16m"
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    folder.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(disk: Path) -> Path:
+    ballast = disk / "ballast"
+    with open(ballast, "wb", buffering=0) as file:
+        try:
+            while file.write(bytes(1 << 16)):
+                pass
+        except OSError:
+            return ballast  # full
+    raise AssertionError("a disk without an end")
+
+
+def is_out(status: Any) -> bool:
+    found = [each["code"] for each in status["problems"]]
+    return "journal-not-writable" in found and not status["cluster"]["quorum"]
+
+
+async def use_up(farm: Hosts, name: str) -> None:
+    """Agree on so much that the journal outgrows the room it has taken ahead of need."""
+    plain = farm.file.read_text()
+    for number in range(4):
+        farm.file.write_text(f"{plain}# {number} {'x' * 600_000}\n")
+        await farm.done("cluster", "apply", str(farm.file))
+    await farm.status_until(is_out, on=name)
+
+
+async def test_a_full_disk_is_waited_out(tmp_path: Path) -> None:
+    async with hosts(tmp_path) as farm:
+        with small_disk(tmp_path / "disk") as disk:
+            farm.libs["n3"] = disk
+            await farm.found()
+            farm.start(*farm.names)
+            await farm.until_up(*farm.names)
+            ballast, daemon = fill(disk), farm.daemons["n3"]
+            # The journal has some room of its own: it is used up, then nothing is promised.
+            await use_up(farm, "n3")
+            await farm.status_until(lambda status: state_of(status, "n3") == "failed")
+            ballast.unlink()
+            await farm.until_up(*farm.names)
+            await farm.status_until(lambda status: not status["problems"], on="n3")
+            assert daemon.poll() is None  # the very same process
+            farm.close()
+
+
+async def test_a_read_only_disk_is_waited_out(tmp_path: Path) -> None:
+    async with hosts(tmp_path) as farm:
+        with small_disk(tmp_path / "disk") as disk:
+            farm.libs["n2"] = disk
+            await farm.found()
+            farm.start(*farm.names)
+            await farm.until_up(*farm.names)
+            await farm.end("n2")
+            remount(disk, "ro")
+            farm.start("n2")
+            await farm.status_until(is_out, on="n2")
+            remount(disk, "rw")
+            await farm.until_up(*farm.names, on="n2")
+            farm.close()
+
+
+def remount(disk: Path, how: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{how}", disk], check=True)
+
+
+def state_of(status: Any, name: str) -> str:
+    return next(str(each["state"]) for each in status["nodes"] if each["name"] == name)
