@@ -8,7 +8,9 @@ after an abort was agreed, a claim of a target's copy that the source may have o
 from collections.abc import Callable
 
 from cluster.core import entries, refusals
-from cluster.core.model import Freeze, MoveRecord, MoveStage, PackageRecord, State, with_package
+from cluster.core.model import (
+    UP, Freeze, MoveRecord, MoveStage, PackageRecord, State, with_package
+)
 from packages.core.problem import Problem, problem
 from packages.core.values import changed
 
@@ -97,7 +99,10 @@ def move_entry(state: State, entry: MoveEntry) -> State | Problem:
             f"package:{entry.package}", f"The move is {move.stage}: {kind_of(entry)} came late.",
         )
     record = changed(record, move=changed(move, stage=stage))
-    return with_package(state, EFFECTS[type(entry)](record, entry))
+    record = EFFECTS[type(entry)](record, entry)
+    if stage == "done" and record.owner is not None and state.nodes[record.owner].state not in UP:
+        record = _left_by_both(record)
+    return with_package(state, record)
 
 
 def _move(record: PackageRecord) -> MoveRecord:
@@ -173,6 +178,11 @@ def _returned(record: PackageRecord, entry: entries.MoveReturned) -> PackageReco
     )
 
 
+def _left_by_both(record: PackageRecord) -> PackageRecord:
+    """Given back to a source that was proven dead meanwhile: nobody has its memory any more."""
+    return changed(record, owner=None, state="relocate_wait" if record.auto_run else "failed")
+
+
 EFFECTS: dict[type[entries.Entry], Callable[..., PackageRecord]] = {
     entries.MoveLanded: _landed,
     entries.MoveFrozen: _frozen,
@@ -206,10 +216,10 @@ def lose_node(state: State, record: PackageRecord, entry: entries.NodeFailed) ->
                 "move-failed", f"package:{record.name}", what="Both ends of the move failed.",
                 because=entry.because, fix="The package is started anew where that is possible.",
             )))
-        if move.abort_because is None:
-            asked = changed(move, abort_because=f"the target {entry.node} failed")
-            return with_package(state, changed(record, move=asked))
-        return state
+        because = move.abort_because or f"the target {entry.node} failed"
+        # Not only asked for: a commit to a node that nobody hears from would end nothing.
+        aborting = changed(move, stage="aborting", abort_because=because)
+        return with_package(state, changed(record, move=aborting))
     if record.state == "detached" and entry.proof.kind == "lease":
         return state  # nobody guards it: the end of a lease says nothing about it
     if record.state == "halting" or record.state == "detached":
