@@ -167,6 +167,10 @@ def guest_released(state: State, entry: entries.GuestReleased) -> State | Proble
     if isinstance(record, Problem):
         return record
     if record.state in ("halting", "detached"):
+        record = end_move(record, problem(  # halted between the commit and the thaw
+            "move-failed", f"package:{record.name}", what="The package was halted in its move.",
+            because=record.because, fix=f"vmsg package run {record.name}",
+        ))
         return with_package(state, changed(
             record, state="halted", owner=None, since_ms=entry.at_ms, attaching=False,
         ))
