@@ -103,8 +103,13 @@ def gives(state: State, node: str, package: str, epoch: int) -> bool:
     if record.owner == node and record.epoch == epoch:
         return True
     move = record.move
-    if move is None or move.stage == "done":
+    if move is None:
         return False
+    if move.stage == "done":
+        # Given back after the commit: the source's copy has the epoch it had before (agent.py
+        # takes it back, or ends it).
+        return (record.owner == node == move.source and epoch == move.epoch
+                and record.epoch == move.epoch + 2 and record.boot_id == move.boot_id)
     if node == move.target:
         return epoch == move.epoch + 1
     return node == move.source and epoch == move.epoch and move.stage == "committed"
