@@ -14,6 +14,7 @@ from typing import Any
 from cluster.core import duties, entries
 from cluster.core.duties import AnyDuty
 from cluster.core.duties import duty as duty_of
+from cluster.core.refusals import stale_order
 from packages import arrival
 from packages.core.model import PackageSpec
 from packages.core.move_recovery import may_have_switched
@@ -215,9 +216,14 @@ class PackageAgent:
         )
 
     async def _born(self, guest: Guest) -> Problem | None:
-        """A guest that runs unguarded would outlive its lease: no guardian, no start."""
+        """A guest that runs unguarded would outlive its lease: no guardian, no start. And a host
+        that slept on the way may have been called dead, and have joined again, meanwhile."""
         self._hold_guest(guest)
-        return await self.around.guarded()
+        unguarded = await self.around.guarded()
+        wanted = self._duty()
+        if isinstance(wanted, duties.Start) and wanted.epoch == guest.epoch:
+            return unguarded
+        return stale_order(f"package:{self.name}", "The record has taken the start back.")
 
     async def _keep(self, duty: duties.Keep | duties.Send) -> None:
         guest = self.body.guest
@@ -264,6 +270,8 @@ class PackageAgent:
                 return False
             self._hold_guest(again)
             return True
+        if seen.state == "unanswered" and not self.around.may_run():
+            return False  # frozen by the guardian: what it is shows when it is thawed
         return await self._drop_guest()
 
     async def _ended(
