@@ -35,6 +35,8 @@ from tests.live.guest_side import GuestPage, page
 WITHIN_S = 40.0
 """For whatever takes a takeover at the most, on a starved machine."""
 LOOK_S = 0.01
+TICKING_S, TICKS = 0.5, 10
+"""A guest that runs is seen to within this time, also on a machine that gives it a tenth."""
 
 
 class Copy(NamedTuple):
@@ -56,6 +58,7 @@ class LiveCluster:
         self.record = record
         self.plan = record.plan
         self.away: set[str] = set()
+        self._restarted: set[str] = set()
         self.acknowledged: dict[str, int] = {}
         self._stopped: set[int] = set()
         self._daemons = {name: pids.daemon for name, pids in record.pids.items()}
@@ -84,11 +87,18 @@ class LiveCluster:
     # asking, as an operator does
 
     async def ask(self, request: AnyRequest, *, node: str | None = None) -> Reply:
-        """The answer of that node, else of the first that is there."""
-        name = node or next(each for each in self.names if each not in self.away)
-        answer = await self._clients[name].ask(request, deadline_s=WITHIN_S)
-        assert isinstance(answer, Reply), f"{name}: {answer}"
-        return answer
+        """The answer of that node, else of one that is there; one that was started again lately,
+        and may not have caught up, is asked last."""
+        there = [each for each in self.names if each not in self.away]
+        name = node or min(there, key=lambda each: each in self._restarted)
+        end = time.monotonic() + WITHIN_S
+        while True:
+            answer = await self._clients[name].ask(request, deadline_s=WITHIN_S)
+            if isinstance(answer, Reply):
+                return answer
+            # Nobody listens yet: nothing was asked.
+            assert answer.code == "no-cluster" and time.monotonic() < end, f"{name}: {answer}"
+            await asyncio.sleep(LOOK_S)
 
     async def done(self, request: AnyRequest, *, node: str | None = None) -> Any:
         """The result of a request that must not be refused."""
@@ -198,11 +208,16 @@ class LiveCluster:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
 
+    def is_stopped(self, pid: int) -> bool:
+        """Whether it was stopped by this test, and not killed since."""
+        return pid in self._stopped
+
     def daemon(self, node: str) -> int:
         return self._daemons[node]
 
     def kill_daemon(self, node: str) -> None:
         self.away.add(node)
+        self._stopped.discard(self.daemon(node))
         self.kill(self.daemon(node))
 
     def stop_daemons(self, *nodes: str) -> None:
@@ -223,6 +238,7 @@ class LiveCluster:
         ])
         assert isinstance(pid, int), pid
         self._daemons[name] = pid
+        self._restarted.add(name)
         self.away.discard(name)
 
     async def start_node(self, name: str) -> None:
@@ -230,6 +246,7 @@ class LiveCluster:
         record = await lab.start(self.record.dir, name)
         assert isinstance(record, LabRecord), record
         self._daemons[name] = record.pids[name].daemon
+        self._restarted.add(name)
         self.away.discard(name)
 
     # what must hold
@@ -259,7 +276,7 @@ class LiveCluster:
         end = time.monotonic() + WITHIN_S
         while True:
             shown = await self.until_running(package)
-            running = [each for each in self.copies(package) if not each.stands]
+            running = await running_of(self.copies(package))
             again = await self.shown(package)
             same = (again["node"], again["epoch"], again["state"]) == (
                 shown["node"], shown["epoch"], "running")
@@ -281,7 +298,7 @@ class LiveCluster:
 
     async def in_order(self) -> dict[str, Any]:
         """Mend all harm: every node up, the package running; how the next scenario begins."""
-        self.go_on(*self._stopped)
+        self.go_on(*tuple(self._stopped))
         for node in self.plan.nodes:
             assert await lab.heal(self.record.dir, node.name) is None
             if not NodeGroup(node).members():
@@ -295,7 +312,20 @@ class LiveCluster:
             if (await self.shown(package.name))["state"] in ("halted", "failed"):
                 await self.done(RunPackage(request=token(), package=package.name))
             await self.one_copy(package.name)
+        self._restarted.clear()
         return await self.status()
+
+
+    async def evidence(self, lines: int = 40) -> str:
+        """What goes with the lab, and a failure wants: the daemons' last words, the history."""
+        found = [f"the daemon of {node.name}: {line}" for node in self.plan.nodes
+                 for line in Path(node.folder, "log", "daemon.log").read_text().splitlines()[-lines:]]
+        with contextlib.suppress(AssertionError, StopIteration):  # nobody is left to ask
+            found += [
+                "{at} {subject} {what}: {from} -> {to}, {because}, {by}".format_map(each)
+                for each in (await self.done(GetEvents()))["events"][-lines:]
+            ]
+        return "\n".join([*found, f"copies: {self.copies()}"])
 
 
 def token() -> str:
@@ -319,6 +349,27 @@ def copy_of(node: str, pid: int, package: str) -> Copy | None:
     if not boot_id:
         return None
     return Copy(node=node, pid=pid, epoch=int(epoch), boot_id=boot_id, stands=state_of(pid) == "T")
+
+
+async def running_of(copies: list[Copy]) -> list[Copy]:
+    """Those whose processors run. A copy that waits for its memory, or has given it away, is idle
+    but for its monitor; a guest that runs has a clock that ticks fifty times a second."""
+    candidates = [each for each in copies if not each.stands]
+    if len(candidates) < 2:
+        return candidates
+    before = {each.pid: switches(each.pid) for each in candidates}
+    await asyncio.sleep(TICKING_S)
+    return [each for each in candidates if switches(each.pid) - before[each.pid] >= TICKS]
+
+
+def switches(pid: int) -> int:
+    """How often its threads have gone to sleep of their own accord."""
+    count = 0
+    for path in Path(f"/proc/{pid}/task").glob("*/status"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            fields = dict(line.split(":", 1) for line in path.read_text().splitlines())
+            count += int(fields["voluntary_ctxt_switches"])
+    return count
 
 
 async def until_gone(pid: int) -> None:
