@@ -22,15 +22,17 @@ log = logging.getLogger(__name__)
 LOADED_S = 5.0
 """A target that was sent everything says so within milliseconds."""
 LEASE_LOOK_S = 0.05
-NOT_SENT = frozenset({"guest-gone", "guest-not-loaded"})
-"""Refusals to resume that come before the hypervisor is told anything: the guest has not run."""
+NOT_RUN = frozenset({"guest-gone", "guest-not-loaded", "guest-refused"})
+"""Refusals to resume after which the guest certainly has not run: the hypervisor was not told, or
+said no."""
 
 
 async def receive(around: Surroundings, body: Body, duty: Receive) -> None:
     """Make the guest and its landing, once for each move, and watch that it stays."""
     move = duty.move
     if move.stage == "opened" and body.arrived_for != move.id:
-        refused = await _prepare(around, body, duty)
+        # Unguarded it would outlive its lease, as one that was started unguarded.
+        refused = await _prepare(around, body, duty) or await around.guarded()
         if refused is not None:
             await _ask_for_end(around, duty, f"{around.node} cannot take it: {refused.because}")
         return
@@ -150,14 +152,15 @@ class Thawing:
     async def _let_run(self) -> bool:
         assert self.body.guest is not None
         guest, driver = self.body.guest, self.around.driver
-        end_s = self.around.clock.boottime_s() + LOADED_S
-        while self.around.clock.boottime_s() < end_s:
+        tried_s = 0.0  # with a lease: without one the guest only waits
+        while self._is_ours():
+            began_s = self.around.clock.boottime_s()
             if not self.around.may_run():
                 await asyncio.sleep(LEASE_LOOK_S)
                 continue
             let_run_before, self.body.let_run = self.body.let_run, True
             refused = await driver.resume(guest)
-            if refused is not None and refused.code in NOT_SENT:
+            if refused is not None and refused.code in NOT_RUN:
                 self.body.let_run = let_run_before
             if refused is None:
                 if self.resumed_at_ms is None:
@@ -171,7 +174,26 @@ class Thawing:
                 self.resumed_at_ms = self.resumed_at_ms or float(self.around.clock.wall_ms())
                 return True
             await asyncio.sleep(0.001)
+            tried_s += self.around.clock.boottime_s() - began_s
+            if tried_s >= self._patience_s():
+                await self._given_up(refused.because)
+                return False
         return False
+
+    def _is_ours(self) -> bool:
+        record = self.around.ledger.package(self.duty.package)
+        return record is not None and record.state == "running" and (
+            (record.owner, record.epoch) == (self.around.node, self.duty.epoch))
+
+    def _patience_s(self) -> float:
+        """One that may have run cannot be given back: it gets the time of the whole phase."""
+        return self.duty.spec.phase_timeouts.frozen_s if self.body.let_run else LOADED_S
+
+    async def _given_up(self, because: str) -> None:
+        """It will not run here. Its end comes first: the source may be continued after that."""
+        assert self.body.guest is not None
+        if await self.around.driver.destroy(self.body.guest) is None:
+            await self._lost(f"the guest could not be continued: {because}")
 
     async def _lost(self, because: str) -> None:
         """Only an agent that made the guest and never let it run may give the package back."""
