@@ -1,0 +1,91 @@
+"""What an agent does when the record, the lease or a guest changes while it waits for something."""
+
+from cluster.core import entries
+from packages.core.problem import Problem, problem
+from tests.core.test_apply import package
+from tests.scenarios.agents_rig import Rig
+
+
+async def test_a_start_that_the_record_took_back_on_the_way_never_runs() -> None:
+    """A host that slept in the middle of a start: called dead, joined anew, its lease is good, and
+    the package runs elsewhere. The guest that is made now must not run for a moment."""
+    async with Rig("n1", "n2", "n3") as rig:
+        ran = []
+
+        async def slept() -> Problem | None:
+            guest = rig.fabric.guest("n1", "p1")
+            assert guest is not None
+            guest.listeners.append(lambda event: ran.append(event.kind))
+            await rig.fail("n1")
+            await rig.say(entries.NodeJoined, node="n1", incarnation="i2", version="1")
+            await rig.say(entries.PackageAssigned, package="p1", node="n2", boot_id="b2")
+            return None
+
+        rig.nodes["n1"].guard = slept
+        await rig.assign(package(), "n1")
+        rig.nodes["n1"].begin()
+        await rig.until(lambda: rig.record.epoch == 2 and rig.state("n1") == "gone")
+        assert "resumed" not in ran
+
+
+async def test_a_target_that_nobody_guards_is_not_moved_to() -> None:
+    """After the commit its guest would outlive its lease, as one that was started unguarded."""
+    async with Rig("n1", "n2", "n3") as rig:
+        async def absent() -> Problem | None:
+            return problem("guardian-unreachable", "guardian", what="-", because="-", fix="-")
+
+        rig.nodes["n2"].guard = absent
+        for node in rig.nodes.values():
+            node.begin()
+        await rig.assign(package(), "n1")
+        await rig.until(lambda: rig.record.state == "running")
+        await rig.say(entries.MoveOpened, move="m1", package="p1", target="n2")
+        await rig.until(lambda: not rig.record.moving)
+        assert rig.record.owner == "n1" and rig.state("n1") == "running"
+
+
+async def test_a_copy_given_back_is_kept_while_the_guardian_has_it_frozen() -> None:
+    """It does not answer, and it is the last of the memory."""
+    async with Rig("n1", "n2", "n3") as rig:
+        source = rig.nodes["n1"]
+        await committed(rig)
+        rig.fabric.freeze("n1", "p1")
+        source.has_lease = False
+        rig.fabric.kill("n2", "p1")
+        await rig.say(entries.MoveReturned, move="m1", package="p1")
+        await source.agent._once()
+        rig.fabric.thaw("n1", "p1")
+        source.has_lease = True
+        source.begin()
+        await rig.until(lambda: rig.state("n1") == "running")
+        assert (rig.record.state, rig.record.epoch, rig.record.boot_id) == ("running", 3, "b1")
+
+
+async def test_a_target_that_can_never_be_continued_gives_the_guest_back() -> None:
+    """Its hypervisor says no each time, for example because a disk cannot be opened there: it is
+    known not to have run, and the source still has everything."""
+    async with Rig("n1", "n2", "n3") as rig:
+        await committed(rig)
+        target = rig.fabric.guest("n2", "p1")
+        assert target is not None
+        target.state = "switchover"  # the fake refuses to continue it, and says so
+        for node in rig.nodes.values():
+            node.begin()
+        await rig.until(lambda: not rig.record.moving and rig.state("n1") == "running")
+        assert (rig.record.owner, rig.record.boot_id) == ("n1", "b1")
+        assert rig.state("n2") == "gone"
+
+
+async def committed(rig: Rig) -> None:
+    """p1 is n2's by the record, loaded there and not let run; the agents stand still."""
+    for node in rig.nodes.values():
+        node.begin()
+    rig.nodes["n2"].has_lease = False
+    await rig.assign(package(), "n1")
+    await rig.until(lambda: rig.record.state == "running")
+    await rig.say(entries.MoveOpened, move="m1", package="p1", target="n2")
+    await rig.until(lambda: rig.record.owner == "n2")
+    await rig.until(lambda: rig.state("n1") == "postmigrate")
+    for node in rig.nodes.values():
+        await node.end()
+    rig.nodes["n2"].has_lease = True
