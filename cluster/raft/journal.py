@@ -1,9 +1,10 @@
 """The write-ahead log: term, vote, boot count and log entries of this node, on its disk.
 
-A file of numbered batches, each with a checksum: one `flush` is one batch, one write and one
+A file of numbered batches, each with a checksum: one flush is one batch, one write and one
 fdatasync, and is found again whole or not at all. Changing methods only collect in memory; the
-transport flushes before anything leaves the node that depends on it. Compaction writes a new file
-and renames it over the old.
+transport flushes before anything leaves the node that depends on it. The writing itself is handed
+out as a piece of work (`begin_flush`), so that a slow disk need not hold up the event loop.
+Compaction writes a new file and renames it over the old, at the next flush.
 
 What must never happen here: acknowledged bytes given up silently. A damaged batch with nothing
 intact after it is a write torn by a crash, never acknowledged, and is cut off; a damaged batch with
@@ -15,6 +16,7 @@ The method names in camel case are those PySyncObj calls.
 
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import overload
 
@@ -23,6 +25,9 @@ from cluster.raft.members import MemberHistory, MembersUnreadable
 
 Entry = tuple[bytes, int, int]
 """(command, index, term), as the engine has it"""
+
+Write = Callable[[], None]
+"""Touches the disk and nothing else; raises OSError."""
 
 FORMAT = b"VMSG-JOURNAL-1\n"
 BATCH_MARK = b"\xa5VJ\n"
@@ -45,7 +50,9 @@ class JournalDamaged(Exception):
 class Journal:
     """Opening replays the file and begins a new boot; raises JournalDamaged or OSError."""
 
-    def __init__(self, path: Path, *, disk: Disk, spare_bytes: int = SPARE_BYTES) -> None:
+    def __init__(
+        self, path: Path, *, disk: Disk, spare_bytes: int = SPARE_BYTES, boot_after: int = 0,
+    ) -> None:
         self._path, self._disk, self._spare_bytes = path, disk, spare_bytes
         self._entries: list[Entry] = []
         self.members = MemberHistory()
@@ -54,6 +61,8 @@ class Journal:
         self._commit = 1
         self._commit_written = 1
         self._handle: int | None = None
+        self._is_rewrite_due = False
+        """The next flush makes the file anew, without the entries a snapshot stands for."""
         self._end = self._size = self._number = 0
         self.torn_bytes = 0
         """Cut off the end of the file at start: a write that a crash interrupted."""
@@ -77,7 +86,8 @@ class Journal:
         self._disk.remove(new)  # a compaction that a crash interrupted
         raw = self._disk.read(self._path)
         if raw is None:
-            self._rewrite()
+            self._flushing_term = self._durable_term = self._term
+            self._begin_rewrite()()
             return
         if not raw.startswith(FORMAT):
             raise JournalDamaged(f"{self._path} does not begin as a journal of this release")
@@ -130,33 +140,61 @@ class Journal:
 
     def flush(self) -> bool:
         """Make everything collected durable; False when there was nothing to write."""
-        if not self._waiting or self._handle is None:
+        write = self.begin_flush()
+        if write is None:
             return False
+        write()
+        self.flushed()
+        return True
+
+    def begin_flush(self) -> Write | None:
+        """What makes everything collected until now durable: to be called once, on any thread, and
+        then `flushed` here. Until then nothing else is begun, but things may be collected."""
+        handle = self._handle
+        if handle is None or not (self._waiting or self._is_rewrite_due):
+            return None
+        self._flushing_term = self._term
+        if self._is_rewrite_due:
+            return self._begin_rewrite()
         if self._commit != self._commit_written:
             # Safe to lose, since commitment is found anew from a majority: rides along.
             self._waiting.append(RECORD.pack(0, COMMIT, self._commit, 0))
             self._commit_written = self._commit
-        raw = batch(self._number, self._waiting)
-        if self._end + len(raw) > self._size and self._spare_bytes:
-            grown = (len(raw) // self._spare_bytes + 1) * self._spare_bytes
-            self._disk.write_at(self._handle, bytes(grown), self._size)
-            self._size += grown
-        self._disk.write_at(self._handle, raw, self._end)
-        self._disk.sync(self._handle)
-        self._end += len(raw)
-        self._size = max(self._size, self._end)
-        self._number += 1
+        raw, start = batch(self._number, self._waiting), self._end
         self._waiting = []
-        self._durable_term = self._term
-        return True
+        self._number += 1
+        self._end += len(raw)
+        spare = b""
+        size = self._size
+        if self._end > size and self._spare_bytes:
+            spare = bytes((len(raw) // self._spare_bytes + 1) * self._spare_bytes)
+        self._size = max(size + len(spare), self._end)
 
-    def _rewrite(self) -> None:
+        def write() -> None:
+            if spare:
+                self._disk.write_at(handle, spare, size)
+            self._disk.write_at(handle, raw, start)
+            self._disk.sync(handle)
+
+        return write
+
+    def flushed(self) -> None:
+        """What `begin_flush` gave was done, without an OSError."""
+        self._durable_term = self._flushing_term
+
+    def _begin_rewrite(self) -> Write:
         """Replace the file by what is in memory now, at once or not at all."""
-        new = self._path.with_suffix(".new")
-        self._disk.remove(new)
         records = [self._vote_record(), RECORD.pack(0, COMMIT, self._commit, 0)]
         records += [entry_record(each) for each in self._entries]
         raw = FORMAT + batch(0, records)
+        self._waiting, self._is_rewrite_due = [], False
+        self._end, self._size, self._number = len(raw), len(raw) + self._spare_bytes, 1
+        self._commit_written = self._commit
+        return lambda: self._replace_file(raw)
+
+    def _replace_file(self, raw: bytes) -> None:
+        new = self._path.with_suffix(".new")
+        self._disk.remove(new)
         handle = self._disk.open(new)
         try:
             self._disk.write_at(handle, raw + bytes(self._spare_bytes), 0)
@@ -167,10 +205,7 @@ class Journal:
             raise
         if self._handle is not None:
             self._disk.close(self._handle)
-        self._handle, self._end, self._number = handle, len(raw), 1
-        self._size = len(raw) + self._spare_bytes
-        self._waiting = []
-        self._commit_written, self._durable_term = self._commit, self._term
+        self._handle = handle
 
     def _vote_record(self) -> bytes:
         vote = self._vote.encode()
@@ -200,7 +235,7 @@ class Journal:
     def deleteEntriesTo(self, position: int) -> None:
         if position > 0:
             del self._entries[:position]
-            self._rewrite()  # which makes everything collected durable too
+            self._is_rewrite_due = True
 
     @overload
     def __getitem__(self, where: int) -> Entry: ...

@@ -222,6 +222,39 @@ def test_a_full_disk_loses_nothing_that_was_flushed(tmp_path: Path, room: int) -
     journal._destroy()
 
 
+def test_what_is_collected_while_a_flush_is_under_way_is_for_the_next(tmp_path: Path) -> None:
+    journal = opened(tmp_path / "journal")
+    journal.add(b"\0one", 1, 1)
+    write = journal.begin_flush()
+    assert write is not None
+    journal.add(b"\0two", 2, 1)
+    journal.setCurrentTerm(2, "cat")
+    write()
+    journal.flushed()
+    assert not journal.is_term_durable()
+    journal._destroy()
+    journal = opened(tmp_path / "journal")
+    assert [index for _, index, _ in journal[:]] == [1] and journal.getCurrentTerm() == 0
+    journal._destroy()
+
+
+def test_a_compaction_is_made_by_the_next_flush_with_all_it_finds(tmp_path: Path) -> None:
+    journal = opened(tmp_path / "journal")
+    for number in range(1, 51):
+        journal.add(b"\0%d" % number, number, 1)
+    journal.deleteEntriesTo(40)
+    write = journal.begin_flush()
+    assert write is not None
+    journal.add(b"\0last", 51, 1)
+    write()
+    journal.flushed()
+    journal.flush()
+    journal._destroy()
+    journal = opened(tmp_path / "journal")
+    assert [index for _, index, _ in journal[:]] == list(range(41, 52))
+    journal._destroy()
+
+
 def test_a_compaction_without_room_leaves_the_old_journal(tmp_path: Path) -> None:
     disk = FullDisk()
     journal = Journal(tmp_path / "journal", disk=disk, spare_bytes=SPARE)
@@ -229,8 +262,9 @@ def test_a_compaction_without_room_leaves_the_old_journal(tmp_path: Path) -> Non
         journal.add(b"\0%d" % number, number, 1)
     journal.flush()
     disk.room = 10
+    journal.deleteEntriesTo(40)
     with pytest.raises(OSError):
-        journal.deleteEntriesTo(40)
+        journal.flush()
     journal._destroy()
     journal = opened(tmp_path / "journal")
     assert len(journal) == 50
