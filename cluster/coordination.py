@@ -68,7 +68,7 @@ class Coordination:
             refused = await self._ledger.propose(entry, deadline_s=PROPOSE_S)
             if refused is not None:
                 log.warning("refused: %s %s", refused.what, refused.because)
-                self._landlord.pardon()
+                self._landlord.pardon(entry, refused)
         if self._landlord.settled():
             self._evacuate(known)
 

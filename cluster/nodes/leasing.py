@@ -11,10 +11,11 @@ from collections.abc import Awaitable, Callable
 
 from cluster.clock import Clock
 from cluster.config.schema import Timings
-from cluster.core.entries import CoordinatorBegan
+from cluster.core.entries import CoordinatorBegan, Entry, NodeFailed
 from cluster.core.model import UP
 from cluster.ledger import Ledger
 from cluster.nodes.lease import LeaseBook, new_lease_book, new_lease_holder
+from packages.core.problem import Problem
 from packages.core.values import Map, changed
 
 log = logging.getLogger(__name__)
@@ -73,6 +74,8 @@ class Landlord:
         self._term = 0
         self._condemned: dict[str, str] = {}
         """Nodes about to be declared dead, with the incarnation that is."""
+        self._doubted: dict[str, str] = {}
+        """Declarations that may yet be applied, for all anybody knows: entry id -> node."""
         self._joined: dict[str, tuple[str, float]] = {}
         """Since when this leader knows the incarnation in the record: a node that has just joined
         has had no time to ask."""
@@ -106,7 +109,8 @@ class Landlord:
         if self._ledger.state.coordinator_term != term:
             return None
         if self._book is None or self._term != term:
-            self._term, self._condemned, self._joined = term, {}, {}
+            # Declarations of an older term are refused from here on.
+            self._term, self._condemned, self._doubted, self._joined = term, {}, {}, {}
             dead = frozenset(
                 name for name, node in self._ledger.state.nodes.items() if node.state not in UP)
             self._book = new_lease_book(
@@ -170,10 +174,17 @@ class Landlord:
             known = self._joined[name] = (incarnation, self._clock.boottime_s())
         return known[1]
 
-    def pardon(self) -> None:
-        """What was refused may not be true any more: who asks again is granted to again."""
-        nodes = self._ledger.state.nodes
+    def pardon(self, entry: Entry, refused: Problem) -> None:
+        """What was refused may not be true any more: who asks again is granted to again, unless
+        it may yet be declared dead by an entry whose fate nobody knows."""
+        if isinstance(entry, NodeFailed) and refused.code == "timed-out":
+            self._doubted[entry.id] = entry.node
+        state = self._ledger.state
+        self._doubted = {
+            each: node for each, node in self._doubted.items() if each not in state.outcomes
+        }
         self._condemned = {
             name: incarnation for name, incarnation in self._condemned.items()
-            if name in nodes and nodes[name].state not in UP
+            if name in self._doubted.values()
+            or name in state.nodes and state.nodes[name].state not in UP
         }

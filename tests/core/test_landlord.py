@@ -1,0 +1,99 @@
+"""The leader's side of leases: nothing is granted to a node that may yet be declared dead."""
+
+from cluster.config.schema import PROFILES
+from cluster.core import entries
+from cluster.core.machine import StateMachine
+from cluster.core.model import Proof
+from cluster.ledger import Ledger
+from cluster.nodes.leasing import Landlord
+from cluster.raft.fake import FakeNetwork
+from cluster.raft.problems import no_quorum, timed_out
+
+LAN = PROFILES["lan"]
+LONG_S = LAN.lease_s + LAN.margin_s + 0.1
+
+
+class TestClock:
+    __test__ = False
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+        self.tokens = 0
+
+    def boottime_s(self) -> float:
+        return self.now_s
+
+    def wall_ms(self) -> int:
+        return int(self.now_s * 1000)
+
+    def token(self) -> str:
+        self.tokens += 1
+        return f"{self.tokens:016x}"
+
+
+class Leader:
+    """n1 coordinates; n2 and n3 have joined and were granted a lease."""
+
+    async def __aenter__(self) -> "Leader":
+        self.clock = TestClock()
+        network = FakeNetwork(("n1", "n2", "n3"), clock=self.clock, election_s=0.0)
+        machine = StateMachine()
+        self.ledger = Ledger(network.replica("n1", machine), machine, self.clock, "n1")
+        await self.ledger.replica.start()
+        await network.replica("n2", StateMachine()).start()
+        self.landlord = Landlord(node="n1", timings=LAN, clock=self.clock, ledger=self.ledger)
+        await self.ledger.say(
+            entries.ClusterFormed, "-", name="f", nodes=("n1", "n2", "n3"), config_text="-")
+        for name in ("n1", "n2", "n3"):
+            await self.ledger.say(
+                entries.NodeJoined, "-", node=name, incarnation="i1", version="1")
+        assert await self.landlord.begin()
+        assert self.grants() is not None
+        self.clock.now_s += LONG_S
+        assert not self.landlord.condemn(), "it has known the node for no longer than this"
+        self.clock.now_s += LONG_S
+        assert "n2" in self.landlord.condemn()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.ledger.replica.close()
+
+    def grants(self) -> float | None:
+        return self.landlord.grant("n2", "i1")
+
+    def death(self, **fields: object) -> entries.NodeFailed:
+        return entries.NodeFailed(**{
+            "id": self.clock.token(), "at_ms": 1, "by": "n1", "because": "-", "node": "n2",
+            "incarnation": "i1", "proof": Proof(kind="lease", because="-"),
+            "term": self.ledger.replica.term(), **fields,
+        })
+
+
+async def test_a_condemned_node_is_granted_nothing() -> None:
+    async with Leader() as leader:
+        assert leader.grants() is None
+
+
+async def test_a_node_whose_death_was_not_proposed_is_granted_to_again() -> None:
+    async with Leader() as leader:
+        leader.landlord.pardon(leader.death(), no_quorum("n1"))
+        assert leader.grants() is not None
+
+
+async def test_a_node_whose_death_may_yet_be_applied_is_not() -> None:
+    """Its guests would run under a lease while they are started elsewhere."""
+    async with Leader() as leader:
+        leader.landlord.pardon(leader.death(), timed_out("n1"))
+        assert leader.grants() is None
+        leader.landlord.pardon(leader.death(), no_quorum("n1"))
+        assert leader.grants() is None, "the first is still in doubt"
+
+
+async def test_nor_once_it_is_known_that_it_was_refused() -> None:
+    async with Leader() as leader:
+        death = leader.death(incarnation="i0")
+        leader.landlord.pardon(death, timed_out("n1"))
+        refused = await leader.ledger.propose(death, deadline_s=5.0)
+        assert refused is not None
+        leader.landlord.pardon(death, refused)
+        assert leader.grants() is not None
