@@ -1,0 +1,140 @@
+"""The guardian of a simulated host: the product's one rule (cluster.guardian.wanted), enforced on
+the guests of the fabric within milliseconds of its time.
+
+It is no part of the daemon: it goes on while the daemon is paused or gone.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from cluster.guardian import Lease, wanted
+from cluster.nodes.guardian_link import GuardedGuest, GuardianNews
+from packages.core.problem import Problem
+from packages.vm.driver import Exit, Guest
+from packages.vm.fake import FakeFabric
+from packages.vm.fake_guest import FakeGuest
+from tests.simulation.process import Process
+from tests.simulation.timeline import LEAST_WAIT_S
+
+PRECISION_S = 0.02
+"""From the end of a lease until the last guest stands: a timer of the kernel and a signal each
+take microseconds; a starved host needs longer."""
+LINE_S = 0.0005
+"""A message over the unix socket between daemon and guardian takes less."""
+
+Heard = Callable[[GuardianNews], None]
+
+
+class SimulatedGuardian:
+    """`machine` runs what is no part of the daemon, until the host loses its power."""
+
+    def __init__(self, host: str, machine: Process, fabric: FakeFabric) -> None:
+        self._host, self.machine, self._fabric = host, machine, fabric
+        self._lease = Lease()
+        self._guests: dict[int, tuple[Guest, str]] = {}
+        self._tell: Callable[[GuardianNews], None] = lambda news: None
+
+    def take_lease(self, expiry_s: float, kill_at_s: float) -> None:
+        if expiry_s > self._lease.expiry_s:
+            self._lease = Lease(expiry_s, kill_at_s)
+            self.enforce()
+            for end_s in (expiry_s, kill_at_s):
+                self._set_alarm(end_s)
+
+    def _set_alarm(self, at_s: float) -> None:
+        late_s = self.machine.timeline.dice.uniform(0.0, PRECISION_S)
+        self.machine.at(self.machine.time.when_s(at_s) + late_s, self._ring, at_s)
+
+    def _ring(self, at_s: float) -> None:
+        if self.machine.time.now_s() < at_s:  # the clock has slowed down since
+            due_s = self.machine.time.when_s(at_s) + LEAST_WAIT_S
+            self.machine.at(due_s, self._ring, at_s)
+        else:
+            self.enforce()
+
+    def take_guests(self, listed: list[Guest]) -> None:
+        self._guests = {
+            guest.pid: (guest, self._guests.get(guest.pid, (guest, "thawed"))[1])
+            for guest in listed
+        }
+        self.enforce()
+
+    def heard_by(self, tell: Callable[[GuardianNews], None]) -> None:
+        self._tell = tell
+
+    def holds(self, guest: FakeGuest) -> bool:
+        """It stands, or is to end, by the guardian's will."""
+        _, state = self._guests.get(guest.guest.pid, (guest.guest, "thawed"))
+        return state != "thawed"
+
+    def enforce(self) -> None:
+        wish = wanted(self._lease, self.machine.time.now_s())
+        changed = []
+        for pid, (guest, state) in list(self._guests.items()):
+            found = self._living(pid, guest)
+            if state == "killed" or state == wish == "thawed" or found is None:
+                continue
+            self._bring(found, wish)
+            if state != wish:
+                self._guests[pid] = (guest, wish)
+                changed.append(guest)
+        if changed:
+            self._tell(GuardianNews(
+                event=wish, at_s=self.machine.time.now_s(), because="the lease",
+                guests=tuple(map(guarded, changed)),
+            ))
+
+    def _living(self, pid: int, guest: Guest) -> FakeGuest | None:
+        found = self._fabric.guest(self._host, guest.package)
+        return found if found is not None and found.guest.pid == pid else None
+
+    def _bring(self, found: FakeGuest, wish: str) -> None:
+        package = found.guest.package
+        if wish == "killed":
+            found.end(Exit(powered_off=False, because="killed by the guardian"))
+        elif wish == "frozen":
+            self._fabric.freeze(self._host, package)
+        else:
+            self._fabric.thaw(self._host, package)
+
+
+class SimulatedGuardianLink:
+    """The daemon's line to it (cluster.nodes.guardian_link.Guardian)."""
+
+    def __init__(
+        self, process: Process, guardian: SimulatedGuardian, *, heard: Heard,
+        leased: Callable[[float], None],
+    ) -> None:
+        self._process, self._guardian, self._leased = process, guardian, leased
+        self._heard = heard
+        self._guardian.heard_by(self._news)
+
+    def _news(self, news: GuardianNews) -> None:
+        self._process.after(LINE_S, self._heard, news)
+
+    async def connect(self, *, deadline_s: float) -> Problem | None:
+        return None
+
+    def renew(self, expiry_s: float, kill_at_s: float) -> None:
+        self._leased(expiry_s)
+        self._later(self._guardian.take_lease, expiry_s, kill_at_s)
+
+    def guard(self, guests: list[Guest]) -> None:
+        self._later(self._guardian.take_guests, list(guests))
+
+    def _later(self, act: Callable[..., None], *said: object) -> None:
+        """What was written to the socket arrives, whatever becomes of the writer."""
+        self._guardian.machine.after(LINE_S, act, *said)
+
+    async def taken_up(self, *, deadline_s: float = 2.0) -> Problem | None:
+        """What was written before has been read by the time the answer is here."""
+        await asyncio.sleep(2 * LINE_S)
+        return None
+
+    async def close(self) -> None:
+        self._guardian.heard_by(lambda news: None)
+
+
+def guarded(guest: Guest) -> GuardedGuest:
+    return GuardedGuest(
+        package=guest.package, epoch=guest.epoch, pid=guest.pid, start_ticks=guest.start_ticks)

@@ -1,0 +1,191 @@
+"""One simulated host: a machine with guests and their guardian, a disk, and a daemon that comes
+and goes. The daemon is the product's own Node over the product's own replica; only its doors are
+the simulation's.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+
+from cluster.config.schema import ClusterConfig, Timings
+from cluster.core.machine import StateMachine
+from cluster.node import Node
+from cluster.raft.syncobj import SyncObjReplica
+from packages.core.facts import DiskFacts, NodeFacts
+from packages.core.problem import Problem
+from packages.vm.fake_carrier import FakeCarrier
+from tests.simulation.disk import HostsDisk
+from tests.simulation.guardian import SimulatedGuardian, SimulatedGuardianLink
+from tests.simulation.hypervisor import MachineDriver, SimulatedCarrier, SimulatedDriver
+from tests.simulation.network import Asker, SimulatedLinks, SimulatedNeighbour, SimulatedServer
+from tests.simulation.process import Process
+from tests.simulation.surroundings import Surroundings
+from tests.simulation.timeline import HostTime
+
+COMPACT_AFTER_ENTRIES = 40
+"""Few enough for snapshots to be made and sent in every run."""
+
+
+class SimulatedFacts:
+    """What the host tells about itself (cluster.answers.survey.Host): nothing forbids anything."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+
+    async def gather(
+        self, config: ClusterConfig, disks: Iterable[str], *, deadline_s: float,
+    ) -> NodeFacts:
+        await asyncio.sleep(0.01)
+        return NodeFacts(
+            name=self._host, version="0.1.0", cpu_vendor="GenuineIntel", cpu_family=6,
+            kvm_works=True, machines=("q35", "pc-q35-7.2"), memory_free_mib=64_000,
+            memory_total_mib=64_000, qemu_version="7.2",
+            disks=tuple(
+                DiskFacts(path=path, kind="whole", identity=path, size_bytes=1 << 30,
+                          sector_bytes=512)
+                for path in disks),
+        )
+
+
+class WatchedMachine(StateMachine):
+    """The replicated machine, watched by the judge."""
+
+    def __init__(self, host: str, around: Surroundings) -> None:
+        super().__init__()
+        self._host, self._around = host, around
+
+    def apply(self, index: int, command: bytes) -> object:  # type: ignore[override]
+        outcome = super().apply(index, command)
+        self._around.judge.applied(self._host, index, command, self.state)
+        return outcome
+
+    def load(self, snapshot: bytes) -> None:
+        super().load(snapshot)
+        self._around.judge.loaded(self._host, self.state)
+
+
+class Host:
+    def __init__(
+        self, name: str, around: Surroundings, *, config: ClusterConfig, timings: Timings,
+    ) -> None:
+        self.name, self.around = name, around
+        self.config, self.timings = config, timings
+        dice = around.timeline.dice
+        self.time = HostTime(
+            around.timeline, rate=1.0, shown_s=dice.uniform(20.0, 90_000.0), wall_s=0.0)
+        self.disk = HostsDisk(dice)
+        self.disk.stopped = self._tripped
+        self.daemon: Process | None = None
+        self.node: Node | None = None
+        self.replica: SyncObjReplica | None = None
+        self.granted_until_s = 0.0
+        """The end of the lease as this host's daemons told it, on this host's clock."""
+        self.processes: list[Process] = []
+        self.has_power = False
+
+    # the machine
+
+    def boot(self) -> None:
+        around = self.around
+        self.has_power = True
+        self.granted_until_s = 0.0
+        self.machine = self._process(around.judge.machine_stepped)
+        self.guardian = SimulatedGuardian(self.name, self.machine, around.fabric)
+        self.driver = MachineDriver(
+            self.machine, around.network, self.name, around.fabric, around.clock)
+        self.carrier = FakeCarrier(self.name, around.fabric, around.cables, around.clock)
+
+    def lose_power(self) -> None:
+        """Everything on it is gone at this instant, and what was not on its disk."""
+        self.kill_daemon(power=True)
+        with self.machine.running():
+            self.around.fabric.power_cut(self.name)
+        self.machine.stepped()
+        self.machine.kill()
+        self.has_power = False
+        self.time.reboot(self.around.timeline.dice.uniform(5.0, 60.0))
+
+    def _process(self, stepped: object) -> Process:
+        process = Process(
+            self.around.timeline, self.time,
+            broke=lambda what: self.around.judge.broken("exception", f"{self.name}: {what}"),
+            stepped=stepped,  # type: ignore[arg-type]
+        )
+        self.processes.append(process)
+        return process
+
+    # the daemon
+
+    def start_daemon(self) -> None:
+        assert self.has_power and self.daemon is None
+        process = self.daemon = self._process(self._stepped)
+        with process.running():
+            self.node = self._node(process)
+            server = SimulatedServer(
+                self.name, self.around.network, process, self.node.desk.answer)
+            self.around.judge.daemon_began(self)
+        process.begin(self._serve(process, self.node, server))
+
+    async def _serve(self, process: Process, node: Node, server: SimulatedServer) -> None:
+        why = await node.run(server)
+        if self.daemon is process:
+            self.around.judge.daemon_ended(self, why)
+            self.around.timeline.after(0.0, self._ended, process)
+
+    def _ended(self, process: Process) -> None:
+        if self.daemon is process:
+            self.kill_daemon()
+
+    def _node(self, process: Process) -> Node:
+        around, peers = self.around, [
+            each.name for each in self.config.nodes if each.name != self.name]
+        machine = WatchedMachine(self.name, around)
+        asker = Asker(self.name, around.network, process)
+        self.replica = SyncObjReplica(
+            name=self.name, folder=Path("/", self.name), machine=machine, clock=around.clock,
+            links=SimulatedLinks(self.name, peers, around.network, process),
+            timings=self.timings, on_fatal=self._fatal, disk=self.disk, has_thread=False,
+            compact_after_entries=COMPACT_AFTER_ENTRIES,
+        )
+        guardian = SimulatedGuardianLink(
+            process, self.guardian, heard=lambda news: node.guardian_news(news),
+            leased=self._leased)
+        node = Node(
+            name=self.name, config=self.config, config_text="", timings=self.timings,
+            clock=around.clock, machine=machine, replica=self.replica, guardian=guardian,
+            neighbours={peer: SimulatedNeighbour(asker, peer) for peer in peers},
+            driver=SimulatedDriver(process, self.machine, self.driver),
+            carrier=SimulatedCarrier(
+                process, self.machine, self.carrier, around.network, self.name),
+            host=SimulatedFacts(self.name),
+        )
+        return node
+
+    def _fatal(self, why: Problem) -> None:
+        assert self.node is not None
+        self.node.step_out(why)
+
+    def _leased(self, expiry_s: float) -> None:
+        self.granted_until_s = max(self.granted_until_s, expiry_s)
+        self.around.judge.leased(self, expiry_s)
+
+    def _tripped(self) -> None:
+        if self.daemon is not None:
+            self.daemon.was_stopped = True
+
+    def _stepped(self) -> None:
+        daemon = self.daemon
+        if daemon is not None and daemon.was_stopped:
+            self.kill_daemon()
+        else:
+            self.around.judge.daemon_stepped(self)
+
+    def kill_daemon(self, *, power: bool = False) -> None:
+        """As by SIGKILL; with `power` unsynced writes may be lost as well."""
+        if self.daemon is not None:
+            self.daemon.kill()
+        self.daemon = self.node = self.replica = None
+        if power:
+            self.disk.lose_power()
+        else:
+            self.disk.restart()

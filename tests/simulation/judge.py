@@ -1,0 +1,209 @@
+"""Looks at the whole simulated cluster after every step, and at its end.
+
+It sees what no node can: all of them at one instant. What it finds names the checker that found
+it, because each is itself tested with a build that is broken on purpose.
+"""
+
+import hashlib
+import logging
+
+from cluster.core.invariants import broken
+from cluster.core.model import State
+from packages.core.problem import Problem
+from packages.vm.fake_guest import FakeGuest
+from tests.simulation.guardian import LINE_S, PRECISION_S
+from tests.simulation.host import Host
+from tests.simulation.memory import Memories
+from tests.simulation.surroundings import Surroundings
+
+LEASE_SLACK_S = PRECISION_S + 2 * LINE_S
+"""How long after the end of the lease a guest may still run."""
+
+NAP_S = 2.5
+"""A suspension that is over is noticed within a second, by a daemon that runs."""
+
+
+class Broken(AssertionError):
+    """Something that must never happen has happened."""
+
+    def __init__(self, checker: str, what: str) -> None:
+        super().__init__(f"[{checker}] {what}")
+        self.checker = checker
+
+
+class Judge(logging.Handler):
+    """Each checker has a name: the first argument of `broken`."""
+
+    def __init__(self, around: Surroundings) -> None:
+        super().__init__(logging.ERROR)
+        self._around = around
+        self.hosts: dict[str, Host] = {}
+        self.found: Broken | None = None
+        self.newest = 0
+        self.fingerprint = hashlib.sha256()
+        self.counts = {"entries": 0, "elections": 0, "starts": 0, "daemons": 0}
+        self._commands: dict[int, bytes] = {}
+        self._states: dict[int, State] = {}
+        self._leaders: dict[int, str] = {}
+        self._running: dict[tuple[str, str], int] = {}
+        """(host, package) of each guest whose vCPUs run -> its pid."""
+        self._memories = Memories(self)
+
+    def broken(self, checker: str, what: str) -> None:
+        if self.found is None and not self._around.timeline.is_over:
+            self.found = Broken(checker, f"{self._around.timeline.now_s:.3f} s: {what}")
+            self._around.timeline.end()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """The product's log: an exception in it is a bug."""
+        if record.exc_info or record.levelno >= logging.CRITICAL:
+            error = record.exc_info[1] if record.exc_info else None
+            self.broken("exception", f"{record.getMessage()}: {error!r}")
+
+    def saw(self, what: str) -> None:
+        self.fingerprint.update(f"{self._around.timeline.now_s!r} {what}\n".encode())
+
+    # agreement
+
+    def applied(self, host: str, index: int, command: bytes, state: State) -> None:
+        known = self._commands.get(index)
+        if known is not None:
+            if known != command:
+                self.broken("agreement", f"{host} applied another entry {index} than the others")
+            self._compare(host, index, state)
+            return
+        self.counts["entries"] += 1
+        self._commands[index], self._states[index] = command, state
+        self.newest = max(self.newest, index)
+        self.saw(f"{index} {hashlib.sha256(command).hexdigest()}")
+        for sentence in broken(state):
+            self.broken("invariants", sentence)
+        self._check_deaths(self._states.get(index - 1), state)
+
+    def loaded(self, host: str, state: State) -> None:
+        self._compare(host, state.applied, state)
+
+    def _compare(self, host: str, index: int, state: State) -> None:
+        known = self._states.get(index)
+        if known is None:
+            return
+        for field in ("packages", "nodes", "running", "coordinator_term", "next_event"):
+            if getattr(known, field) != getattr(state, field):
+                self.broken("agreement", f"{host} has other {field} after entry {index}")
+
+    def _check_deaths(self, before: State | None, state: State) -> None:
+        if before is None or before.nodes is state.nodes:
+            return
+        for name, node in state.nodes.items():
+            was = before.nodes.get(name)
+            if node.state == "failed" and was is not None and was.state != "failed":
+                host = self.hosts[name]
+                left_s = host.granted_until_s - host.time.now_s()
+                if host.has_power and left_s > 0:
+                    self.broken("death", f"{name} is called dead, its lease has {left_s:.3f} s")
+
+    # daemons
+
+    def daemon_began(self, host: Host) -> None:
+        self.counts["daemons"] += 1
+        self.saw(f"{host.name} begins")
+
+    def daemon_ended(self, host: Host, why: Problem | None) -> None:
+        if why is not None and not (why.code == "journal-not-writable" and host.disk.is_full):
+            self.broken("refused", f"{host.name} ended: {why.what} {why.because}")
+
+    def daemon_stepped(self, host: Host) -> None:
+        voter = host.replica._voter if host.replica is not None else None
+        if voter is None or not voter.engine.is_leading:
+            return
+        term = voter.engine.term
+        if self._leaders.setdefault(term, host.name) != host.name:
+            self.broken("leader", f"{host.name} and {self._leaders[term]} lead in term {term}")
+        self.counts["elections"] = len(self._leaders)
+        if self.leads(host):
+            for other in self.hosts.values():
+                if other is not host and self.leads(other):
+                    self.broken("leader", f"{host.name} and {other.name} act as leaders at once")
+
+    def leads(self, host: Host) -> bool:
+        replica, timeline = host.replica, self._around.timeline
+        before, timeline.here = timeline.here, host.time
+        try:
+            return replica is not None and replica.is_leader()
+        finally:
+            timeline.here = before
+
+    # guests
+
+    def machine_stepped(self) -> None:
+        """A guest may have begun or ceased to run."""
+        running: dict[tuple[str, str], int] = {}
+        for host, guests in self._around.fabric.nodes.items():
+            for package, guest in guests.items():
+                is_running = runs(guest)
+                self._memories.look(host, guest, is_running=is_running)
+                if is_running:
+                    running[host, package] = guest.guest.pid
+        if running == self._running:
+            return
+        for where in running.keys() - self._running.keys():
+            self._began_to_run(*where)
+        self._running = running
+        self.saw(f"runs {sorted(running)}")
+        where_of: dict[str, str] = {}
+        for host, package in sorted(running):
+            if package in where_of:
+                self.broken("two", f"{package} runs on {where_of[package]} and on {host}")
+            where_of[package] = host
+
+    def _began_to_run(self, host: str, package: str) -> None:
+        self.counts["starts"] += 1
+        self._check_lease(self.hosts[host], package)
+
+    def _check_lease(self, host: Host, package: str) -> None:
+        over_s = host.time.now_s() - host.granted_until_s
+        if over_s > LEASE_SLACK_S and not self._is_detached(host.name, package):
+            self.broken("lease", f"{package} runs on {host.name}, {over_s:.3f} s after its lease")
+
+    def _is_detached(self, host: str, package: str) -> bool:
+        """Left alone on purpose."""
+        state = self._states.get(self.newest)
+        record = state.packages.get(package) if state is not None else None
+        return record is not None and record.state == "detached" and record.owner == host
+
+    def leased(self, host: Host, expiry_s: float) -> None:
+        timeline = self._around.timeline
+        timeline.at(
+            host.time.when_s(expiry_s) + 1.1 * LEASE_SLACK_S, self._lease_ended, host)
+
+    def _lease_ended(self, host: Host) -> None:
+        for where, package in tuple(self._running):
+            if where == host.name:
+                self._check_lease(host, package)
+
+    # monitoring
+
+    def look_at_monitors(self, host: Host) -> None:
+        """No suspension outlives its time, none is longer than its move's phases allow."""
+        if host.node is None or host.daemon is None or not host.daemon.is_awake_for(NAP_S):
+            return
+        now_s = host.time.now_s()
+        for name, agent in host.node.worker.agents.items():
+            if agent.watch is None:
+                continue
+            suspensions = agent.watch._suspensions
+            until_s = suspensions.until_s()
+            if any(each.health.state == "suspended" for each in agent.watch._monitors):
+                if now_s > (until_s or 0.0) + NAP_S:
+                    self.broken("suspension", f"{name} on {host.name} is still suspended")
+            record, by_move = host.node.ledger.package(name), suspensions.by_owner.get("move")
+            if record is not None and by_move is not None:
+                limits = record.spec.phase_timeouts
+                if by_move.until_s > now_s + limits.io_quiesce_s + limits.frozen_s + 0.01:
+                    self.broken("suspension", f"{name} on {host.name} is suspended until "
+                                              f"{by_move.until_s:.3f}, and it is {now_s:.3f}")
+
+
+def runs(guest: FakeGuest) -> bool:
+    """Its vCPUs run at this instant."""
+    return guest.exit is None and guest.state == "running" and not guest.is_frozen

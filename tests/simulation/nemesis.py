@@ -1,0 +1,195 @@
+"""Does harm: to daemons, hosts, links, disks, clocks and guests, as the seed's dice fall.
+
+Each run draws which kinds of harm it knows, so that some runs are all about one of them. Whatever
+was done is undone by `calm`, after which the cluster has to come to rest by itself.
+"""
+
+from collections.abc import Callable
+
+from packages.vm.driver import RunState
+from tests.simulation.host import Host
+from tests.simulation.world import World
+
+DRIFT = 0.045
+"""How far a host's clock may run from the truth. The margin of profile `lan` allows 0.6 / (2 * 3.5
++ 0.6) = 7.9 % (cluster/nodes/lease.py) and has to hold the guardian's precision too; the leader's
+own lease of 0.9 times the voters' loyalty allows 5.2 % (cluster/raft/lease.py)."""
+WALL_STEP_S = 20.0
+"""Wall clocks decide nothing, so they may be as wrong as they like."""
+
+FAILURES: tuple[RunState, ...] = ("io-error", "panicked", "watchdog")
+
+
+class Nemesis:
+    def __init__(self, world: World) -> None:
+        self._world, self._dice = world, world.timeline.dice
+        self._is_at_work = False
+        self._down_until_s: dict[str, float] = {}
+        kinds: list[Callable[[Host], None]] = [
+            self._kill, self._kill, self._stop, self._cut_power, self._pause, self._pause,
+            self._isolate, self._cut_one_way, self._cut_one_way, self._slow, self._trip,
+            self._fill_disk, self._turn_clock, self._step_wall_clock, self._hurt_guest,
+            self._hang_guest, self._break_copy,
+        ]
+        share = self._dice.choice((0.2, 0.5, 1.0))
+        known = [each for each in kinds if self._dice.random() < share]
+        self._kinds = known or [self._dice.choice(kinds)]
+        self._pace_s = self._dice.choice((0.5, 1.5, 4.0))
+
+    def begin(self) -> None:
+        self._is_at_work = True
+        if self._dice.random() < 0.3:
+            for host in self._hosts():
+                host.driver.tears = 0.4
+        self._supervise()
+        self._next()
+
+    def _hosts(self) -> list[Host]:
+        return list(self._world.hosts.values())
+
+    def _next(self) -> None:
+        if self._is_at_work:
+            self._world.timeline.after(self._dice.expovariate(1 / self._pace_s), self._strike)
+
+    def _strike(self) -> None:
+        if self._is_at_work:
+            harm, host = self._dice.choice(self._kinds), self._dice.choice(self._hosts())
+            self._world.judge.saw(f"{harm.__name__} {host.name}")
+            harm(host)
+            self._next()
+
+    def _later(self, low_s: float, high_s: float, action: Callable[[], None]) -> None:
+        self._world.timeline.after(self._dice.uniform(low_s, high_s), action)
+
+    def _supervise(self) -> None:
+        """What systemd does: a daemon that is gone is started again."""
+        for host in self._hosts():
+            is_due = self._world.timeline.now_s >= self._down_until_s.get(host.name, 0.0)
+            if host.has_power and host.daemon is None and is_due:
+                host.start_daemon()
+        self._world.timeline.after(0.2, self._supervise)
+
+    # daemons and hosts
+
+    def _leave_down(self, host: Host, low_s: float, high_s: float) -> None:
+        down_s = self._dice.uniform(low_s, high_s)
+        self._down_until_s[host.name] = self._world.timeline.now_s + down_s
+
+    def _kill(self, host: Host) -> None:
+        self._leave_down(host, 0.0, self._dice.choice((0.5, 6.0)))
+        host.kill_daemon()
+
+    def _stop(self, host: Host) -> None:
+        if host.node is not None and host.daemon is not None:
+            self._leave_down(host, 0.0, 4.0)
+            host.daemon.after(0.0, host.node.stopping.set)
+
+    def _cut_power(self, host: Host) -> None:
+        if host.has_power:
+            self._leave_down(host, 0.5, 12.0)
+            host.lose_power()
+            self._later(0.5, 10.0, lambda: self._boot(host))
+
+    def _boot(self, host: Host) -> None:
+        if not host.has_power:
+            host.boot()
+
+    def _pause(self, host: Host) -> None:
+        if host.daemon is not None:
+            host.daemon.pause(self._dice.uniform(0.05, self._dice.choice((0.5, 2.0, 8.0))))
+
+    def _trip(self, host: Host) -> None:
+        """It dies in the middle of some file operation."""
+        host.disk.stop_chance = self._dice.choice((0.02, 0.3))
+        self._leave_down(host, 0.0, 3.0)
+
+    def _fill_disk(self, host: Host) -> None:
+        host.disk.is_full = True
+
+        def make_room() -> None:
+            host.disk.is_full = False
+
+        self._later(0.5, 6.0, make_room)
+
+    # links
+
+    def _isolate(self, host: Host) -> None:
+        for other in self._world.hosts:
+            if other != host.name:
+                self._world.network.cut(host.name, other)
+                self._world.network.cut(other, host.name)
+        self._later(0.3, self._dice.choice((1.5, 9.0)), self._world.network.heal)
+
+    def _cut_one_way(self, host: Host) -> None:
+        other = self._dice.choice([each for each in self._world.hosts if each != host.name])
+        self._world.network.cut(host.name, other)
+        if self._dice.random() < 0.4:
+            self._world.network.cut(other, host.name)
+        self._later(0.3, self._dice.choice((1.5, 9.0)), self._world.network.heal)
+
+    def _slow(self, host: Host) -> None:
+        other = self._dice.choice(list(self._world.hosts))
+        self._world.network.slow(host.name, other, self._dice.choice((0.01, 0.1, 0.6)))
+
+    # clocks
+
+    def _turn_clock(self, host: Host) -> None:
+        host.time.turn(1.0 + self._dice.uniform(-DRIFT, DRIFT))
+
+    def _step_wall_clock(self, host: Host) -> None:
+        host.time.wall_s += self._dice.uniform(-WALL_STEP_S, WALL_STEP_S)
+
+    # guests
+
+    def _some_guest(self, host: Host) -> str | None:
+        there = [name for name, each in sorted(self._world.around.fabric.nodes[host.name].items())
+                 if each.exit is None]
+        return self._dice.choice(there) if there else None
+
+    def _hurt_guest(self, host: Host) -> None:
+        package, fabric = self._some_guest(host), self._world.around.fabric
+        if package is None:
+            return
+        kind = self._dice.random()
+        with host.machine.running():
+            if kind < 0.5:
+                fabric.kill(host.name, package)
+            elif kind < 0.9:
+                fabric.break_guest(host.name, package, self._dice.choice(FAILURES))
+            else:
+                fabric.power_off(host.name, package)
+        host.machine.stepped()
+
+    def _hang_guest(self, host: Host) -> None:
+        package, fabric = self._some_guest(host), self._world.around.fabric
+        if package is None or not host.has_power:
+            return
+        guest = fabric.guest(host.name, package)
+
+        def go_on() -> None:
+            if guest is not None and guest.exit is None and not host.guardian.holds(guest):
+                fabric.thaw(host.name, package)
+
+        fabric.freeze(host.name, package)
+        host.machine.after(self._dice.uniform(0.3, 6.0), go_on)
+        host.machine.stepped()
+
+    def _break_copy(self, host: Host) -> None:
+        """The migration channel is lost under way."""
+        package = self._some_guest(host)
+        guest = package and self._world.around.fabric.guest(host.name, package)
+        if guest and guest.migration in ("active", "pre-switchover", "device"):
+            with host.machine.running():
+                guest.fail("failed")
+            host.machine.stepped()
+
+    # the end
+
+    def calm(self) -> None:
+        self._is_at_work = False
+        self._down_until_s = {}
+        self._world.network.heal()
+        for host in self._hosts():
+            host.disk.stop_chance, host.disk.is_full = 0.0, False
+            self._boot(host)
+            host.driver.tears = 0.0

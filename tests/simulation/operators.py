@@ -1,0 +1,158 @@
+"""Operators at work: requests of every kind, to any node, at any time, whatever the answer."""
+
+from collections.abc import Callable
+
+from cluster.api import messages as ask
+from cluster.core.model import State
+from packages.core.model import PackageSpec
+from tests.simulation.world import World, file_of, package
+
+PATIENCE_S = 20.0
+NAMES = ("db", "mail", "web")
+
+
+class Operators:
+    def __init__(self, world: World) -> None:
+        self._world, self._dice = world, world.timeline.dice
+        self._is_at_work = False
+        self._pace_s = self._dice.choice((0.7, 2.0, 6.0))
+        self._orders: list[Callable[[], ask.AnyRequest]] = [
+            self._move, self._move, self._move, self._move, self._abort, self._run, self._halt,
+            self._switch, self._maintain, self._drain, self._resume, self._resume, self._halt_node,
+            self._run_node, self._run_node, self._halt_cluster, self._run_cluster, self._apply,
+        ]
+        share = self._dice.choice((0.3, 1.0))
+        known = [each for each in self._orders if self._dice.random() < share]
+        self._orders = known or [self._move]
+        self._specs = self._made()
+
+    def _made(self) -> list[PackageSpec]:
+        hosts, specs = list(self._world.hosts), []
+        for name in NAMES[:self._dice.choice((1, 2, 3))]:
+            nodes = self._dice.sample(hosts, self._dice.choice((2, len(hosts))))
+            specs.append(package(
+                name, tuple(nodes), service_restart=self._dice.choice((0, 1, 3)),
+                migration_bandwidth_mib_s=self._dice.choice((None, 1, 4)),
+            ))
+        return specs
+
+    def settle_in(self) -> None:
+        """Apply the packages, again until the cluster takes them."""
+        state = self._state()
+        if state is None or any(each.name not in state.packages for each in self._specs):
+            self._order(self._apply())
+            self._world.timeline.after(2.0, self.settle_in)
+
+    def begin(self) -> None:
+        self._is_at_work = True
+        self._next()
+
+    def _next(self) -> None:
+        self._world.timeline.after(self._dice.expovariate(1 / self._pace_s), self._give_order)
+
+    def _give_order(self) -> None:
+        if self._is_at_work:
+            self._order(self._dice.choice(self._orders)())
+            self._next()
+
+    def _order(self, request: ask.AnyRequest) -> None:
+        node = self._dice.choice(list(self._world.hosts))
+        self._world.judge.saw(f"asks {node}: {request}")
+        self._world.desk.begin(self._ask(node, request))
+
+    async def _ask(self, node: str, request: ask.AnyRequest) -> None:
+        answer = await self._world.asker.ask(node, request, deadline_s=PATIENCE_S)
+        self._world.judge.saw(f"answer to {request.request}: {answer}")
+
+    # what they ask for
+
+    def _id(self) -> str:
+        return self._world.around.clock.token()
+
+    def _package(self) -> str:
+        return self._dice.choice(self._specs).name
+
+    def _node(self) -> str:
+        return self._dice.choice(list(self._world.hosts))
+
+    def _for_s(self) -> float | None:
+        return self._dice.choice((None, 1.0, 5.0))
+
+    def _move(self) -> ask.AnyRequest:
+        return ask.MovePackage(request=self._id(), package=self._package(), node=self._node())
+
+    def _abort(self) -> ask.AnyRequest:
+        return ask.AbortMove(request=self._id(), package=self._package())
+
+    def _run(self) -> ask.AnyRequest:
+        node = self._dice.choice((None, self._node()))
+        return ask.RunPackage(request=self._id(), package=self._package(), node=node)
+
+    def _halt(self) -> ask.AnyRequest:
+        return ask.HaltPackage(request=self._id(), package=self._package())
+
+    def _switch(self) -> ask.AnyRequest:
+        return ask.SetSwitching(
+            request=self._id(), package=self._package(), enabled=self._dice.random() < 0.6,
+            node=self._dice.choice((None, self._node())), for_s=self._for_s())
+
+    def _maintain(self) -> ask.AnyRequest:
+        return ask.SetMaintenance(
+            request=self._id(), package=self._package(), on=self._dice.random() < 0.5,
+            for_s=self._for_s())
+
+    def _drain(self) -> ask.AnyRequest:
+        return ask.DrainNode(request=self._id(), node=self._node())
+
+    def _resume(self) -> ask.AnyRequest:
+        return ask.ResumeNode(
+            request=self._id(), node=self._node(), bring_back=self._dice.random() < 0.5)
+
+    def _halt_node(self) -> ask.AnyRequest:
+        return ask.HaltNode(
+            request=self._id(), node=self._node(), force=self._dice.random() < 0.5,
+            detach=self._dice.random() < 0.3)
+
+    def _run_node(self) -> ask.AnyRequest:
+        return ask.RunNode(request=self._id(), node=self._node())
+
+    def _halt_cluster(self) -> ask.AnyRequest:
+        return ask.HaltCluster(
+            request=self._id(), force=self._dice.random() < 0.3, detach=self._dice.random() < 0.3)
+
+    def _run_cluster(self) -> ask.AnyRequest:
+        return ask.RunCluster(request=self._id())
+
+    def _apply(self) -> ask.AnyRequest:
+        return ask.ApplyPackages(request=self._id(), files=tuple(
+            ask.NamedText(name=each.name, text=file_of(each)) for each in self._specs))
+
+    # the end
+
+    def calm(self) -> None:
+        """No more orders but those that take back what earlier ones left behind."""
+        self._is_at_work = False
+        self._take_back()
+
+    def _take_back(self) -> None:
+        state = self._state()
+        if state is not None:
+            for request in self._amends(state):
+                self._order(request)
+        self._world.timeline.after(3.0, self._take_back)
+
+    def _amends(self, state: State) -> list[ask.AnyRequest]:
+        found: list[ask.AnyRequest] = [] if state.running else [self._run_cluster()]
+        for name, node in state.nodes.items():
+            if node.state in ("draining", "maintenance"):
+                found.append(ask.ResumeNode(request=self._id(), node=name))
+            elif node.state == "halted":
+                found.append(ask.RunNode(request=self._id(), node=name))
+        for name, record in state.packages.items():
+            if any(hold.kind == "maintenance" for hold in record.holds):
+                found.append(ask.SetMaintenance(request=self._id(), package=name, on=False))
+        return found
+
+    def _state(self) -> State | None:
+        leader = self._world.leader()
+        return leader.node.ledger.state if leader is not None and leader.node else None

@@ -1,0 +1,77 @@
+"""What must hold once all trouble is over and some time has passed."""
+
+from collections.abc import Mapping
+
+from cluster.core.model import PackageRecord, State
+from cluster.core.runs import blocked_nodes
+from packages.vm.fake_guest import FakeGuest
+from tests.simulation.host import Host
+from tests.simulation.judge import Judge, runs
+
+Finding = tuple[str, str]
+"""(checker, what it found)"""
+
+
+def unsettled(hosts: Mapping[str, Host], judge: Judge) -> Finding | None:
+    """The first thing that is not as it should be in the end; None: all is well."""
+    for host in hosts.values():
+        if host.node is None or host.replica is None:
+            return "progress", f"{host.name} has no daemon"
+        if host.replica.applied() < judge.newest:
+            return "agreement", f"{host.name} lacks entries {host.replica.applied()}-{judge.newest}"
+    if not any(judge.leads(host) for host in hosts.values()):
+        return "progress", "nobody leads"
+    state = next(iter(hosts.values())).node.ledger.state  # type: ignore[union-attr]
+    for name, node in sorted(state.nodes.items()):
+        if node.state != "running":
+            return "progress", f"node {name} is {node.state}: {node.because}"
+    for name, record in sorted(state.packages.items()):
+        found = _package(hosts, state, record)
+        if found is not None:
+            return found
+    return None
+
+
+def _package(
+    hosts: Mapping[str, Host], state: State, record: PackageRecord,
+) -> Finding | None:
+    name = record.name
+    if record.moving and record.move is not None:
+        return "moves", f"the move of {name} has not ended: {record.move.stage}"
+    if record.freeze is not None:
+        return "suspension", f"monitoring of {name} is suspended in the record"
+    there = {host: _guest(hosts[host], name) for host in hosts}
+    strays = [host for host, guest in there.items() if guest is not None and host != record.owner]
+    if strays:
+        return "strays", f"{name} is {record.state} on {record.owner}, with a copy on {strays}"
+    if record.state == "running" and record.owner is not None:
+        return _running(hosts[record.owner], record, there[record.owner])
+    if record.state in ("halted", "relocate_wait") and _could_start(state, record):
+        return "should-run", f"{name} is {record.state} and should run: {record.because}"
+    if record.state not in ("halted", "failed", "relocate_wait"):
+        return "should-run", f"{name} stays {record.state} on {record.owner}: {record.because}"
+    return None
+
+
+def _guest(host: Host, package: str) -> FakeGuest | None:
+    return host.around.fabric.guest(host.name, package)
+
+
+def _could_start(state: State, record: PackageRecord) -> bool:
+    blocked = blocked_nodes(record)
+    return state.running and record.auto_run and any(
+        state.nodes[each].state == "running" and each not in blocked for each in record.spec.nodes)
+
+
+def _running(host: Host, record: PackageRecord, guest: FakeGuest | None) -> Finding | None:
+    name = record.name
+    if guest is None:
+        return "should-run", f"{name} runs on {host.name} by the record, and has no guest there"
+    if not runs(guest):
+        return "should-run", f"{name} stands on {host.name}: {guest.state}, {guest.is_frozen}"
+    agent = host.node.worker.agents.get(name) if host.node is not None else None
+    if agent is None or agent.watch is None:
+        return "suspension", f"nobody watches {name} on {host.name}"
+    if any(each.health.state == "suspended" for each in agent.watch._monitors):
+        return "suspension", f"the monitors of {name} on {host.name} are suspended"
+    return None

@@ -1,0 +1,22 @@
+"""What everything in a simulated world shares."""
+
+from typing import TYPE_CHECKING
+
+from packages.vm.fake import FakeFabric
+from packages.vm.fake_carrier import FakeCables
+from tests.simulation.network import Manner, Network
+from tests.simulation.timeline import Timeline, WorldClock
+
+if TYPE_CHECKING:
+    from tests.simulation.judge import Judge
+
+
+class Surroundings:
+    judge: "Judge"
+
+    def __init__(self, seed: int, manner: Manner) -> None:
+        self.timeline = Timeline(seed)
+        self.clock = WorldClock(self.timeline)
+        self.network = Network(self.timeline, manner)
+        self.fabric = FakeFabric()
+        self.cables = FakeCables()

@@ -1,0 +1,86 @@
+"""The simulated cluster: one told story, runs known by their seeds, and fresh ones.
+
+`make search SECONDS=3600` goes on for as long as one likes; a run that fails prints the command
+that replays it.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.api import messages as ask
+from packages.core.problem import Problem
+from tests.simulation.search import command_for, run, search
+from tests.simulation.world import World, file_of, package
+
+SEARCH_S = float(os.environ.get("VMSG_SEARCH_S", "60"))
+
+FIXED = (*range(1, 21), 34, 42, 59, 76, 78, 159, 171)
+"""The first twenty, and runs that have found something in the product or in the simulation."""
+
+
+def ask_and_wait(world: World, node: str, request: ask.AnyRequest) -> ask.Reply:
+    answers: list[ask.Reply | Problem] = []
+
+    async def asking() -> None:
+        answers.append(await world.asker.ask(node, request, deadline_s=20.0))
+
+    begun: Coroutine[Any, Any, None] = asking()
+    world.desk.begin(begun)
+    world.until(lambda: answers, within_s=25.0, what="an answer")
+    assert isinstance(answers[0], ask.Reply), answers[0]
+    return answers[0]
+
+
+def owner(world: World) -> str | None:
+    leader = world.leader()
+    record = leader.node.ledger.package("web") if leader and leader.node else None
+    return record.owner if record is not None and record.state == "running" else None
+
+
+def test_a_package_starts_moves_and_survives_its_host() -> None:
+    with World(1) as world:
+        world.until(world.leader, within_s=5.0, what="an election")
+        text = file_of(package("web", ("ape", "bee", "cat")))
+        files = (ask.NamedText(name="web", text=text),)
+        assert ask_and_wait(world, "bee", ask.ApplyPackages(request="a", files=files)).verdict == (
+            "done")
+        world.until(lambda: owner(world) == "ape", within_s=10.0, what="web on its primary node")
+        order = ask.MovePackage(request="b", package="web", node="cat")
+        assert ask_and_wait(world, "ape", order).verdict == "done"
+        world.until(lambda: owner(world) == "cat", within_s=10.0, what="web moved")
+        world.until_settled(within_s=5.0)
+        world.hosts["cat"].lose_power()
+        world.until(lambda: owner(world) == "ape", within_s=8.0, what="web taken over")
+        world.hosts["cat"].boot()
+        world.hosts["cat"].start_daemon()
+        world.until_settled(within_s=10.0)
+
+
+@pytest.mark.parametrize("seed", FIXED)
+def test_a_known_seed(seed: int) -> None:
+    run(seed)
+
+
+def test_a_seed_gives_the_same_run_in_every_process() -> None:
+    said = {
+        subprocess.run(
+            [sys.executable, "-m", "tests.simulation.search", "--seed", "35"], check=True,
+            capture_output=True, text=True, cwd=Path(__file__).parents[2], timeout=120,
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        ).stdout
+        for hash_seed in ("0", "4711")
+    }
+    assert len(said) == 1, f"not replayed: {command_for(35)}"
+
+
+def test_fresh_seeds() -> None:
+    ran, found = search(time.time_ns() // 1_000_000, seconds=SEARCH_S)
+    assert not found, "\n".join(found)
+    assert ran > 0

@@ -1,0 +1,138 @@
+"""A whole simulated cluster from one seed: hosts, network, judge; what happens to it is up to the
+nemesis and the operators.
+"""
+
+import gc
+import logging
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from cluster.config.load import dump
+from cluster.config.schema import PROFILES, ClusterConfig, MigrationConfig, NodeConfig
+from packages.core.model import DiskSpec, PackageSpec, PhaseTimeouts, VmSpec
+from packages.core.values import changed
+from tests.simulation.host import Host
+from tests.simulation.judge import Broken, Judge
+from tests.simulation.network import OPERATOR, Asker, Manner
+from tests.simulation.process import Process
+from tests.simulation.settled import unsettled
+from tests.simulation.surroundings import Surroundings
+from tests.simulation.timeline import HostTime
+
+NAMES = ("ape", "bee", "cat", "dog", "elk")
+KILL_AFTER_S = 6.0
+"""Frozen guests nobody thaws are killed within a run."""
+LOOK_EVERY_S = 0.25
+
+
+class World:
+    def __init__(self, seed: int, *, nodes: int = 3, manner: Manner = "orderly") -> None:
+        self.seed = seed
+        self.around = Surroundings(seed, manner)
+        self.timeline, self.network = self.around.timeline, self.around.network
+        self.judge = self.around.judge = Judge(self.around)
+        self.config = ClusterConfig(
+            name="simulated", migration=MigrationConfig(private=True),
+            nodes=tuple(
+                NodeConfig(name=name, address=name, migration_address=f"{name}-migration")
+                for name in NAMES[:nodes]),
+        )
+        timings = changed(PROFILES["lan"], kill_after_s=KILL_AFTER_S)
+        self.hosts = {
+            name: Host(name, self.around, config=self.config, timings=timings)
+            for name in NAMES[:nodes]
+        }
+        self.judge.hosts = self.hosts
+        self.desk = Process(
+            self.timeline, HostTime(self.timeline, rate=1.0, shown_s=1000.0, wall_s=0.0),
+            broke=lambda what: self.judge.broken("exception", f"operator: {what}"),
+            stepped=lambda: None,
+        )
+        self.asker = Asker(OPERATOR, self.network, self.desk)
+
+    def __enter__(self) -> "World":
+        gc.disable()  # what a killed daemon left must not come to life at some collection
+        logging.disable(logging.WARNING)
+        logging.getLogger().addHandler(self.judge)
+        for host in self.hosts.values():
+            host.boot()
+            host.start_daemon()
+        self._look()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.timeline.end()
+        with silence():
+            for host in self.hosts.values():
+                for process in host.processes:
+                    process.bury()
+                host.processes = []
+                host.kill_daemon()
+            self.desk.bury()
+            gc.enable()
+            gc.collect()
+        logging.getLogger().removeHandler(self.judge)
+        logging.disable(logging.NOTSET)
+
+    def _look(self) -> None:
+        for host in self.hosts.values():
+            self.judge.look_at_monitors(host)
+        self.timeline.after(LOOK_EVERY_S, self._look)
+
+    def run(self, for_s: float) -> None:
+        """Let time pass; raises Broken."""
+        self.timeline.run(self.timeline.now_s + for_s)
+        if self.judge.found is not None:
+            raise self.judge.found
+
+    def until(self, holds: Callable[[], object], *, within_s: float, what: str) -> None:
+        """Let time pass until it holds; raises Broken when it does not in time."""
+        end_s = self.timeline.now_s + within_s
+        while not holds():
+            if self.timeline.now_s >= end_s:
+                raise Broken("progress", f"{self.timeline.now_s:.3f} s: not within {within_s:g} s: "
+                                         f"{what}")
+            self.run(0.25)
+
+    def until_settled(self, *, within_s: float) -> None:
+        end_s = self.timeline.now_s + within_s
+        while (found := unsettled(self.hosts, self.judge)) is not None:
+            if self.timeline.now_s >= end_s:
+                checker, what = found
+                raise Broken(checker, f"{self.timeline.now_s:.3f} s, long after trouble: {what}")
+            self.run(0.25)
+
+    def leader(self) -> Host | None:
+        return next((host for host in self.hosts.values() if self.judge.leads(host)), None)
+
+    def fingerprint(self) -> str:
+        return self.judge.fingerprint.hexdigest()
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """What processes that are gone complain of while they are cleared away says nothing."""
+    before, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        sys.unraisablehook = before
+
+
+def package(name: str, nodes: tuple[str, ...], **fields: object) -> PackageSpec:
+    """One whose moves end within a run."""
+    settings: dict[str, object] = {
+        "vm": VmSpec(memory_mib=256, accel="tcg", disks=(DiskSpec(path=f"/dev/{name}"),)),
+        "phase_timeouts": PhaseTimeouts(init_s=5.0, copy_s=8.0, io_quiesce_s=2.0, frozen_s=3.0),
+        "start_timeout_s": 10.0, "halt_timeout_s": 5.0, "migration_bandwidth_mib_s": 2,
+        **fields,
+    }
+    return PackageSpec(name=name, nodes=nodes, **settings)  # type: ignore[arg-type]
+
+
+def file_of(spec: PackageSpec) -> str:
+    return dump(spec)
