@@ -2,6 +2,7 @@
 #
 #   make demo     a cluster on this machine, a guest that moves, a node that dies: about a minute
 #   make test     all that CI runs
+#   make search   a simulated cluster, harmed at random for SECONDS=600
 #   make setup    only the set-up: Debian packages, .venv, the product in it
 
 SHELL := /bin/bash
@@ -16,7 +17,7 @@ READY := $(VENV)/.ready
 DEBIAN := qemu-system-x86 iproute2 nftables util-linux mount fdisk e2fsprogs tcpdump procps \
 	gcc libc6-dev libc6-dev-i386 binutils busybox-static linux-image-cloud-amd64 python3-venv
 
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test search lint bench clean
 
 help:
 	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
@@ -57,6 +58,11 @@ lint: setup
 
 test: lint
 	$(BIN)/python -m pytest $(PYTEST)
+
+SECONDS := 600
+
+search: setup
+	@$(BIN)/python -m tests.simulation.search --seconds $(SECONDS)
 
 bench: setup
 	@for each in tests/bench/*.py; do PYTHONPATH=. $(BIN)/python $$each; done
