@@ -67,7 +67,7 @@ class Journal:
         self.torn_bytes = 0
         """Cut off the end of the file at start: a write that a crash interrupted."""
         self._open()
-        self._boot += 1
+        self._boot = max(self._boot, boot_after) + 1
         self._record_vote()
         self.flush()
 

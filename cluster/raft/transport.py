@@ -18,6 +18,7 @@ from typing import Protocol
 
 from cluster.clock import Clock
 from cluster.config.schema import Timings
+from cluster.raft.amnesia import Amnesia
 from cluster.raft.engine import GuardedEngine
 from cluster.raft.filters import Incoming
 from cluster.raft.lease import Lease, PreVotes
@@ -55,7 +56,7 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
 
     def __init__(
         self, name: str, *, wire: Wire, clock: Clock, timings: Timings, boot: int,
-        wake: Callable[[], None],
+        wake: Callable[[], None], amnesia: Amnesia,
     ) -> None:
         super().__init__(None, Member(name), ())
         self.name = name
@@ -64,6 +65,7 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
         self._abstains_until_s = 0.0
         self._wire, self._clock, self._timings, self._wake = wire, clock, timings, wake
         self._stamps = Stamps(boot)
+        self._amnesia = amnesia
         self._outbox: list[tuple[str, int, Body]] = []
         self._heard_s: dict[str, float] = {}
         self._said_s: dict[str, float] = {}
@@ -157,7 +159,9 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
 
     def may_stand(self) -> bool:
         """Whether an election that is due may begin: only once a majority would vote for us."""
-        if not self.engine.has_vote or self._clock.boottime_s() < self._abstains_until_s:
+        if not self.engine.has_vote or self._amnesia.lasts:
+            return False
+        if self._clock.boottime_s() < self._abstains_until_s:
             return False
         voters = self.engine.other_voters
         if not voters or self.pre_votes.has_majority():
@@ -245,7 +249,11 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
     # The turn
 
     def post(self, peer: str, body: Body) -> None:
-        self._outbox.append((peer, self.engine.term, body))
+        allowed = self._amnesia.allowed(body)
+        if allowed is None:
+            self.drops["forgot-its-promises"] += 1
+            return
+        self._outbox.append((peer, self.engine.term, allowed))
         if not self._is_pumping:
             self._wake()
 
@@ -256,6 +264,7 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
         self._is_pumping = True
         engine = self.engine
         try:
+            self._amnesia.look(applied=engine.last_applied, term=engine.term)
             self._follow_members()
             engine.log.flush()
             engine.doTick(0)

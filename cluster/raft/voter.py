@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cluster.clock import Clock
 from cluster.config.schema import Timings
+from cluster.raft.amnesia import Amnesia, NoteDamaged
 from cluster.raft.disk import Disk
 from cluster.raft.engine import COMPACT_AFTER_ENTRIES, GuardedEngine
 from cluster.raft.journal import Journal, JournalDamaged
@@ -44,7 +45,9 @@ class Voter:
         except OSError as error:
             raise Fatal(disk_failed(name, error)) from error
         try:
-            self.journal = Journal(folder / "journal", disk=disk)
+            self.amnesia = Amnesia(folder, disk)
+            self.journal = Journal(
+                folder / "journal", disk=disk, boot_after=self.amnesia.boot)
             self.journal.members.founded(founding or all_voting([name, *peers]))
             self.store = SnapshotStore(
                 folder / "snapshot", machine=machine, disk=disk, clock=clock, executor=executor,
@@ -52,6 +55,7 @@ class Voter:
             )
             self.transport = GuardedTransport(
                 name, wire=wire, clock=clock, timings=timings, boot=self.journal.boot, wake=wake,
+                amnesia=self.amnesia,
             )
             self.engine = GuardedEngine(
                 name, peers, journal=self.journal, store=self.store, machine=machine,
@@ -59,7 +63,7 @@ class Voter:
                 elected=self.transport.elected, compact_after_entries=compact_after_entries,
             )
             self.transport.attach(self.engine)
-        except JournalDamaged as error:
+        except (JournalDamaged, NoteDamaged) as error:
             self._unlock()
             raise Fatal(journal_damaged(name, str(error))) from error
         except OSError as error:
