@@ -227,7 +227,7 @@ class Node:
 
     def _is_called_dead(self, state: State) -> bool:
         node = state.nodes.get(self.name)
-        return node is not None and node.state == "failed"
+        return node is not None and (node.state == "failed" or not node.incarnation)
 
     async def _join(self, because: str) -> bool:
         """Whether the record has this incarnation of the node, with what runs here."""

@@ -6,7 +6,8 @@ somebody else; a takeover without a proof.
 
 from cluster.core import entries, refusals
 from cluster.core.model import (
-    UP, NodeRecord, NodeState, PackageRecord, State, Stuck, packages_of, with_node, with_package
+    UP, NodeRecord, NodeState, PackageRecord, State, Stuck, may_be_lost, packages_of, with_node,
+    with_package
 )
 from cluster.core.moves import end_move, lose_node
 from cluster.core.trust import without_invitation, without_node
@@ -119,15 +120,17 @@ def node_failed(state: State, entry: entries.NodeFailed) -> State | Problem:
     node = state.nodes.get(entry.node)
     if node is None:
         return refusals.unknown_node(entry.node)
-    if node.state not in UP or node.incarnation != entry.incarnation:
+    if not may_be_lost(state, node) or node.incarnation != entry.incarnation:
         return refusals.stale_order(
             f"node:{entry.node}", f"It is {node.state}, or has come back since.",
         )
     if entry.term is not None and entry.term != state.coordinator_term:
         return refusals.stale_order(f"node:{entry.node}", "A later coordinator has begun.")
+    # A halted node stays so; without its incarnation it is granted nothing until it joins anew.
+    after: NodeState = "halted" if node.state == "halted" else "failed"
     state = with_node(state, changed(
-        node, state="failed", since_ms=entry.at_ms, because=entry.because, proof=entry.proof,
-        stuck=(),
+        node, state=after, since_ms=entry.at_ms, because=entry.because, proof=entry.proof,
+        stuck=(), incarnation="" if after == "halted" else node.incarnation,
     ))
     for record in packages_of(state, entry.node):
         state = lose_node(state, record, entry)

@@ -257,6 +257,14 @@ def with_node(state: State, record: NodeRecord) -> State:
     return changed(state, nodes=state.nodes.set(record.name, record))
 
 
+def may_be_lost(state: State, node: NodeRecord) -> bool:
+    """Whether it matters that the node is dead: it takes part, or it was halted and has not yet
+    let go of something that it guards."""
+    return node.state in UP or node.state == "halted" and any(
+        each.owner == node.name and each.state != "detached"
+        for each in packages_of(state, node.name))
+
+
 def packages_of(state: State, node: str) -> list[PackageRecord]:
     """Packages this node owns or takes part in moving, by name."""
     return [state.packages[name] for name in sorted(state.placed.get(node, Map()))]

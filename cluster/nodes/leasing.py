@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from cluster.clock import Clock
 from cluster.config.schema import Timings
 from cluster.core.entries import CoordinatorBegan, Entry, NodeFailed
-from cluster.core.model import UP
+from cluster.core.model import UP, may_be_lost
 from cluster.ledger import Ledger
 from cluster.nodes.lease import LeaseBook, new_lease_book, new_lease_holder
 from packages.core.problem import Problem
@@ -153,8 +153,11 @@ class Landlord:
             return Map()
         found: dict[str, str] = {}
         for name, record in sorted(self._ledger.state.nodes.items()):
-            if record.state not in UP or name == self._node:
+            if not may_be_lost(self._ledger.state, record) or name == self._node:
                 continue
+            if record.state not in UP and now_s < book.silent_since_s(name) + (
+                    self._timings.lease_s + self._timings.margin_s):
+                continue  # halted, so granted nothing, and still at work on its guests' ends
             if now_s < max(book.dead_after_s(name), self._known_since_s(name, record.incarnation)
                            + self._timings.lease_s + self._timings.margin_s):
                 continue
