@@ -8,7 +8,7 @@ its death.
 from collections.abc import Callable, Mapping
 
 from cluster.core import entries
-from cluster.core.model import UP, PackageRecord, Proof, State, packages_of
+from cluster.core.model import PackageRecord, Proof, State, may_be_lost, packages_of
 from cluster.core.runs import blocked_nodes
 from packages.core.placement import Choice, NodeView, choose
 from packages.core.values import Value
@@ -47,7 +47,7 @@ def _deaths(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]:
     found: list[entries.Entry] = []
     for name in sorted(known.dead):
         node = state.nodes.get(name)
-        if node is None or node.state not in UP:
+        if node is None or not may_be_lost(state, node):
             continue
         because = known.dead[name]
         found.append(entries.NodeFailed(
@@ -97,7 +97,8 @@ def _starts(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]:
 def _too_soon(record: PackageRecord, node: str, now_ms: int) -> bool:
     """Whether it failed on this very node just now."""
     last_ms = record.failures_ms[-1] if record.failures_ms else 0
-    return node in record.avoid and now_ms - last_ms < TRY_AGAIN_MS
+    # A node's clock may be ahead of ours, by a day as easily as by a second.
+    return node in record.avoid and abs(now_ms - last_ms) < TRY_AGAIN_MS
 
 
 def _why(record: PackageRecord, choice: Choice) -> str:
