@@ -8,9 +8,7 @@ after an abort was agreed, a claim of a target's copy that the source may have o
 from collections.abc import Callable
 
 from cluster.core import entries, refusals
-from cluster.core.model import (
-    UP, Freeze, MoveRecord, MoveStage, PackageRecord, State, with_package
-)
+from cluster.core.model import UP, Freeze, MoveRecord, MoveStage, PackageRecord, State, with_package
 from packages.core.problem import Problem, problem
 from packages.core.values import changed
 
