@@ -99,8 +99,11 @@ class QemuDriver:
 
     async def resume(self, guest: Guest, *, deadline_s: float = 5.0) -> Problem | None:
         instance = self._lives.of(guest)
-        if instance is None:
+        # A guest that was dead before it was told anything is known not to have run.
+        if instance is None or not instance.process.is_running:
             return _gone(guest)
+        if not instance.process.is_running:
+            return _gone(guest)  # and surely never told to run, which the caller may rely on
         # A target that has told so itself is not asked again: the guest stands still meanwhile.
         refusal = None if instance.has_loaded else await self._not_to_be_continued(instance)
         if refusal is not None:
