@@ -51,6 +51,7 @@ class Departure:
         self.gauge = Gauge(self.move.id, opened_at_ms=self.move.opened_at_ms)
         self.seen: dict[str, float] = {}
         self.news = asyncio.Event()
+        self.began_s = around.clock.boottime_s()
         self.convergence = Convergence(duty.spec, self.guest, around.driver, around.clock)
         self.steps: dict[SourceStep, Callable[[], Awaitable[SourceStep | None]]] = {
             "land": self._land, "send": self._send, "copy": self._copy, "quiesce": self._quiesce,
@@ -176,7 +177,8 @@ class Departure:
             self.guest, downtime_limit_ms=self.convergence.limit_ms,
             bandwidth_bytes_s=self._ceiling_bytes_s(),
         )
-        elapsed_s = (self.around.clock.wall_ms() - self.move.opened_at_ms) / 1000
+        # Not from the record's time, which is another host's wall clock.
+        elapsed_s = self.around.clock.boottime_s() - self.began_s
         limit_s = self.duty.spec.phase_timeouts.init_s - elapsed_s
         if not await self.around.ledger.until(landed, deadline_s=max(0.1, limit_s)):
             return self._fails(f"{self.move.target} was not ready within its time")
