@@ -76,6 +76,22 @@ async def test_a_target_that_can_never_be_continued_gives_the_guest_back() -> No
         assert rig.state("n2") == "gone"
 
 
+async def test_a_move_ordered_on_a_node_whose_clock_is_slow_has_its_time() -> None:
+    """Two hosts' wall clocks are compared nowhere where it matters."""
+    async with Rig("n1", "n2", "n3") as rig:
+        rig.nodes["n1"].begin()
+        await rig.assign(package(), "n1")
+        await rig.until(lambda: rig.record.state == "running")
+        long_ago_ms = rig.clock.wall_ms() - 600_000
+        await rig.say(
+            entries.MoveOpened, move="m1", package="p1", target="n2", at_ms=long_ago_ms)
+        slow_until_s = rig.clock.boottime_s() + 1.0
+        await rig.until(lambda: rig.clock.boottime_s() > slow_until_s)
+        rig.nodes["n2"].begin()
+        await rig.until(lambda: not rig.record.moving)
+        assert rig.record.owner == "n2"
+
+
 async def committed(rig: Rig) -> None:
     """p1 is n2's by the record, loaded there and not let run; the agents stand still."""
     for node in rig.nodes.values():
