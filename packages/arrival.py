@@ -15,7 +15,7 @@ from packages.core.move_recovery import target_answer
 from packages.core.problem import Problem, problem
 from packages.core.values import changed
 from packages.surroundings import Body, Surroundings
-from packages.vm.driver import GuestEvent
+from packages.vm.driver import Guest, GuestEvent
 
 log = logging.getLogger(__name__)
 
@@ -102,11 +102,10 @@ async def claim(around: Surroundings, body: Body, duty: Claim) -> None:
     guest = body.guest
     state = "gone"
     if guest is not None and guest.epoch == duty.epoch:
-        state = (await around.driver.observe(guest)).state
-    answer = target_answer(state)
-    if answer == "wait":
+        state = await _said_in_the_end(around, guest, duty)
+    if _is_decided(around, duty):
         return
-    if answer == "claim":
+    if target_answer(state) == "claim":
         await around.ledger.say(
             entries.MoveCommitted, f"{move.source} is lost and the whole memory is here",
             move=move.id, package=duty.package, figures=move.figures,
@@ -124,6 +123,28 @@ async def claim(around: Surroundings, body: Body, duty: Claim) -> None:
             fix="It is started anew from its disks; nothing needs to be done.",
         ),
     )
+
+
+async def _said_in_the_end(around: Surroundings, guest: Guest, duty: Claim) -> str:
+    """What it is doing, once that says something: it may be loading the last it was sent, or be
+    frozen for want of a lease."""
+    frozen_s = duty.spec.phase_timeouts.frozen_s if duty.move.stopped_at_ms else 0.0
+    patience_s = {"incoming": min(LOADED_S, frozen_s), "unanswered": max(LOADED_S, frozen_s)}
+    waited_s = 0.0
+    while True:
+        began_s = around.clock.boottime_s()
+        state = (await around.driver.observe(guest)).state
+        if waited_s >= patience_s.get(state, 0.0) or _is_decided(around, duty):
+            return state
+        await asyncio.sleep(LEASE_LOOK_S)
+        if around.may_run():
+            waited_s += around.clock.boottime_s() - began_s
+
+
+def _is_decided(around: Surroundings, duty: Claim) -> bool:
+    record = around.ledger.package(duty.package)
+    return record is None or record.move is None or (
+        (record.move.id, record.move.stage) != (duty.move.id, "orphaned"))
 
 
 class Thawing:
