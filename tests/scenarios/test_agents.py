@@ -1,8 +1,10 @@
 """What an agent does when the record, the lease or a guest changes while it waits for something."""
 
 from cluster.core import entries
+from packages.core.model import PhaseTimeouts
 from packages.core.problem import Problem, problem
-from tests.core.test_apply import package
+from packages.vm.fake_guest import FakeGuest
+from tests.core.test_apply import ILL, package
 from tests.scenarios.agents_rig import Rig
 
 
@@ -90,6 +92,46 @@ async def test_a_move_ordered_on_a_node_whose_clock_is_slow_has_its_time() -> No
         rig.nodes["n2"].begin()
         await rig.until(lambda: not rig.record.moving)
         assert rig.record.owner == "n2"
+
+
+async def orphaned(rig: Rig) -> FakeGuest:
+    """n1's copy is lost in the switch; n2's, which is returned, has not said anything yet."""
+    rig.nodes["n1"].begin()
+    rig.nodes["n2"].begin()
+    await rig.assign(package(phase_timeouts=PhaseTimeouts(frozen_s=0.5)), "n1")
+    await rig.until(lambda: rig.record.state == "running")
+    await rig.nodes["n1"].end()
+    await rig.say(entries.MoveOpened, move="m1", package="p1", target="n2")
+    await rig.until(lambda: rig.record.move is not None and rig.record.move.stage == "copy")
+    await rig.nodes["n2"].end()
+    await rig.say(entries.MoveFrozen, move="m1", package="p1", stopped_at_ms=5.0, until_ms=9)
+    rig.fabric.kill("n1", "p1")
+    await rig.say(
+        entries.GuestFailed, package="p1", epoch=1, node="n1", problem=ILL, switching=True)
+    found = rig.fabric.guest("n2", "p1")
+    assert found is not None and found.state == "incoming"
+    return found
+
+
+async def test_a_target_that_is_still_loading_what_it_was_sent_may_say_so() -> None:
+    """The source died right after the last byte: the memory is here in a moment."""
+    async with Rig("n1", "n2", "n3") as rig:
+        target = await orphaned(rig)
+        rig.nodes["n2"].begin()
+        loaded_s = rig.clock.boottime_s() + 0.2
+        await rig.until(lambda: rig.clock.boottime_s() > loaded_s)
+        target.state = "paused"
+        await rig.until(lambda: not rig.record.moving)
+        assert (rig.record.owner, rig.record.boot_id) == ("n2", "b1")
+
+
+async def test_a_target_that_never_says_anything_again_is_given_up() -> None:
+    async with Rig("n1", "n2", "n3") as rig:
+        await orphaned(rig)
+        rig.fabric.freeze("n2", "p1")
+        rig.nodes["n2"].begin()
+        await rig.until(lambda: not rig.record.moving)
+        assert (rig.record.state, rig.state("n2")) == ("relocate_wait", "gone")
 
 
 async def committed(rig: Rig) -> None:
