@@ -31,8 +31,7 @@ async def receive(around: Surroundings, body: Body, duty: Receive) -> None:
     """Make the guest and its landing, once for each move, and watch that it stays."""
     move = duty.move
     if move.stage == "opened" and body.arrived_for != move.id:
-        # Unguarded it would outlive its lease, as one that was started unguarded.
-        refused = await _prepare(around, body, duty) or await around.guarded()
+        refused = await _prepare(around, body, duty)
         if refused is not None:
             await _ask_for_end(around, duty, f"{around.node} cannot take it: {refused.because}")
         return
@@ -40,6 +39,7 @@ async def receive(around: Surroundings, body: Body, duty: Receive) -> None:
     if guest is None or guest.epoch != duty.epoch:
         await _ask_for_end(around, duty, f"the copy on {around.node} is gone")
         return
+    body.waits.set()
     if move.stage == "frozen":
         return  # it loads while a guest stands: the source hears of its death from the channel
     seen = await around.driver.observe(guest)
@@ -48,30 +48,42 @@ async def receive(around: Surroundings, body: Body, duty: Receive) -> None:
 
 
 async def _prepare(around: Surroundings, body: Body, duty: Receive) -> Problem | None:
-    move = duty.move
+    """Guest and landing side by side: what lands needs the guest only when memory comes, and the
+    source asks for the guest before it sends any."""
     if body.guest is not None:
         await around.driver.destroy(body.guest)
         body.guest = None
-    # Side by side: what lands needs the guest only when memory comes.
-    made, landing = await asyncio.gather(
-        around.driver.receive(
-            carried_on(duty), epoch=duty.epoch, boot_id=duty.boot_id, machine=move.machine,
-            deadline_s=duty.spec.phase_timeouts.init_s,
-        ),
-        around.carrier.land(
-            move.id, socket_path=around.driver.incoming_socket(duty.package), source=move.source,
-        ),
+    refusals = await asyncio.gather(_make_guest(around, body, duty), _land(around, duty))
+    return refusals[0] or refusals[1]
+
+
+async def _make_guest(around: Surroundings, body: Body, duty: Receive) -> Problem | None:
+    made = await around.driver.receive(
+        carried_on(duty), epoch=duty.epoch, boot_id=duty.boot_id, machine=duty.move.machine,
+        deadline_s=duty.spec.phase_timeouts.init_s,
     )
     if isinstance(made, Problem):
         return made
     body.guest, _ = made
-    body.arrived_for, body.let_run = move.id, False
+    body.arrived_for, body.let_run = duty.move.id, False
     around.guests_changed()
+    # Unguarded it would outlive its lease, as one that was started unguarded.
+    unguarded = await around.guarded()
+    if unguarded is None:
+        body.waits.set()
+    return unguarded
+
+
+async def _land(around: Surroundings, duty: Receive) -> Problem | None:
+    move = duty.move
+    landing = await around.carrier.land(
+        move.id, socket_path=around.driver.incoming_socket(duty.package), source=move.source)
     if isinstance(landing, Problem):
         return landing
     return await around.ledger.say(
-        entries.MoveLanded, f"{around.node} is ready", move=move.id, package=duty.package,
-        landing=Landing(address=landing.address, port=landing.port, token=landing.token),
+        entries.MoveLanded, f"{around.node} has opened a channel", move=move.id,
+        package=duty.package, landing=Landing(
+            address=landing.address, port=landing.port, token=landing.token),
     )
 
 
@@ -93,6 +105,7 @@ async def _ask_for_end(around: Surroundings, duty: Receive, because: str) -> Non
 async def leave(around: Surroundings, body: Body, move: str) -> None:
     """The move is not ours any more: close its landing."""
     body.arrived_for = None
+    body.waits.clear()
     await around.carrier.end(move)
 
 

@@ -14,6 +14,12 @@ class Convergence:
         self._spec, self._guest, self._driver, self._clock = spec, guest, driver, clock
         self._throttled_at_s: float | None = None
 
+    @property
+    def ceiling_bytes_s(self) -> int | None:
+        """What the copy may take of the link; None: all of it."""
+        ceiling_mib_s = self._spec.migration_bandwidth_mib_s
+        return ceiling_mib_s * 1024 * 1024 if ceiling_mib_s else None
+
     async def help(self, numbers: Progress, *, elapsed_s: float) -> Advice:
         """The policy's advice, followed already unless it is to give up."""
         now_s, since_s = self._clock.boottime_s(), self._throttled_at_s

@@ -175,12 +175,9 @@ class Departure:
         await self.around.carrier.prepare(self.move.id)
         await self.around.driver.prepare_send(
             self.guest, downtime_limit_ms=self.convergence.limit_ms,
-            bandwidth_bytes_s=self._ceiling_bytes_s(),
+            bandwidth_bytes_s=self.convergence.ceiling_bytes_s,
         )
-        # Not from the record's time, which is another host's wall clock.
-        elapsed_s = self.around.clock.boottime_s() - self.began_s
-        limit_s = self.duty.spec.phase_timeouts.init_s - elapsed_s
-        if not await self.around.ledger.until(landed, deadline_s=max(0.1, limit_s)):
+        if not await self.around.ledger.until(landed, deadline_s=max(0.1, self._init_left_s())):
             return self._fails(f"{self.move.target} was not ready within its time")
         return "abort" if self._unwell() is not None else "send"
 
@@ -188,25 +185,35 @@ class Departure:
         move = self._now()
         if move is None or move.landing is None:
             return self._fails("the target's landing is not in the record")
-        ready = asyncio.ensure_future(self._target_answers())
+        waits = asyncio.ensure_future(self._target_waits())
         path = await self.around.carrier.launch(
             self.move.id, target=self.move.target, landing=Landing(
                 address=move.landing.address, port=move.landing.port, token=move.landing.token))
-        if not await ready:
-            return self._fails(f"{self.move.target} does not answer")
         if isinstance(path, Problem):
+            waits.cancel()
             return self._fails(path.because, path.fix)
+        if not await waits:
+            return self._fails(f"{self.move.target} was not ready within its time")
         refused = await self.around.driver.send(
             self.guest, socket_path=path, downtime_limit_ms=self.convergence.limit_ms,
-            bandwidth_bytes_s=self._ceiling_bytes_s(),
+            bandwidth_bytes_s=self.convergence.ceiling_bytes_s,
         )
         if refused is not None:
             return self._fails(refused.because, refused.fix)
         return "copy"
 
-    def _ceiling_bytes_s(self) -> int | None:
-        ceiling = self.duty.spec.migration_bandwidth_mib_s
-        return ceiling * 1024 * 1024 if ceiling else None
+    def _init_left_s(self) -> float:
+        # Not from the record's time, which is another host's wall clock.
+        elapsed_s = self.around.clock.boottime_s() - self.began_s
+        return self.duty.spec.phase_timeouts.init_s - elapsed_s
+
+    async def _target_waits(self) -> bool:
+        """Until the target's guest waits for memory: it is made while the channel is opened."""
+        while not await self._target_answers():
+            if self._over() or self._unwell() is not None or self._init_left_s() <= 0:
+                return False
+            await asyncio.sleep(LOOK_S)
+        return True
 
     async def _target_answers(self) -> bool:
         """Its agent and its copy are there: asked before the copy, and again before the source
@@ -378,8 +385,7 @@ class Departure:
         resumed = self.seen.get("resumed", 0.0) > self.seen.get("stopped", 0.0)
         gone = problem(
             "guest-gone", f"package:{self.duty.package}", what="The guest's process is gone.",
-            because="It ended during its move.", fix="The package is restarted; nothing needs to "
-            "be done.",
+            because="It ended in its move.", fix="It is restarted; nothing needs to be done.",
         )
         if self.around.ledger.package(self.duty.package) is not None:
             await self.around.ledger.say(

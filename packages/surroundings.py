@@ -1,5 +1,6 @@
 """What a package's agent on a node works with: the doors, the record, and its neighbours."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -43,6 +44,8 @@ class Body:
 
     def __init__(self) -> None:
         self.guest: Guest | None = None
+        self.waits = asyncio.Event()
+        """Set once an incoming guest waits here, guarded, for memory."""
         self.arrived_for: str | None = None
         """The move an incoming guest was made for."""
         self.let_run = False

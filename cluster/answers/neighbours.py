@@ -1,9 +1,15 @@
 """Answers to other nodes: leases, facts, soft numbers, readiness for a move."""
 
+import asyncio
+from contextlib import suppress
+
 from cluster.answers.desk import Desk, done
 from cluster.api.messages import AskFacts, AskLease, AskProgress, AskReady, Reply
 from cluster.api.roles import Caller
 from packages.core.values import plain
+
+GUEST_S = 0.3
+"""For a guest that is being made: less than whoever asks waits for the answer."""
 
 
 async def lease(desk: Desk, caller: Caller, ask: AskLease) -> Reply:
@@ -26,5 +32,9 @@ async def ready(desk: Desk, _: Caller, ask: AskReady) -> Reply:
     """Whether this node's agent holds a waiting guest for this move. The guest's own hypervisor is
     not asked: it may be loading, inside the freeze, and the source hears of its end by itself."""
     agent = desk.worker.agents.get(ask.package)
-    guest = agent.body.guest if agent is not None else None
-    return done(ask, {"ready": guest is not None and guest.incoming})
+    if agent is None:
+        return done(ask, {"ready": False})
+    with suppress(TimeoutError):
+        async with asyncio.timeout(GUEST_S):
+            await agent.body.waits.wait()
+    return done(ask, {"ready": agent.body.waits.is_set() and agent.body.guest is not None})

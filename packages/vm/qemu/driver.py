@@ -102,8 +102,6 @@ class QemuDriver:
         # A guest that was dead before it was told anything is known not to have run.
         if instance is None or not instance.process.is_running:
             return _gone(guest)
-        if not instance.process.is_running:
-            return _gone(guest)  # and surely never told to run, which the caller may rely on
         # A target that has told so itself is not asked again: the guest stands still meanwhile.
         refusal = None if instance.has_loaded else await self._not_to_be_continued(instance)
         if refusal is not None:
