@@ -3,6 +3,7 @@
 #   make demo     a cluster on this machine, a guest that moves, a node that dies: about a minute
 #   make test     all that CI runs
 #   make search   a simulated cluster, harmed at random for SECONDS=600
+#   make bench    the measurements of docs/benchmarks.md, written anew
 #   make setup    only the set-up: Debian packages, .venv, the product in it
 
 SHELL := /bin/bash
@@ -64,8 +65,11 @@ SECONDS := 600
 search: setup
 	@$(BIN)/python -m tests.simulation.search --seconds $(SECONDS)
 
+# One of tests/bench alone: make bench BENCH=move
 bench: setup
-	@for each in tests/bench/*.py; do PYTHONPATH=. $(BIN)/python $$each; done
+	@for each in $(or $(BENCH:%=tests/bench/%.py),$(wildcard tests/bench/*.py)); do \
+		PYTHONPATH=. $(BIN)/python $$each; \
+	done
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .coverage .import_linter_cache

@@ -19,7 +19,7 @@ from rig.labs import ask, moved, standing_lab
 from rig.report import publish, spread, verdict
 
 from cluster.api.client import Client
-from cluster.api.messages import HaltPackage
+from cluster.api.messages import GetStatus, HaltPackage
 from cluster.clock import HostClock
 from cluster.config.package_file import packages_from_text
 from cluster.lab.plan import PackagePlan
@@ -57,18 +57,20 @@ class Bench:
         self.ours, self.hand, self.bare = Figures(), Figures(), Figures()
         self.guest: HandGuest = first_guest(spec, self.nodes[0])
 
-    async def product(self, turn: int) -> None:
+    async def product(self) -> None:
+        owner = (await ask(self.client, GetStatus()))["packages"][0]["node"]
+        target = next(each.name for each in self.nodes if each.name != owner)
         began_ms = time.time() * 1000
-        move = await moved(self.client, "p1", self.nodes[turn % 2].name)
+        move = await moved(self.client, "p1", target)
         opened_ms = datetime.fromisoformat(move["opened_at"]).timestamp() * 1000
         self.ours.requested_ms.append(opened_ms + move["total_ms"] - began_ms)
         self.ours.total_ms.append(move["total_ms"])
         self.ours.freeze_ms.append(move["freeze_ms"])
 
-    async def by_hand(self, turn: int) -> None:
+    async def by_hand(self) -> None:
         self._move_by_hand(self.hand, through_relays=True)
 
-    async def on_bare_socket(self, turn: int) -> None:
+    async def on_bare_socket(self) -> None:
         """There and back, so that the guest by hand keeps step with the product's."""
         for _ in range(2):
             self._move_by_hand(self.bare, through_relays=False)
@@ -93,7 +95,7 @@ async def main(pairs: int) -> None:
                     bench.ours, bench.hand, bench.bare = Figures(), Figures(), Figures()
                 sides = [bench.product, bench.by_hand]
                 for side in (sides if turn % 2 else sides[::-1]) + [bench.on_bare_socket]:
-                    await side(turn)
+                    await side()
                     await until_it_answers(*record.plan.packages)
         finally:
             bench.guest.end()

@@ -9,6 +9,7 @@ from typing import Any
 from cluster.api.client import Client
 from cluster.api.messages import AnyRequest, GetMove, MovePackage, Reply
 from cluster.clock import HostClock
+from cluster.config.schema import Profile
 from cluster.lab import lab, ready
 from cluster.lab.plan import LabOptions
 from cluster.lab.record import LabRecord
@@ -18,9 +19,11 @@ LOOK_S = 0.1
 
 
 @asynccontextmanager
-async def standing_lab(*, packages: int = 1) -> AsyncIterator[tuple[LabRecord, Client]]:
+async def standing_lab(
+    *, packages: int = 1, profile: Profile = "lan",
+) -> AsyncIterator[tuple[LabRecord, Client]]:
     with tempfile.TemporaryDirectory(prefix="vmsg-bench-") as folder:
-        options = LabOptions(dir=f"{folder}/lab", packages=packages)
+        options = LabOptions(dir=f"{folder}/lab", packages=packages, profile=profile)
         record = await lab.up(options)
         if not isinstance(record, LabRecord):
             raise SystemExit(f"{record.what} {record.because} {record.fix}")
