@@ -76,7 +76,8 @@ async def captured(netns: str, file: Path) -> AsyncIterator[None]:
     none is still in the kernel's buffer when the capture ends."""
     process = await asyncio.create_subprocess_exec(
         "ip", "netns", "exec", netns, "tcpdump", "-i", "mig0", "-Z", "root", "-n",
-        "--immediate-mode", "-B", KERNEL_BUFFER_KIB, "-w", str(file), stderr=asyncio.subprocess.PIPE,
+        "--immediate-mode", "-B", KERNEL_BUFFER_KIB, "-w", str(file),
+        stderr=asyncio.subprocess.PIPE,
     )
     assert process.stderr is not None
     try:
@@ -89,7 +90,8 @@ async def captured(netns: str, file: Path) -> AsyncIterator[None]:
         async with asyncio.timeout(20):
             told = (await process.stderr.read()).decode()
             await process.wait()
-    taken, came, lost = (int(line.split()[0]) for line in told.splitlines() if " packets " in line)
+    counts = [line.split()[0] for line in told.splitlines() if " packets " in line]
+    taken, came, lost = (int(each) for each in counts)
     assert taken == came and lost == 0, told
 
 
