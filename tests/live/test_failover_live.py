@@ -1,0 +1,171 @@
+"""What happens to a running package when its node dies, is cut off, or loses its daemon."""
+
+import asyncio
+import time
+
+import pytest
+import pytest_asyncio
+
+from cluster.api.messages import GetEvents
+from cluster.lab import lab
+from tests.live.guest_side import held_connection
+from tests.live.live_cluster import LiveCluster, live_cluster, one
+
+pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
+
+LEASE_S = 3.5
+"""Of the profile the labs run with."""
+SHORT_CUT_S = 1.0
+"""Longer than a node is silent before it is suspected (0.8 s), well within the lease."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def lab_of_three(tmp_path_factory):
+    async with live_cluster(tmp_path_factory.mktemp("failover") / "lab") as cluster:
+        yield cluster
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def cluster(lab_of_three: LiveCluster):
+    await lab_of_three.in_order()
+    await lab_of_three.set_policy()
+    yield lab_of_three
+
+
+def node_of(status, name):
+    return next(each for each in status["nodes"] if each["name"] == name)
+
+
+async def taken_over(cluster: LiveCluster, before: dict, life: str) -> dict:
+    """Another node has it, as a new life, by the proof of its lease."""
+    status = await cluster.until(
+        lambda status: one(status)["node"] not in (None, before["node"])
+        and one(status)["state"] == "running")
+    after = one(status)
+    assert after["epoch"] == before["epoch"] + 1
+    assert after["boot_id"] != before["boot_id"]
+    assert after["proof"]["kind"] == "lease"
+    lost = node_of(status, before["node"])
+    assert lost["state"] == "failed"
+    assert lost["proof"]["kind"] == "lease" and "silent" in lost["proof"]["because"]
+    assert (await cluster.said()).boot_id != life
+    cluster.check_disk()
+    return after
+
+
+async def frozen(cluster: LiveCluster, node: str) -> None:
+    """Wait until the guardian has stopped the guest there."""
+    async with asyncio.timeout(20):
+        while not cluster.copy_on(node).stands:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_killed_node_is_taken_over_by_the_proof_of_its_lease(cluster):
+    before, life = await cluster.shown(), (await cluster.said()).boot_id
+    cluster.away.add(before["node"])
+    began = time.monotonic()
+    assert await lab.kill(cluster.record.dir, before["node"]) is None
+    after = await taken_over(cluster, before, life)
+    assert time.monotonic() - began > LEASE_S - 1, "sooner than any lease can be over"
+    await cluster.in_order()
+    assert (await cluster.one_copy())["node"] == after["node"]
+
+
+async def test_the_killed_coordinator_is_taken_over_as_well(cluster):
+    leader = await cluster.leader()
+    if (await cluster.shown())["node"] != leader:
+        assert (await cluster.moved(leader))["result"] == "completed"
+    before, life = await cluster.shown(), (await cluster.said()).boot_id
+    cluster.away.add(leader)
+    assert await lab.kill(cluster.record.dir, leader) is None
+    await taken_over(cluster, before, life)
+    await cluster.one_copy()
+
+
+async def test_a_node_cut_off_freezes_its_guest_and_ends_it_when_healed(cluster):
+    before, life = await cluster.shown(), (await cluster.said()).boot_id
+    here = before["node"]
+    cluster.away.add(here)
+    assert await lab.cut(cluster.record.dir, here, ["cluster"]) is None
+    await frozen(cluster, here)
+    old = cluster.copy_on(here)
+    after = await taken_over(cluster, before, life)
+    assert cluster.copy_on(here) == old
+    assert await lab.heal(cluster.record.dir, here) is None
+    await cluster.in_order()
+    assert (await cluster.one_copy())["node"] == after["node"]
+    assert [each.node for each in cluster.copies()] == [after["node"]]
+    told = (await cluster.done(GetEvents(node=here)))["events"]
+    assert "stray guest of p1 ended" in [each["what"] for each in told]
+
+
+async def test_a_cut_shorter_than_the_lease_is_not_noticed(cluster):
+    before, life = await cluster.shown(), (await cluster.said()).boot_id
+    async with held_connection(cluster.package().guest_address) as caller:
+        cluster.away.add(before["node"])
+        assert await lab.cut(cluster.record.dir, before["node"], ["cluster"]) is None
+        await asyncio.sleep(SHORT_CUT_S)
+        assert await lab.heal(cluster.record.dir, before["node"]) is None
+        cluster.away.clear()
+        await cluster.until(lambda status: node_of(status, before["node"])["status"] == "up")
+        await caller.goes_on()
+    assert caller.longest_gap_s < 1, "the guest's own network was not cut"
+    after = await cluster.one_copy()
+    assert (after["node"], after["epoch"]) == (before["node"], before["epoch"])
+    assert (await cluster.said()).boot_id == life
+
+
+async def test_a_node_without_a_majority_stands_frozen_and_goes_on_when_it_returns(cluster):
+    """Nobody can take over from the last of three nodes: its guest stands for as long as it takes,
+    its monitors are not held against it, and its memory and connections are kept."""
+    before, life = await cluster.shown(), (await cluster.said()).boot_id
+    others = [each for each in cluster.names if each != before["node"]]
+    async with held_connection(cluster.package().guest_address) as caller:
+        cluster.stop_daemons(*others)
+        await frozen(cluster, before["node"])
+        # Longer than the monitors need to find a guest that stands ill: three failures of 1 s.
+        await asyncio.sleep(6)
+        cluster.continue_daemons(*others)
+        await caller.goes_on()
+    after = await cluster.one_copy()
+    assert (after["node"], after["epoch"]) == (before["node"], before["epoch"])
+    assert (await cluster.said()).boot_id == life
+
+
+async def test_a_daemon_that_comes_back_within_the_lease_finds_its_guest_untouched(cluster):
+    before, life = await cluster.shown(), (await cluster.said()).boot_id
+    copy = cluster.copy_on(before["node"])
+    async with held_connection(cluster.package().guest_address) as caller:
+        cluster.kill_daemon(before["node"])
+        await cluster.start_daemon(before["node"])
+        await cluster.until(lambda status: node_of(status, before["node"])["status"] == "up")
+        await caller.goes_on()
+    assert caller.longest_gap_s < 1
+    after = await cluster.one_copy()
+    assert (after["node"], after["epoch"]) == (before["node"], before["epoch"])
+    assert cluster.copy_on(before["node"]) == copy
+    assert (await cluster.said()).boot_id == life
+
+
+async def test_a_node_whose_daemon_stays_away_is_frozen_by_its_guardian_and_taken_over(cluster):
+    before, life = await cluster.shown(), (await cluster.said()).boot_id
+    cluster.kill_daemon(before["node"])
+    await frozen(cluster, before["node"])
+    assert one(await cluster.status())["node"] == before["node"], "taken over before it stood"
+    await taken_over(cluster, before, life)
+    await cluster.one_copy()
+
+
+async def test_a_guest_that_dies_is_restarted_on_the_spot_and_then_elsewhere(cluster):
+    await cluster.set_policy(service_restart=1)
+    before = await cluster.shown()
+    cluster.kill(cluster.copy_on(before["node"]).pid)
+    first = one(await cluster.until(
+        lambda status: one(status)["epoch"] > before["epoch"] and one(status)["state"] == "running"))
+    assert (first["node"], first["epoch"]) == (before["node"], before["epoch"] + 1)
+    await cluster.one_copy()
+    cluster.kill(cluster.copy_on(first["node"]).pid)
+    second = one(await cluster.until(
+        lambda status: one(status)["epoch"] > first["epoch"] and one(status)["state"] == "running"))
+    assert second["node"] != first["node"]
+    await cluster.one_copy()
