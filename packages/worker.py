@@ -7,7 +7,7 @@ and makes one for each package the record gives this node a part in.
 import asyncio
 import logging
 
-from cluster.core.entries import GuestReport
+from cluster.core.entries import GuestReport, StrayEnded
 from cluster.core.membership import gives
 from cluster.core.model import PackageRecord
 from packages.agent import PackageAgent
@@ -16,6 +16,9 @@ from packages.surroundings import Surroundings
 from packages.vm.driver import Guest
 
 log = logging.getLogger(__name__)
+
+TOLD_S = 2.0
+"""The history is not worth waiting for; the node joins without it."""
 
 
 class Worker:
@@ -55,6 +58,10 @@ class Worker:
                 log.warning("ending a guest of %s, epoch %d: it is not given to this node",
                             guest.package, guest.epoch)
                 await self.agents[guest.package].end_foreign()
+                await self.around.ledger.say(
+                    StrayEnded, "the record does not give it to this node", deadline_s=TOLD_S,
+                    node=self.around.node, package=guest.package, epoch=guest.epoch,
+                )
 
     def begin(self) -> None:
         """This node has joined: perform duties from now on. Joining again changes nothing."""
