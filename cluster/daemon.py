@@ -21,6 +21,7 @@ from cluster.host_keys import SocketKeys
 from cluster.node import VERSION, Node
 from cluster.nodes.facts import HostFacts
 from cluster.nodes.guardian_link import GuardianLink
+from cluster.raft.attendance import Attendance
 from cluster.raft.links import SocketLinks
 from cluster.raft.syncobj import SyncObjReplica
 from cluster.sockets import keys_of, make_keys, public_of
@@ -78,6 +79,8 @@ class Daemon:
         return SyncObjReplica(
             name=self.folder.name, folder=self.lib / "raft", machine=machine, clock=self.clock,
             links=self.links, timings=PROFILES[self.folder.config.profile],
+            attendance=Attendance(
+                self.folder.name, mark=self.etc / "took-part", folder=self.lib / "raft"),
             on_fatal=lambda why: self.node.step_out(why),
         )
 

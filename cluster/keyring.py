@@ -10,6 +10,7 @@ somebody in after it has handed everything to the record.
 
 import asyncio
 import logging
+from collections.abc import Collection
 from typing import Protocol
 
 from cluster.clock import Clock
@@ -56,9 +57,9 @@ class HostKeys(Protocol):
 
 class Keyring:
     def __init__(
-        self, *, node: str, nodes: tuple[str, ...], ledger: Ledger, clock: Clock, host: HostKeys,
+        self, *, nodes: Collection[str], ledger: Ledger, clock: Clock, host: HostKeys,
     ) -> None:
-        self._node, self._nodes = node, nodes
+        self._nodes = nodes
         self._ledger, self._clock, self.host = ledger, clock, host
         self._first = host.first_trust()
         self._founding = host.founding()

@@ -93,12 +93,11 @@ class Node:
             node=name, config=config, ledger=self.ledger, host=host, peers=neighbours,
             worker=self.worker,
         )
-        host_keys = host_keys or NoKeys()
-        certifier = Certifier(node=name, host=host_keys, neighbours=neighbours)
         self.keyring = Keyring(
-            node=name, nodes=tuple(each.name for each in config.nodes), ledger=self.ledger,
-            clock=clock, host=host_keys,
+            nodes=[each.name for each in config.nodes], ledger=self.ledger, clock=clock,
+            host=host_keys or NoKeys(),
         )
+        certifier = Certifier(node=name, host=self.keyring.host, neighbours=neighbours)
         self.rotation = Rotation(
             node=name, ledger=self.ledger, keyring=self.keyring, certifier=certifier,
             neighbours=neighbours,

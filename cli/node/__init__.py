@@ -4,7 +4,7 @@ import click
 
 from cli.tree import Folder
 
-NAMES = ("list", "run", "halt", "drain", "resume", "invite", "join", "rotate")
+NAMES = ("list", "run", "halt", "drain", "resume", "invite", "join", "rotate", "rejoin")
 
 
 @click.command(cls=Folder, folder="cli.node", names=NAMES)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cluster.answers import moves, neighbours, nodes, packages, questions, trust
+from cluster.answers import moves, neighbours, nodes, packages, questions, rejoin, trust
 from cluster.answers.desk import Handler
 from cluster.api import messages
 
@@ -33,6 +33,7 @@ HANDLERS: dict[type[Any], Handler] = {
     messages.InviteNode: trust.invite,
     messages.JoinNode: trust.join,
     messages.RotateNode: trust.rotate,
+    messages.RejoinNode: rejoin.rejoin,
     messages.GetKeys: trust.keys,
     messages.AddOperator: trust.add_operator,
     messages.RemoveOperator: trust.remove_operator,

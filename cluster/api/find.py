@@ -18,7 +18,7 @@ from cluster.sockets import CurveKeys, is_key, keys_of
 from packages.core.problem import Problem, problem
 from packages.core.values import Value
 
-HOST_ETC, HOST_RUN = "/etc/vmsg", "/run/vmsg"
+HOST_ETC, HOST_RUN, HOST_LIB = "/etc/vmsg", "/run/vmsg", "/var/lib/vmsg"
 SOCKET = "api.sock"
 SECRET = "operator.secret"
 
@@ -36,6 +36,16 @@ class Place(Value):
     etc: str
     runs: dict[str, str] = {}
     """By node; on a host its own, known by the name in its folder, stands under ""."""
+    libs: dict[str, str] = {}
+    """Where each of them keeps its journal."""
+
+
+class Others(Value):
+    """A node of this machine that is to be left alone, and all the others to ask about it."""
+
+    run: str
+    lib: str
+    access: Access
 
 
 def find_cluster(endpoint: str | None, env: Mapping[str, str]) -> Access | Problem:
@@ -65,6 +75,26 @@ def find_cluster(endpoint: str | None, env: Mapping[str, str]) -> Access | Probl
     return Access(endpoints=chosen, keys=keys)
 
 
+def find_others(node: str, endpoint: str | None, env: Mapping[str, str]) -> Others | Problem:
+    """The nodes but this one, which must be of this machine."""
+    place = place_of(endpoint, env)
+    if isinstance(place, Problem):
+        return place
+    known = known_cluster(Path(place.etc))
+    if isinstance(known, Problem):
+        return known
+    keys = own_keys(Path(place.etc, SECRET))
+    if isinstance(keys, Problem):
+        return keys
+    runs = {name or known.node: folder for name, folder in place.runs.items()}
+    libs = {name or known.node: folder for name, folder in place.libs.items()}
+    if node not in runs:
+        return unknown_endpoint(node, f"This is the host of {', '.join(sorted(runs))}.")
+    others = tuple(each for each in everyone(known, runs) if each.node != node)
+    return Others(
+        run=runs[node], lib=libs[node], access=Access(endpoints=others, keys=keys))
+
+
 def place_of(endpoint: str | None, env: Mapping[str, str]) -> Place | Problem:
     """The place an endpoint that is a folder belongs to, else the first place that is there."""
     if endpoint is not None and "/" in endpoint and "://" not in endpoint:
@@ -87,7 +117,7 @@ def place_of(endpoint: str | None, env: Mapping[str, str]) -> Place | Problem:
 
 def host_place(env: Mapping[str, str]) -> Place:
     etc, run = env.get("VMSG_ETC") or HOST_ETC, env.get("VMSG_RUN") or HOST_RUN
-    return Place(etc=etc, runs={"": run})
+    return Place(etc=etc, runs={"": run}, libs={"": env.get("VMSG_LIB") or HOST_LIB})
 
 
 def lab_place(folder: Path) -> Place | None | Problem:
@@ -99,7 +129,10 @@ def lab_place(folder: Path) -> Place | None | Problem:
     etc = Path(nodes[0].folder, "etc")
     if not etc.exists():
         return None
-    return Place(etc=str(etc), runs={each.name: each.run for each in nodes})
+    return Place(
+        etc=str(etc), runs={each.name: each.run for each in nodes},
+        libs={each.name: f"{each.folder}/lib" for each in nodes},
+    )
 
 
 def place_of_folder(folder: Path, env: Mapping[str, str]) -> Place | Problem:
@@ -114,7 +147,8 @@ def place_of_folder(folder: Path, env: Mapping[str, str]) -> Place | Problem:
             here = folder.resolve()
             mine = {name: run for name, run in known.runs.items() if Path(run) == here}
             if mine:
-                return Place(etc=known.etc, runs=mine)
+                libs = {name: known.libs[name] for name in mine}
+                return Place(etc=known.etc, runs=mine, libs=libs)
     if folder.is_dir():
         return host_place({**env, "VMSG_RUN": str(folder)})
     return unknown_endpoint(str(folder), "There is no such folder.")

@@ -197,6 +197,13 @@ class RotateNode(Changing, tag="node-rotate"):
     node: str = ""
 
 
+class RejoinNode(Changing, tag="node-rejoin"):
+    """To another node, while the named one's daemon is stopped and its folder locked. Result:
+    {"node", "index", "boot"} for the note in its new folder (cluster/raft/amnesia.py)."""
+
+    node: str = ""
+
+
 class GetKeys(Request, tag="keys"):
     """Result: {"nodes": [{"node", "key", "next_key", "rotation"}], "operators": [{"name", "key",
     "role"}], "invitations": [{"node", "role", "until", "by", "used"}]}."""
@@ -261,7 +268,7 @@ AnyRequest = Union[
     GetStatus, GetConfig, CheckCluster, ApplyCluster, RunCluster, HaltCluster, RunNode, HaltNode,
     DrainNode, ResumeNode, CheckPackages, ApplyPackages, GetPackages, DeletePackage, RunPackage,
     HaltPackage, SetSwitching, SetMaintenance, MovePackage, GetMove, AbortMove, Preflight,
-    GetEvents, InviteNode, JoinNode, RotateNode, GetKeys, AddOperator, RemoveOperator,
+    GetEvents, InviteNode, JoinNode, RotateNode, RejoinNode, GetKeys, AddOperator, RemoveOperator,
     AskCertificate, AskKeyKnown, AskLease, AskFacts, AskProgress, AskReady,
 ]
 

@@ -41,6 +41,7 @@ LEAST_ROLE: dict[type[ask.Request], Least] = {
     ask.ResumeNode: "full-admin",
     ask.InviteNode: "full-admin",
     ask.RotateNode: "full-admin",
+    ask.RejoinNode: "full-admin",
     ask.AddOperator: "full-admin",
     ask.RemoveOperator: "full-admin",
     ask.JoinNode: "invited",

@@ -220,6 +220,9 @@ class FakeReplica:
     def term(self) -> int:
         return self._network.term
 
+    def known_boot(self, peer: str) -> int:
+        return 0
+
     def applied(self) -> int:
         return self._network.applied(self.name)
 

@@ -9,12 +9,6 @@ from pathlib import Path
 from cluster.raft.replica import MAX_COMMAND_BYTES
 from packages.core.problem import Problem, problem
 
-REJOIN = (
-    "Stop the daemon, remove the node from the cluster and add it again under a new name with an "
-    "empty folder; the others send it the state. Never under its old name: it has forgotten what "
-    "it voted for and what it acknowledged."
-)
-
 
 class Fatal(Exception):
     """Unwinds through the engine's frames to the pump, which reports the problem and stops."""
@@ -38,7 +32,22 @@ def journal_damaged(name: str, because: str) -> Problem:
     return problem(
         "journal-damaged", f"node:{name}",
         what="The journal holds acknowledged decisions that cannot be read any more.",
-        because=because, fix=REJOIN,
+        because=because, fix=how_to_rejoin(name),
+    )
+
+
+def journal_missing(name: str, because: str) -> Problem:
+    return problem(
+        "journal-missing", f"node:{name}",
+        what="This node took part before, and its journal is gone.", because=because,
+        fix=f"Mount or restore it if it is only elsewhere; if it is lost: {how_to_rejoin(name)}",
+    )
+
+
+def how_to_rejoin(name: str) -> str:
+    return (
+        f"On this host: vmsg node rejoin {name}. It sets the folder aside, and the node begins "
+        "again from the others, if they can do without what it has lost."
     )
 
 
@@ -46,7 +55,7 @@ def snapshot_damaged(name: str, because: str) -> Problem:
     return problem(
         "snapshot-damaged", f"node:{name}",
         what="The snapshot cannot be read, so the state of the cluster is not known here.",
-        because=because, fix=REJOIN,
+        because=because, fix=how_to_rejoin(name),
     )
 
 
@@ -62,7 +71,7 @@ def diverged(name: str, because: str) -> Problem:
     return problem(
         "replica-diverged", f"node:{name}",
         what="This node has applied an entry that its leader does not have.",
-        because=because, fix=REJOIN,
+        because=because, fix=how_to_rejoin(name),
     )
 
 

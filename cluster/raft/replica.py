@@ -80,6 +80,9 @@ class Replica(Protocol):
 
     def term(self) -> int: ...
 
+    def known_boot(self, peer: str) -> int:
+        """How often that node was started, as far as this one has heard; 0 when it has not."""
+
     def applied(self) -> int:
         """Index of the last entry applied here."""
 

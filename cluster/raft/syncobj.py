@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from cluster.clock import Clock
 from cluster.config.schema import Timings
+from cluster.raft.attendance import Attendance
 from cluster.raft.disk import Disk, HostDisk
 from cluster.raft.engine import COMPACT_AFTER_ENTRIES
 from cluster.raft.journal import SPARE_BYTES
@@ -54,6 +55,7 @@ class SyncObjReplica:
         clock: Clock, on_fatal: Callable[[Problem], None], disk: Disk | None = None,
         has_thread: bool = True, compact_after_entries: int = COMPACT_AFTER_ENTRIES,
         founding: Members | None = None, reach: Callable[[Mapping[str, str]], None] | None = None,
+        attendance: Attendance | None = None,
     ) -> None:
         self.name = name
         self._founding = founding or all_voting([name, *links.peers])
@@ -61,6 +63,7 @@ class SyncObjReplica:
         self._links, self._folder, self._has_thread = links, folder, has_thread
         self._machine, self._timings, self._clock = machine, timings, clock
         self._blank = machine.dump()
+        self._attendance = attendance
         self._on_fatal, self._disk = on_fatal, disk or HostDisk()
         self._compact_after_entries = compact_after_entries
         self._voter: Voter | None = None
@@ -77,7 +80,11 @@ class SyncObjReplica:
     # Beginning and end
 
     async def start(self) -> Problem | None:
-        found = check_pin() or self._open_voter() or self._links.start(self._received)
+        self._loop = asyncio.get_running_loop()
+        known = self._attendance
+        found = check_pin() or (known.trouble() if known is not None else None)
+        found = found or self._open_voter() or (known.note() if known is not None else None)
+        found = found or self._links.start(self._received)
         if found is not None:
             await self.close()
             return found
@@ -85,7 +92,6 @@ class SyncObjReplica:
         return None
 
     def _open_voter(self) -> Problem | None:
-        self._loop = asyncio.get_running_loop()
         if self._has_thread:
             self._executor = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
         try:
@@ -331,6 +337,9 @@ class SyncObjReplica:
 
     def term(self) -> int:
         return 0 if self._voter is None else self._voter.engine.term
+
+    def known_boot(self, peer: str) -> int:
+        return 0 if self._voter is None else self._voter.transport.known_boot(peer)
 
     def applied(self) -> int:
         return 0 if self._voter is None else self._voter.engine.last_applied

@@ -120,6 +120,9 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
             self._members.setdefault(peer, Member(peer))
         self.members_changed(endpoints)
 
+    def known_boot(self, peer: str) -> int:
+        return self._stamps.known_boot(peer)
+
     def present(self) -> frozenset[str]:
         """Who was heard lately."""
         return frozenset(self._heard_s)

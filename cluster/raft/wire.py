@@ -165,6 +165,9 @@ class Stamps:
         """The peer was known in an earlier boot."""
         return 0 < self._boots.get(peer, 0) < envelope.boot
 
+    def known_boot(self, peer: str) -> int:
+        return self._boots.get(peer, 0)
+
     def refusal(self, peer: str, envelope: Envelope) -> str | None:
         """Why the message must be dropped; None takes note of it."""
         known = self._boots.get(peer, 0)

@@ -41,6 +41,8 @@ CATALOGUE: dict[str, str] = {
     "engine-not-pinned": "the installed PySyncObj is not the one this release was checked with",
     "journal-in-use": "another daemon uses this node's folder",
     "journal-damaged": "agreed decisions on this node's disk can no longer be read",
+    "journal-missing": "this node took part before, and its journal is gone",
+    "rejoin-unsafe": "the others have no majority without the node, so it must not begin again",
     "snapshot-damaged": "the state stored on this node's disk can no longer be read",
     "journal-not-writable": "the disk under this node's journal failed or is full",
     "replica-diverged": "this node applied something its leader does not have",

@@ -1,4 +1,4 @@
-"""The same search with disks that are lost: their nodes begin again, as `vmsg node rejoin` has them,
+"""The same search with disks that are lost: a node begins again, as `vmsg node rejoin` has it,
 while others crash and are cut off.
 
     python -m tests.raft.search_rejoin <network> <crash> <first seed> <seeds>

@@ -172,7 +172,7 @@ def test_a_damaged_journal_is_refused_and_says_how_to_rejoin(rig: Rig, tmp_path:
     assert refusal(rig) == "journal-damaged"
     with pytest.raises(Fatal) as fatal:
         rig.start("ape")
-    assert "under a new name" in fatal.value.problem.fix
+    assert "vmsg node rejoin ape" in fatal.value.problem.fix
 
 
 class Picky(Book):

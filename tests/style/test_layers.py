@@ -29,7 +29,7 @@ ALLOWED = {
     ),
     "cli": (
         "cli", "packages.core", "cluster.api", "cluster.lab", "cluster.config",
-        "cluster.clock", "cluster.sockets",
+        "cluster.clock", "cluster.sockets", "cluster.rejoining", "cluster.raft.amnesia",
     ),
     # The rest may use whatever is below the command line.
     "packages": ("packages", "cluster"),
