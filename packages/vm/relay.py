@@ -41,9 +41,11 @@ TOKEN_BYTES = 64
 """What the token's line may take; the carrier's tokens have 32 characters."""
 WELCOME = b"+"
 
-# A peer that is gone without a word: nobody acknowledges what was sent, or answers when asked.
-DEAD_PEER_MS = 10_000
-KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES = 3, 2, 3
+# A peer that is gone without a word: nobody acknowledges what was sent, or answers when asked. Not
+# before the longest lease is over (16 s with its margin): a source that waits for the last answer
+# runs on by itself when the channel closes, and must be frozen by then if it is cut off from all.
+DEAD_PEER_MS = 20_000
+KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES = 8, 4, 3
 
 Orders = dict[str, str]
 Stream = socket.socket
