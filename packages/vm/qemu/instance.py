@@ -120,6 +120,9 @@ class Instance:
 
     async def close(self) -> None:
         """Let go of the guest; it goes on running. An end that has begun is finished first."""
+        if self.exit is not None and not self._tasks:
+            self._listeners.clear()
+            return  # the rest ended with the process; nothing is waited for before the next life
         if self._finishing:
             await self.gone.wait()
         for task in (self._watcher, *self._tasks):
