@@ -21,10 +21,11 @@ async def rejoin(desk: Desk, caller: Caller, ask: RejoinNode) -> Reply:
     entry = desk.entry(entries.NodeRejoining, caller, ask, node=ask.node)
     stopped = await desk.change(ask, entry)
     if stopped is not None:
-        if stopped.verdict != "no-quorum":
+        if stopped.verdict not in ("no-quorum", "timed-out"):
             return stopped
+        # It may yet be agreed upon, which does no harm: nobody waits for it.
         return refusal(ask, _unsafe(
-            ask.node, "The others have no majority without it, and decided nothing."))
+            ask.node, "The others have no majority without it, and agreed upon nothing."))
     boot = max(
         desk.ledger.replica.known_boot(ask.node) + 1,
         desk.clock.wall_ms() // 1000 * BOOTS_A_SECOND,
