@@ -328,7 +328,7 @@ class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
         if stored is None or self.last_applied != stored.last[1]:
             raise Fatal(snapshot_damaged(self.name, "the machine could not load it"))
         if stored.members is not None:
-            self.log.members.rebased(stored.members)
+            self.log.members.rebased(stored.members, stored.last[1])
         self.adopt_members()
         self.has_loaded_snapshot = True
         self.know_committed(stored.last[1])

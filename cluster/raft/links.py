@@ -27,6 +27,19 @@ class Links(Protocol):
     def close(self) -> None: ...
 
 
+class Circle(Protocol):
+    """Whom to speak to, as it changes."""
+
+    def reach(self, endpoints: Mapping[str, str]) -> None:
+        """From now on these and nobody else; an empty endpoint is one that is known already."""
+
+    def keys_of(self, peer: str) -> tuple[str, ...]:
+        """Accepted of it here."""
+
+    def introduce(self, peer: str, keys: tuple[str, ...]) -> None:
+        """Another member says so; what is known here counts more."""
+
+
 class SocketLinks:
     """`peers`: the other voters, each with endpoint and public key; one whose key is empty has not
     come in yet, and is neither heard nor spoken to."""
@@ -38,6 +51,7 @@ class SocketLinks:
         self._keys_of: dict[str, tuple[str, ...]] = {
             peer: (key,) for peer, (_, key) in peers.items() if key
         }
+        self._introduced: dict[str, tuple[str, ...]] = {}
         self._bind, self._keys = bind, keys
         self._listener: Listener | None = None
         self._senders: dict[str, Sender] = {}
@@ -80,8 +94,6 @@ class SocketLinks:
         return self._listener.change_keys(keys) if own_changed else None
 
     def reach(self, endpoints: Mapping[str, str]) -> None:
-        """From now on: whom to speak to and hear, and nobody else. An empty endpoint is one that
-        is known already."""
         self._endpoints = {
             peer: endpoint or self._endpoints.get(peer, "")
             for peer, endpoint in endpoints.items()
@@ -90,10 +102,17 @@ class SocketLinks:
             self._allow()
             self._connect()
 
+    def keys_of(self, peer: str) -> tuple[str, ...]:
+        return self._keys_of.get(peer) or self._introduced.get(peer, ())
+
+    def introduce(self, peer: str, keys: tuple[str, ...]) -> None:
+        self._introduced[peer] = keys
+
     @property
     def _accepted(self) -> dict[str, tuple[str, ...]]:
         return {
-            peer: keys for peer, keys in self._keys_of.items() if self._endpoints.get(peer)
+            peer: keys for peer, endpoint in self._endpoints.items()
+            if endpoint and (keys := self.keys_of(peer))
         }
 
     def _allow(self) -> None:

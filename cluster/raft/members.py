@@ -99,6 +99,7 @@ class MemberHistory:
 
     def __init__(self) -> None:
         self._base = Members()
+        self._base_index = 0
         self._is_base_agreed = False
         self._found: list[tuple[int, Members]] = []
 
@@ -107,9 +108,10 @@ class MemberHistory:
         if not self._is_base_agreed:
             self._base = members
 
-    def rebased(self, members: Members) -> None:
-        """By a snapshot, for the beginning of the log."""
-        self._base, self._is_base_agreed = members, True
+    def rebased(self, members: Members, index: int) -> None:
+        """By a snapshot, which is the log up to this index."""
+        self._base, self._base_index, self._is_base_agreed = members, index, True
+        self._found = [each for each in self._found if each[0] > index]
 
     def added(self, index: int, command: bytes) -> None:
         change = change_in(command)
@@ -127,8 +129,8 @@ class MemberHistory:
 
     @property
     def latest_index(self) -> int:
-        """Of the entry that is in force; 0 when it lies before the log."""
-        return self._found[-1][0] if self._found else 0
+        """Of the entry that is in force, or of the snapshot that holds it; 0 when none is."""
+        return self._found[-1][0] if self._found else self._base_index
 
     @property
     def is_in_log(self) -> bool:

@@ -5,7 +5,7 @@ anything said or acknowledged after a fatal error.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -16,7 +16,7 @@ from cluster.raft.attendance import Attendance
 from cluster.raft.disk import Disk, HostDisk
 from cluster.raft.engine import COMPACT_AFTER_ENTRIES
 from cluster.raft.journal import SPARE_BYTES
-from cluster.raft.links import Links
+from cluster.raft.links import Circle, Links
 from cluster.raft.members import Change, Members, all_voting
 from cluster.raft.pin import FAIL_REASON, check_pin
 from cluster.raft.problems import Fatal, disk_failed, no_quorum, timed_out, too_large
@@ -48,18 +48,18 @@ class SyncObjReplica:
     """`on_fatal` hears once, when this node has stepped out and its daemon should end. Snapshots
     are written by a thread, unless there is to be none (`has_thread`). `founding`: the members for
     as long as the log names none; without it, this node and those its links reach, all voting.
-    `reach` is told whom to speak to, and where, whenever that changes."""
+    `circle` is told whom the links are to speak to, where they do not find everybody anyway."""
 
     def __init__(
         self, *, name: str, links: Links, folder: Path, machine: Machine, timings: Timings,
         clock: Clock, on_fatal: Callable[[Problem], None], disk: Disk | None = None,
         has_thread: bool = True, compact_after_entries: int = COMPACT_AFTER_ENTRIES,
-        founding: Members | None = None, reach: Callable[[Mapping[str, str]], None] | None = None,
+        founding: Members | None = None, circle: Circle | None = None,
         attendance: Attendance | None = None,
     ) -> None:
         self.name = name
         self._founding = founding or all_voting([name, *links.peers])
-        self._reach = reach or (lambda endpoints: None)
+        self._circle = circle
         self._links, self._folder, self._has_thread = links, folder, has_thread
         self._machine, self._timings, self._clock = machine, timings, clock
         self._blank = machine.dump()
@@ -107,9 +107,9 @@ class SyncObjReplica:
             return fatal.problem
         except OSError as error:
             return disk_failed(self.name, error)
-        transport = self._voter.transport
-        transport.index_told, transport.members_changed = self._index_told, self._reach
-        self._reach(transport.endpoints())
+        self._voter.transport.index_told = self._index_told
+        if self._circle is not None:
+            self._voter.transport.join(self._circle)
         return None
 
     async def disk_trouble(self) -> Problem | None:

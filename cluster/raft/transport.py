@@ -13,7 +13,7 @@ earlier life reaching the filters; anything said after a fatal error.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Protocol
 
 from cluster.clock import Clock
@@ -22,14 +22,15 @@ from cluster.raft.amnesia import Amnesia
 from cluster.raft.engine import GuardedEngine
 from cluster.raft.filters import Incoming
 from cluster.raft.lease import Lease, PreVotes
+from cluster.raft.links import Circle
 from cluster.raft.members import MembersUnreadable
 from cluster.raft.outgoing import Outgoing
 from cluster.raft.pin import FAIL_REASON, Member, Transport
 from cluster.raft.problems import Fatal, disk_failed, members_unreadable
 from cluster.raft.reads import Reads
 from cluster.raft.wire import (
-    Append, AskIndex, Body, Envelope, Forward, Install, Message, Ping, PreVoteRequest, Stamps,
-    TellIndex, as_message, opened
+    Append, AskIndex, Body, Envelope, Forward, Install, Introduction, Message, Ping, PreVoteRequest,
+    Stamps, TellIndex, as_message, opened
 )
 
 PING_S = 0.25
@@ -78,8 +79,9 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
         self.pre_votes = PreVotes((), clock=clock, raft_min_s=timings.raft_min_s)
         self.index_told: Callable[[int, int], None] = lambda number, index: None
         """(number of our AskIndex, the index to wait for)"""
-        self.members_changed: Callable[[Mapping[str, str]], None] = lambda endpoints: None
-        """Hears who is spoken to from now on: name -> endpoint, empty where the log has none."""
+        self._circle: Circle | None = None
+        self._introduced: tuple[int, dict[str, str]] = (0, {})
+        """By another member: its latest agreed change, and the endpoints of those who belong."""
 
     def attach(self, engine: GuardedEngine) -> None:
         self.engine = engine
@@ -95,30 +97,65 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
 
     # Who belongs
 
-    def endpoints(self) -> dict[str, str]:
-        """Of everybody who is spoken to."""
-        history = self.engine.log.members
+    def join(self, circle: Circle) -> None:
+        """Have it told whom to speak to, now and whenever that changes."""
+        self._circle = circle
+        circle.reach(self._endpoints())
+
+    def _endpoints(self) -> dict[str, str]:
+        """Of everybody who is spoken to; empty where the log has none."""
+        history, (index, introduced) = self.engine.log.members, self._introduced
         names = history.names_since(self.engine.commit_index) | self.engine.departing
-        return {name: history.endpoint(name) for name in sorted(names - {self.name})}
+        leader = self.engine.leader_name
+        if leader is not None:
+            names |= {leader}  # a log that is being caught up may be from before its time
+        found = {name: history.endpoint(name) for name in sorted(names - {self.name})}
+        return found if history.latest_index >= index else {**introduced, **found}
+
+    def _introduce_others(self, peer: str, ping: Ping) -> None:
+        """A member that was away while others came in does not know them, and hears no leader
+        among them: its log cannot say, and theirs does not reach it."""
+        history = self.engine.log.members
+        agreed = history.latest_index
+        if ping.has_leader or not ping.members_index < agreed <= self.engine.commit_index:
+            return
+        if peer in history.latest.names:
+            self.post(peer, Introduction(members_index=agreed, peers=[
+                (each.name, each.endpoint,
+                 list(self._circle.keys_of(each.name)) if self._circle else [])
+                for each in history.latest.peers if each.name not in (self.name, peer)
+            ]))
+
+    def _was_introduced(self, said: Introduction) -> None:
+        if said.members_index <= max(self._introduced[0], self.engine.log.members.latest_index):
+            return
+        self._introduced = (
+            said.members_index, {name: endpoint for name, endpoint, _ in said.peers})
+        if self._circle is not None:
+            for name, _, keys in said.peers:
+                self._circle.introduce(name, tuple(keys))
+        self._follow_members()
 
     def _follow_members(self) -> None:
         """Speak to, and count, whom the log says by now."""
         engine = self.engine
         engine.adopt_members()
         self.lease.voters = self.pre_votes.voters = engine.other_voters
-        state = (engine.members, engine.commit_index < engine.log.members.latest_index,
-                 engine.departing)
+        latest_index = engine.log.members.latest_index
+        state = (engine.members, engine.commit_index < latest_index, engine.departing,
+                 engine.leader_name, self._introduced[0] > latest_index)
         if state == self._followed:
             return
         self._followed = state
-        endpoints = self.endpoints()
+        endpoints = self._endpoints()
         for peer in set(self._members) - set(endpoints):
             if self._heard_s.pop(peer, None) is not None:
                 self._onNodeDisconnected(self._members[peer])
             del self._members[peer]
         for peer in endpoints:
             self._members.setdefault(peer, Member(peer))
-        self.members_changed(endpoints)
+        if self._circle is not None:
+            self._circle.reach(endpoints)
 
     def known_boot(self, peer: str) -> int:
         return self._stamps.known_boot(peer)
@@ -162,15 +199,15 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
 
     def may_stand(self) -> bool:
         """Whether an election that is due may begin: only once a majority would vote for us."""
-        if not self.engine.has_vote or self._amnesia.lasts:
-            return False
-        if self._clock.boottime_s() < self._abstains_until_s:
-            return False
         voters = self.engine.other_voters
-        if not voters or self.pre_votes.has_majority():
+        is_able = (
+            self.engine.has_vote and not self._amnesia.lasts
+            and self._clock.boottime_s() >= self._abstains_until_s
+        )
+        if is_able and (not voters or self.pre_votes.has_majority()):
             return True
         self.engine.forget_leader()
-        if self.pre_votes.is_due():
+        if is_able and self.pre_votes.is_due():
             round_ = self.pre_votes.begin_round(self.engine.spread())
             for peer in sorted(voters):
                 self.post(peer, PreVoteRequest(
@@ -215,8 +252,10 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
 
     def _understand(self, member: Member, envelope: Envelope) -> None:
         match envelope.body:
-            case Ping():
-                pass
+            case Ping() as ping:
+                self._introduce_others(member.name, ping)
+            case Introduction() as said:
+                self._was_introduced(said)
             case AskIndex(number=number):
                 self.reads.ask(lambda index: self.post(
                     member.name, TellIndex(number=number, index=index),
@@ -247,7 +286,15 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
                 self._onNodeDisconnected(self._members[peer])
         for peer in self._members:
             if now_s - self._said_s.get(peer, 0.0) >= PING_S:
-                self._say(peer, self.engine.term, Ping())
+                self._say(peer, self.engine.term, self._ping())
+
+    def _ping(self) -> Ping:
+        engine = self.engine
+        index = engine.log.members.latest_index
+        return Ping(
+            members_index=index if index <= engine.commit_index else 0,
+            has_leader=engine.leader_name is not None,
+        )
 
     # The turn
 

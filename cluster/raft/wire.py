@@ -104,6 +104,10 @@ class HigherTerm(Value, array_like=True, tag=10):
 class Ping(Value, array_like=True, tag=11):
     """I am here: the engine elects and replicates only among nodes that are."""
 
+    members_index: Natural = 0
+    """Of the latest agreed change of the members here."""
+    has_leader: bool = True
+
 
 class AskIndex(Value, array_like=True, tag=12):
     """How far must I have applied, to be current as of now?"""
@@ -116,9 +120,18 @@ class TellIndex(Value, array_like=True, tag=13):
     index: Natural
 
 
+class Introduction(Value, array_like=True, tag=14):
+    """To a member without a leader whose log misses changes of the members: who else may bring it
+    the log. They are heard, and count for nothing before its log says so."""
+
+    members_index: Natural
+    peers: list[tuple[str, str, list[str]]]
+    """(name, endpoint, keys accepted of it)"""
+
+
 Body = (
     Append | Install | Ack | VoteRequest | Vote | Forward | Forwarded | PreVoteRequest | PreVote
-    | HigherTerm | Ping | AskIndex | TellIndex
+    | HigherTerm | Ping | AskIndex | TellIndex | Introduction
 )
 
 

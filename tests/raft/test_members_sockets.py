@@ -37,7 +37,7 @@ class GrowingWorld(SocketWorld):
             *FOUNDERS, listening=name)
         return SyncObjReplica(
             name=name, links=links, folder=self._folder / name, machine=machine,
-            timings=PROFILES["fast"], clock=HostClock(), founding=founding, reach=links.reach,
+            timings=PROFILES["fast"], clock=HostClock(), founding=founding, circle=links,
             on_fatal=lambda found: self.fatal.update({name: found}), compact_after_entries=20,
         )
 
