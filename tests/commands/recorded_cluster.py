@@ -92,4 +92,5 @@ def steady(text: str, *folders: Path) -> str:
     for each in folders:
         text = text.replace(str(each), "<folder>")
     text = re.sub(r"vmsg-join-1\.[\w-]+", "<line>", text)
-    return re.sub(r"\b[0-9a-f]{16}\b", "<drawn-id>", text)
+    # YAML puts quotes round an id that would read as a number.
+    return re.sub(r"\b[0-9a-f]{16}\b|'[0-9a-f]{16}'", "<drawn-id>", text)
