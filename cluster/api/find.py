@@ -89,7 +89,11 @@ def find_others(node: str, endpoint: str | None, env: Mapping[str, str]) -> Othe
     runs = {name or known.node: folder for name, folder in place.runs.items()}
     libs = {name or known.node: folder for name, folder in place.libs.items()}
     if node not in runs:
-        return unknown_endpoint(node, f"This is the host of {', '.join(sorted(runs))}.")
+        return problem(
+            "unknown-node", f"node:{node}", what=f"This machine is not the host of {node}.",
+            because=f"It is the host of {', '.join(sorted(runs))}.",
+            fix=f"Type it on the host of {node}.",
+        )
     others = tuple(each for each in everyone(known, runs) if each.node != node)
     return Others(
         run=runs[node], lib=libs[node], access=Access(endpoints=others, keys=keys))

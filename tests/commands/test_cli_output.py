@@ -116,6 +116,9 @@ SPECIAL: dict[str, tuple[str, dict[type[ask.Request], Any]]] = {
     "nothing_to_drain": ("node drain n1 --dry-run", {
         ask.DrainNode: done({"node": "n1", "moves": [], "stuck": []}),
     }),
+    "rejoin_running": ("node rejoin n1", {}),
+    "rejoin_elsewhere": ("node rejoin n2 -o json", {}),
+    "join_nonsense": ("node join nonsense", {}),
     "no_events": ("events", {ask.GetEvents: done({"events": [], "next": 0})}),
 }
 
