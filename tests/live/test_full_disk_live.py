@@ -1,5 +1,6 @@
 """A disk that is full or read-only: its node says so, the others go on, and it comes back alone."""
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from cluster.api.messages import ApplyCluster, GetConfig
 from tests.live.hosts import Hosts, hosts
+from tests.live.live_cluster import live_cluster, token, until_gone
 
 pytestmark = pytest.mark.live
 
@@ -82,6 +85,36 @@ async def test_a_read_only_disk_is_waited_out(tmp_path: Path) -> None:
             remount(disk, "rw")
             await farm.until_up(*farm.names, on="n2")
             farm.close()
+
+
+async def test_guests_of_a_node_with_a_full_disk_run_once(tmp_path: Path) -> None:
+    """Under what is left of the lease there, then elsewhere; never on both."""
+    async with live_cluster(tmp_path / "lab", nodes=3, packages=1) as cluster:
+        name = (await cluster.until_running())["node"]
+        lib = Path(cluster.node(name).folder, "lib")
+        cluster.kill_daemon(name)
+        await until_gone(cluster.daemon(name))
+        lib.rename(lib.with_name("lib.before"))
+        with small_disk(lib):
+            shutil.copytree(lib.with_name("lib.before"), lib, dirs_exist_ok=True)
+            await cluster.start_daemon(name)
+            await cluster.one_copy()
+            ballast = fill(lib)
+            other = next(each for each in cluster.names if each != name)
+            text = (await cluster.done(GetConfig(), node=other))["text"]
+            for number in range(4):
+                await cluster.done(ApplyCluster(
+                    request=token(), text=f"{text}# {number} {'x' * 600_000}\n"), node=other)
+            cluster.away.add(name)
+            await cluster.until(lambda status: state_of(status, name) == "failed")
+            moved = await cluster.one_copy()
+            assert moved["node"] != name
+            ballast.unlink()
+            cluster.away.discard(name)
+            await cluster.until(lambda status: state_of(status, name) == "running")
+            await cluster.one_copy()
+            cluster.kill_daemon(name)
+            await until_gone(cluster.daemon(name))
 
 
 def remount(disk: Path, how: str) -> None:
