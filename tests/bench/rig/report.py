@@ -45,7 +45,8 @@ def publish(name: str, title: str, told: Sequence[str], head: Row, rows: Sequenc
                f"Python {platform.python_version()}")
     section = "\n".join([
         f"<!-- {name} -->", f"## {title}", "", f"    make bench BENCH={name}", "", *told, "",
-        table, "", f"{now}, {machine}, load {os.getloadavg()[0]:.1f}.", f"<!-- /{name} -->",
+        table, "", f"{now}, {machine}, load {os.getloadavg()[0]:.1f}{_priority()}.",
+        f"<!-- /{name} -->",
     ])
     page = PAGE.read_text() if PAGE.exists() else HEADER
     place = re.compile(rf"<!-- {name} -->.*?<!-- /{name} -->", re.DOTALL)
@@ -54,6 +55,13 @@ def publish(name: str, title: str, told: Sequence[str], head: Row, rows: Sequenc
     else:
         page = f"{page.rstrip()}\n\n{section}\n"
     PAGE.write_text(page)
+
+
+def _priority() -> str:
+    """Said, because it flatters: a machine shared with other work is measured under `chrt -r`."""
+    if os.sched_getscheduler(0) in (os.SCHED_RR, os.SCHED_FIFO):
+        return "; all of it with real-time priority (chrt -r), beside other work on the machine"
+    return ""
 
 
 def _table(head: Row, rows: Sequence[Row]) -> str:
