@@ -13,6 +13,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+ETCD := $(VENV)/etcd
 
 # What the lab and the tests call, and what a guest is made of.
 DEBIAN := qemu-system-x86 iproute2 nftables util-linux mount fdisk e2fsprogs tcpdump procps \
@@ -66,10 +67,20 @@ search: setup
 	@$(BIN)/python -m tests.simulation.search --seconds $(SECONDS)
 
 # One of tests/bench alone: make bench BENCH=move
-bench: setup
+bench: setup $(ETCD)/.ready
 	@for each in $(or $(BENCH:%=tests/bench/%.py),$(wildcard tests/bench/*.py)); do \
-		PYTHONPATH=. $(BIN)/python $$each; \
+		ETCD_BIN=$(ETCD)/usr/bin PYTHONPATH=. $(BIN)/python $$each; \
 	done
+
+# What agreement is measured beside. Installed, Debian's etcd would start a server on this host, so
+# it is only unpacked.
+$(ETCD)/.ready: $(READY)
+	@apt-get -q update
+	@DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends nghttp2-client
+	@mkdir -p $(ETCD)
+	@cd $(ETCD) && apt-get -q download etcd-server etcd-client
+	@for each in $(ETCD)/*.deb; do dpkg-deb -x $$each $(ETCD); done
+	@touch $@
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .coverage .import_linter_cache
