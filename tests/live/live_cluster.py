@@ -22,7 +22,7 @@ from cluster.api.messages import (
     RunPackage
 )
 from cluster.config.keys import load_node_folder
-from cluster.lab import guests, lab, processes, ready
+from cluster.lab import commands, guests, lab, processes, ready
 from cluster.lab.disk_log import check
 from cluster.lab.groups import NodeGroup, state_of
 from cluster.lab.guest_image import read_records
@@ -35,6 +35,15 @@ from tests.live.guest_side import GuestPage, page
 WITHIN_S = 40.0
 """For whatever takes a takeover at the most, on a starved machine."""
 LOOK_S = 0.01
+AGREEMENT_CUT = """\
+table inet agreement {
+  chain arriving {
+    type filter hook input priority 0;
+    tcp dport 5470 drop
+    tcp sport 5470 drop
+  }
+}
+"""
 TICKING_S, TICKS = 0.5, 10
 """A guest that runs is seen to within this time, also on a machine that gives it a tenth."""
 
@@ -228,6 +237,14 @@ class LiveCluster:
         self.away -= set(nodes)
         self.go_on(*(self.daemon(each) for each in nodes))
 
+    async def cut_agreement(self, *, cut: bool) -> None:
+        """Let nobody agree on anything, while all else goes through; or heal that."""
+        order = AGREEMENT_CUT if cut else "delete table inet agreement\n"
+        for node in self.plan.nodes:
+            outcome = await commands.run(
+                "ip", "netns", "exec", node.netns, "nft", "-f", "-", text=order)
+            assert isinstance(outcome, str), outcome
+
     async def start_daemon(self, name: str) -> None:
         """The daemon alone, as systemd would start it again."""
         node = self.node(name)
@@ -312,14 +329,20 @@ class LiveCluster:
             if (await self.shown(package.name))["state"] in ("halted", "failed"):
                 await self.done(RunPackage(request=token(), package=package.name))
             await self.one_copy(package.name)
+            # A node that came back has joined once it has ended what is not its own.
+            async with asyncio.timeout(WITHIN_S):
+                while len(self.copies(package.name)) > 1:
+                    await asyncio.sleep(LOOK_S)
         self._restarted.clear()
         return await self.status()
 
 
     async def evidence(self, lines: int = 40) -> str:
         """What goes with the lab, and a failure wants: the daemons' last words, the history."""
-        found = [f"the daemon of {node.name}: {line}" for node in self.plan.nodes
-                 for line in Path(node.folder, "log", "daemon.log").read_text().splitlines()[-lines:]]
+        found = []
+        for node in self.plan.nodes:
+            text = Path(node.folder, "log", "daemon.log").read_text()
+            found += [f"the daemon of {node.name}: {line}" for line in text.splitlines()[-lines:]]
         with contextlib.suppress(AssertionError, StopIteration):  # nobody is left to ask
             found += [
                 "{at} {subject} {what}: {from} -> {to}, {because}, {by}".format_map(each)

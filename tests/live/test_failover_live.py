@@ -53,6 +53,11 @@ async def taken_over(cluster: LiveCluster, before: dict, life: str) -> dict:
     return after
 
 
+async def running_after(cluster: LiveCluster, epoch: int) -> dict:
+    return one(await cluster.until(
+        lambda status: one(status)["epoch"] > epoch and one(status)["state"] == "running"))
+
+
 async def frozen(cluster: LiveCluster, node: str) -> None:
     """Wait until the guardian has stopped the guest there."""
     async with asyncio.timeout(20):
@@ -160,12 +165,10 @@ async def test_a_guest_that_dies_is_restarted_on_the_spot_and_then_elsewhere(clu
     await cluster.set_policy(service_restart=1)
     before = await cluster.shown()
     cluster.kill(cluster.copy_on(before["node"]).pid)
-    first = one(await cluster.until(
-        lambda status: one(status)["epoch"] > before["epoch"] and one(status)["state"] == "running"))
+    first = await running_after(cluster, before["epoch"])
     assert (first["node"], first["epoch"]) == (before["node"], before["epoch"] + 1)
     await cluster.one_copy()
     cluster.kill(cluster.copy_on(first["node"]).pid)
-    second = one(await cluster.until(
-        lambda status: one(status)["epoch"] > first["epoch"] and one(status)["state"] == "running"))
+    second = await running_after(cluster, first["epoch"])
     assert second["node"] != first["node"]
     await cluster.one_copy()
