@@ -34,6 +34,8 @@ class FakeFabric:
     def __init__(self) -> None:
         self.nodes: dict[str, dict[str, FakeGuest]] = defaultdict(dict)
         self.listening: dict[str, FakeGuest] = {}
+        self.channels: dict[str, str] = {}
+        """A source's path to a target's: who listens there shows when something is sent."""
         self.missing_disks: set[str] = set()
         self.copy_bytes = COPY_BYTES
         self.dirty_bytes_s = 0.0
@@ -195,7 +197,8 @@ class FakeDriver:
             return found
         if found.migration in ("active", "pre-switchover", "device"):
             return _refused(guest, "there's a migration process in progress")
-        target = self._fabric.listening.get(socket_path)
+        path = self._fabric.channels.get(socket_path, socket_path)
+        target = self._fabric.listening.get(path)
         if target is None or target.exit is not None or target.partner is not None:
             asyncio.get_running_loop().call_soon(found.fail, "failed")
             return None

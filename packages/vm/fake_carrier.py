@@ -57,7 +57,7 @@ class FakeCarrier:
                 because="the token or the name is another's", fix="start the move anew",
             )
         path = f"/fake/{self._node}/{move}/out"
-        self._fabric.listening[path] = self._fabric.listening[socket_path]
+        self._fabric.channels[path] = socket_path
         self._cables.channels[move].add(path)
         self._moves.add(move)
         return path
@@ -68,8 +68,8 @@ class FakeCarrier:
         self._moves.discard(move)
         self._cables.landings.pop(move, None)
         for path in self._cables.channels.pop(move, ()):
-            target = self._fabric.listening.pop(path)
-            if target.partner is not None and target.state == "incoming":
+            target = self._fabric.listening.get(self._fabric.channels.pop(path))
+            if target is not None and target.partner is not None and target.state == "incoming":
                 target.lost_partner()
 
     async def close(self) -> None:
