@@ -50,7 +50,7 @@ class AgentNode:
         return None
 
     async def is_ready(self, target: str, package: str, move: str) -> bool:
-        return self.rig.nodes[target].agent.body.guest is not None
+        return self.rig.nodes[target].agent.body.waits.is_set()
 
     async def nothing(self, spec: PackageSpec) -> list[Problem]:
         return []
