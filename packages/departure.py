@@ -17,6 +17,7 @@ from packages.convergence import Convergence
 from packages.core.move_recovery import SourceStep, may_have_switched, source_step
 from packages.core.problem import Problem, problem
 from packages.gauge import Gauge
+from packages.hearing import Hearing
 from packages.monitors.runner import MonitorRunner
 from packages.surroundings import Body, Surroundings
 from packages.vm.carrier import Landing
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 LOG_ANSWERS_S = 0.6
 """A commit takes 1-2 ms; a starved machine may stall for half a second. What takes longer is an
 election, and is not waited out with the guest standing."""
+SETTLED_S = 2.0
+"""Milliseconds, on a machine that is not starved."""
 LOOK_S = 0.1
 """Between two looks at a copy's numbers; everything urgent comes as an event."""
 RESUMED_GRACE_S = 2.0
@@ -49,8 +52,7 @@ class Departure:
         self.problem: Problem | None = None
         self.sent: Progress | None = None
         self.gauge = Gauge(self.move.id, opened_at_ms=self.move.opened_at_ms)
-        self.seen: dict[str, float] = {}
-        self.news = asyncio.Event()
+        self.heard = Hearing(around.clock)
         self.began_s = around.clock.boottime_s()
         self.convergence = Convergence(duty.spec, self.guest, around.driver, around.clock)
         self.steps: dict[SourceStep, Callable[[], Awaitable[SourceStep | None]]] = {
@@ -60,8 +62,8 @@ class Departure:
         }
 
     async def run(self) -> None:
-        deafen = self.around.driver.listen(self.guest, self._heard)
-        forget = self.around.ledger.watch(self.news.set)
+        deafen = self.around.driver.listen(self.guest, self._hear)
+        forget = self.around.ledger.watch(self.heard.wake)
         try:
             step: SourceStep | None = await self._first_step()
             while step is not None and not self._over():
@@ -77,11 +79,10 @@ class Departure:
 
     # what is known
 
-    def _heard(self, event: GuestEvent) -> None:
-        self.seen[event.kind] = event.at_ms
+    def _hear(self, event: GuestEvent) -> None:
+        self.heard.take(event)
         if event.kind == "stopped" and not self.switching:
             self._suspend()
-        self.news.set()
 
     def _suspend(self) -> None:
         """At the very event that stops the guest: monitoring is off for the freeze alone."""
@@ -126,24 +127,11 @@ class Departure:
 
     async def _until(self, *kinds: str, deadline_s: float) -> str | None:
         """The first of these events, "unwell", "over", or None when the deadline passed."""
-        end_s = self.around.clock.boottime_s() + deadline_s
-        while True:
-            for kind in kinds:
-                if kind in self.seen:
-                    return kind
+        def otherwise() -> str | None:
             if self._over():
                 return "over"
-            if self._unwell() is not None:
-                return "unwell"
-            self.news.clear()
-            left_s = end_s - self.around.clock.boottime_s()
-            if left_s <= 0:
-                return None
-            try:
-                async with asyncio.timeout(min(left_s, 1.0)):
-                    await self.news.wait()
-            except TimeoutError:
-                continue
+            return "unwell" if self._unwell() is not None else None
+        return await self.heard.until(*kinds, otherwise=otherwise, deadline_s=deadline_s)
 
     # steps
 
@@ -161,9 +149,9 @@ class Departure:
     def _found_standing(self, move: MoveRecord, migration: str) -> None:
         """Take for heard what the daemon's earlier life heard."""
         now_ms = float(self.around.clock.wall_ms())
-        self.seen.setdefault("stopped", move.stopped_at_ms or now_ms)
+        self.heard.at_ms.setdefault("stopped", move.stopped_at_ms or now_ms)
         if migration == "pre-switchover":
-            self.seen.setdefault("pre-switchover", now_ms)
+            self.heard.at_ms.setdefault("pre-switchover", now_ms)
         self._suspend()
 
     async def _land(self) -> SourceStep | None:
@@ -255,8 +243,8 @@ class Departure:
 
     async def _quiesce(self) -> SourceStep | None:
         timeouts = self.duty.spec.phase_timeouts
-        stopped_ms = self.seen.get("stopped", float(self.around.clock.wall_ms()))
-        self.seen.setdefault("stopped", stopped_ms)
+        stopped_ms = self.heard.at_ms.get("stopped", float(self.around.clock.wall_ms()))
+        self.heard.at_ms.setdefault("stopped", stopped_ms)
         until_ms = int(stopped_ms + 1000 * (timeouts.io_quiesce_s + timeouts.frozen_s))
         # The record's own round inside the freeze: it tells everybody that monitoring is off, and
         # shows that the log answers before the source gives anything up.
@@ -285,7 +273,7 @@ class Departure:
         switched = await self.around.driver.switch(self.guest)
         if switched is not None:
             return self._fails(switched.because)
-        self.seen["switched"] = float(self.around.clock.wall_ms())
+        self.heard.at_ms["switched"] = float(self.around.clock.wall_ms())
         return "complete"
 
     async def _complete(self) -> SourceStep | None:
@@ -297,8 +285,17 @@ class Departure:
             return self._fails("the target's copy failed at the switch")
         if seen == "over":
             return None
-        # The event comes a moment before the run state; the commit waits for both (rule 1).
-        end_s = self.around.clock.boottime_s() + 2.0
+        # The target is asked once more, while the source settles: after the commit nobody else can
+        # let the guest run, and the switch may have taken long.
+        settled, is_awaited = await asyncio.gather(
+            self._settled(has_completed=seen == "completed"), self._target_answers())
+        if settled == "commit" and not is_awaited:
+            return self._fails(f"{self.move.target} does not answer any more")
+        return settled or self._fails("the switch was not completed in time")
+
+    async def _settled(self, *, has_completed: bool) -> SourceStep | None:
+        """The event comes a moment before the run state; the commit waits for both (rule 1)."""
+        end_s = self.around.clock.boottime_s() + SETTLED_S
         while self.around.clock.boottime_s() < end_s:
             observed = await self.around.driver.observe(self.guest)
             if observed.state == "postmigrate" and observed.migration == "completed":
@@ -306,10 +303,10 @@ class Departure:
                 return "commit"
             if observed.state == "gone":
                 return "lost"
-            if observed.state == "running" or seen != "completed":
+            if observed.state == "running" or not has_completed:
                 break
             await asyncio.sleep(0.001)
-        return self._fails("the switch was not completed in time")
+        return None
 
     async def _commit(self) -> SourceStep | None:
         figures = await self._measured()
@@ -327,9 +324,9 @@ class Departure:
         numbers = self.sent or await self.around.driver.progress(self.guest)
         if not isinstance(numbers, Problem):
             self.gauge.take(numbers, limit_ms=self.convergence.limit_ms)
-        stopped = self.seen.get("stopped", 0.0)
+        stopped = self.heard.at_ms.get("stopped", 0.0)
         return self.gauge.phases(
-            stopped_ms=stopped, switched_ms=self.seen.get("switched", stopped))
+            stopped_ms=stopped, switched_ms=self.heard.at_ms.get("switched", stopped))
 
     async def _abort(self) -> SourceStep | None:
         if self.switching and not await self._abort_agreed():
@@ -382,7 +379,7 @@ class Departure:
         seen = await self.around.driver.observe(self.guest)
         if seen.exit is not None and seen.exit.powered_off:
             return None  # no failure: the agent, who looks next, releases it
-        resumed = self.seen.get("resumed", 0.0) > self.seen.get("stopped", 0.0)
+        resumed = self.heard.at_ms.get("resumed", 0.0) > self.heard.at_ms.get("stopped", 0.0)
         gone = problem(
             "guest-gone", f"package:{self.duty.package}", what="The guest's process is gone.",
             because="It ended in its move.", fix="It is restarted; nothing needs to be done.",
@@ -397,4 +394,4 @@ class Departure:
 
     def _tell(self, step: str) -> None:
         self.body.soft = self.gauge.shown(
-            step, now_ms=self.around.clock.wall_ms(), stopped_ms=self.seen.get("stopped"))
+            step, now_ms=self.around.clock.wall_ms(), stopped_ms=self.heard.at_ms.get("stopped"))
