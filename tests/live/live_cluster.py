@@ -336,7 +336,6 @@ class LiveCluster:
         self._restarted.clear()
         return await self.status()
 
-
     async def evidence(self, lines: int = 40) -> str:
         """What goes with the lab, and a failure wants: the daemons' last words, the history."""
         found = []
