@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from cluster.api.client import Client
 from cluster.api.messages import (
@@ -30,6 +30,7 @@ from cluster.lab.plan import LabOptions, NodePlan, PackagePlan
 from cluster.lab.record import LabRecord
 from cluster.sockets import keys_of
 from packages.core.values import from_json, plain
+from tests.live.guest_processes import Copy, copy_of, running_of, until_gone
 from tests.live.guest_side import GuestPage, page
 
 WITHIN_S = 40.0
@@ -44,19 +45,6 @@ table inet agreement {
   }
 }
 """
-TICKING_S, TICKS = 0.5, 10
-"""A guest that runs is seen to within this time, also on a machine that gives it a tenth."""
-
-
-class Copy(NamedTuple):
-    """A process of a guest on a node; `epoch` is the one it was born in."""
-
-    node: str
-    pid: int
-    epoch: int
-    boot_id: str
-    stands: bool
-    """Stopped by a signal, as the guardian does it."""
 
 
 class LiveCluster:
@@ -357,47 +345,6 @@ def token() -> str:
 
 def one(status: dict[str, Any], package: str = "p1") -> dict[str, Any]:
     return next(each for each in status["packages"] if each["name"] == package)
-
-
-def copy_of(node: str, pid: int, package: str) -> Copy | None:
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    if "-name" not in words:
-        return None
-    _, _, rest = words[words.index("-name") + 1].partition(f":{package}:")
-    epoch, _, boot_id = rest.partition(":")
-    if not boot_id:
-        return None
-    return Copy(node=node, pid=pid, epoch=int(epoch), boot_id=boot_id, stands=state_of(pid) == "T")
-
-
-async def running_of(copies: list[Copy]) -> list[Copy]:
-    """Those whose processors run. A copy that waits for its memory, or has given it away, is idle
-    but for its monitor; a guest that runs has a clock that ticks fifty times a second."""
-    candidates = [each for each in copies if not each.stands]
-    if len(candidates) < 2:
-        return candidates
-    before = {each.pid: switches(each.pid) for each in candidates}
-    await asyncio.sleep(TICKING_S)
-    return [each for each in candidates if switches(each.pid) - before[each.pid] >= TICKS]
-
-
-def switches(pid: int) -> int:
-    """How often its threads have gone to sleep of their own accord."""
-    count = 0
-    for path in Path(f"/proc/{pid}/task").glob("*/status"):
-        with contextlib.suppress(OSError):  # it ended meanwhile
-            fields = dict(line.split(":", 1) for line in path.read_text().splitlines())
-            count += int(fields["voluntary_ctxt_switches"])
-    return count
-
-
-async def until_gone(pid: int) -> None:
-    async with asyncio.timeout(WITHIN_S):
-        while state_of(pid) not in "ZX":
-            await asyncio.sleep(LOOK_S)
 
 
 @asynccontextmanager

@@ -21,8 +21,9 @@ import pytest
 import pytest_asyncio
 
 from cluster.api.messages import GetEvents
+from tests.live.guest_processes import until_gone
 from tests.live.guest_side import held_connection
-from tests.live.live_cluster import LiveCluster, live_cluster, until_gone
+from tests.live.live_cluster import LiveCluster, live_cluster
 
 pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
 
