@@ -27,6 +27,11 @@ def test_a_guest_is_always_made_stopped() -> None:
     assert "-S" in arguments() and "-S" in arguments(incoming=True)
 
 
+def test_emulated_memory_is_no_whole_number_of_256_kib() -> None:
+    (size,) = values(arguments(memory_mib=128), "-m")
+    assert size.endswith("K") and int(size[:-1]) > 128 * 1024 and int(size[:-1]) % 256
+
+
 def test_only_a_target_waits_for_a_migration() -> None:
     assert values(arguments(incoming=True), "-incoming") == ["defer"]
     assert "-incoming" not in arguments()

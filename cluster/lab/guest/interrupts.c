@@ -10,7 +10,6 @@
 #define INTERRUPT_GATE 0x8e
 #define CODE_SEGMENT 8
 #define TIMER_HZ 1193182
-#define PAGE_SIZE_EXTENSION 0x10 /* in CR4 */
 
 struct gate {
     u16 low, segment;
@@ -36,24 +35,8 @@ void interrupts_acknowledge_virtio(u16 io_base)
         virtio_io_bases[virtio_count++] = io_base;
 }
 
-/* QEMU's emulation (TCG, seen on 7.2) does not take its translations of addresses back when a
-   migration begins another pass over the memory: what the guest writes through one that it still
-   holds goes unnoticed, and the target gets the page as it was. Systems with address spaces drop
-   translations all the time; this one has none, and so drops them by hand whenever it wakes up.
-   Changing the page size extension, which means nothing without paging, does that. */
-static void forget_translations(void)
-{
-    u32 control;
-
-    __asm__ volatile("mov %%cr4, %0; xor %1, %0; mov %0, %%cr4"
-                     : "=&r"(control)
-                     : "i"(PAGE_SIZE_EXTENSION)
-                     : "memory", "cc");
-}
-
 void on_interrupt(void)
 {
-    forget_translations();
     write_port8(MASTER, 0x0b); /* ask which lines are in service */
     if (read_port8(MASTER) & 1)
         tick_count++;
