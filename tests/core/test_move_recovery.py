@@ -2,8 +2,7 @@
 
 import pytest
 
-from packages.core.move_recovery import CLAIM, SOURCE, may_have_switched, source_step
-from packages.core.move_recovery import target_answer
+from packages.core.move_recovery import CLAIM, SOURCE, may_have_switched, source_step, target_answer
 
 
 @pytest.mark.parametrize(("state", "migration", "step"), [
