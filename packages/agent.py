@@ -16,7 +16,7 @@ from cluster.core.duties import AnyDuty
 from cluster.core.duties import duty as duty_of
 from cluster.core.refusals import stale_order
 from packages import arrival
-from packages.core.model import PackageSpec
+from packages.core.model import MonitorSpec, PackageSpec
 from packages.core.move_recovery import may_have_switched
 from packages.core.problem import Problem, problem
 from packages.departure import Departure
@@ -43,6 +43,8 @@ class PackageAgent:
         self.body = Body()
         self.watch: MonitorRunner | None = None
         self.failure: Problem | None = None
+        self._monitors: tuple[MonitorSpec, ...] = ()
+        """Those that `watch` was begun with."""
         self._news = asyncio.Event()
         self._deafen: Callable[[], None] | None = None
         self._listening_to: Guest | None = None
@@ -162,8 +164,11 @@ class PackageAgent:
         self.wake()
 
     async def _watched(self, spec: PackageSpec, *, grace: bool) -> None:
+        if self.watch is not None and self._monitors != spec.monitors:
+            await self._stop_watch()  # an operator has changed them; new ones get their own grace
+            grace = True
         if self.watch is None and self.body.guest is not None:
-            self.failure = None
+            self.failure, self._monitors = None, spec.monitors
             self.watch = start_watch(
                 spec, self.body.guest, driver=self.around.driver, node=self.around.node,
                 clock=self.around.clock, heard=self._fails, grace=grace,
@@ -191,7 +196,8 @@ class PackageAgent:
 
     async def _start(self, duty: duties.Start) -> None:
         guest = self.body.guest
-        if guest is not None and guest.epoch != duty.epoch:
+        # Both: a package that was deleted and applied anew counts its epochs from the beginning.
+        if guest is not None and (guest.epoch, guest.boot_id) != (duty.epoch, duty.boot_id):
             if not await self._drop_guest():
                 return
             guest = None
