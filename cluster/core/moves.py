@@ -136,6 +136,8 @@ def _aborted(record: PackageRecord, entry: entries.MoveAborted) -> PackageRecord
         entry.figures, total_ms=max(0.0, float(entry.at_ms - _move(record).opened_at_ms)),
     )
     record = changed(record, move=changed(_move(record), figures=figures))
+    if record.owner is None and not record.auto_run:
+        record = changed(record, state="failed")  # nobody would start it: it waits for an operator
     return end_move(record, entry.problem)
 
 

@@ -220,6 +220,14 @@ def test_a_target_with_half_a_copy_gives_the_package_up() -> None:
         entries.PackageAssigned]
 
 
+def test_a_package_lost_in_the_switch_with_switching_off_waits_for_an_operator() -> None:
+    story = Story().moving("copy")
+    assert story.say(entries.SwitchingSet, package="p1", enabled=False) is None
+    story.fail("n1")
+    assert story.say(entries.MoveAborted, move="m1", package="p1", problem=ILL) is None
+    assert story.state.packages["p1"].state == "failed"
+
+
 def test_both_ends_lost_in_the_switch_means_a_cold_start() -> None:
     story = Story().moving("frozen")
     story.fail("n1")
