@@ -134,10 +134,13 @@ class LiveCluster:
         status = await self.until(lambda status: status["cluster"]["leader"])
         return str(status["cluster"]["leader"])
 
-    async def set_policy(self, package: str = "p1", **policy: Any) -> None:
-        """Apply the package's file with these keys added; restarts on the spot are not limited,
-        so that one scenario's failures do not count in the next."""
+    async def set_policy(
+        self, package: str = "p1", *, monitor: str = "", **policy: Any,
+    ) -> None:
+        """Apply the package's file with these keys added, and one more monitor; restarts on the
+        spot are not limited, so that one scenario's failures do not count in the next."""
         text = guests.package_text(self.plan, self.package(package), self.record.disks[package])
+        text += f"  - {monitor}\n" if monitor else ""  # its monitors stand last
         lines = {"service_restart": 1000} | policy
         text += "".join(f"{key}: {value}\n" for key, value in lines.items())
         await self.apply(text)
