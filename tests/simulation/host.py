@@ -52,28 +52,50 @@ class WatchedMachine(StateMachine):
 
     def __init__(self, host: str, around: Surroundings) -> None:
         super().__init__()
-        self._host, self._around = host, around
+        self.host, self._around = host, around
 
     def apply(self, index: int, command: bytes) -> object:  # type: ignore[override]
         outcome = super().apply(index, command)
-        self._around.judge.applied(self._host, index, command, self.state)
+        self._around.judge.applied(self.host, index, command, self.state)
         return outcome
 
     def load(self, snapshot: bytes) -> None:
         super().load(snapshot)
-        self._around.judge.loaded(self._host, self.state)
+        self._around.judge.loaded(self.host, self.state)
+
+
+class Build:
+    """What a host is made of. A broken build has one part replaced (broken_builds.py)."""
+
+    disk: type[HostsDisk] = HostsDisk
+    links: type[SimulatedLinks] = SimulatedLinks
+    machine: type[WatchedMachine] = WatchedMachine
+    replica: type[SyncObjReplica] = SyncObjReplica
+    guardian: type[SimulatedGuardian] = SimulatedGuardian
+    hypervisor: type[MachineDriver] = MachineDriver
+    driver: type[SimulatedDriver] = SimulatedDriver
+    carrier: type[SimulatedCarrier] = SimulatedCarrier
+    caught_by: tuple[str, ...] = ()
+    """The checkers that may find what is broken, the one it is made for first."""
+
+    def timings(self, timings: Timings) -> Timings:
+        return timings
+
+    def assembled(self, node: Node) -> None:
+        """After the node was put together."""
 
 
 class Host:
     def __init__(
         self, name: str, around: Surroundings, *, config: ClusterConfig, timings: Timings,
+        build: Build,
     ) -> None:
-        self.name, self.around = name, around
-        self.config, self.timings = config, timings
+        self.name, self.around, self.build = name, around, build
+        self.config, self.timings = config, build.timings(timings)
         dice = around.timeline.dice
         self.time = HostTime(
             around.timeline, rate=1.0, shown_s=dice.uniform(20.0, 90_000.0), wall_s=0.0)
-        self.disk = HostsDisk(dice)
+        self.disk = build.disk(dice)
         self.disk.stopped = self._tripped
         self.daemon: Process | None = None
         self.node: Node | None = None
@@ -90,8 +112,8 @@ class Host:
         self.has_power = True
         self.granted_until_s = 0.0
         self.machine = self._process(around.judge.machine_stepped)
-        self.guardian = SimulatedGuardian(self.name, self.machine, around.fabric)
-        self.driver = MachineDriver(
+        self.guardian = self.build.guardian(self.name, self.machine, around.fabric)
+        self.driver = self.build.hypervisor(
             self.machine, around.network, self.name, around.fabric, around.clock)
         self.carrier = FakeCarrier(self.name, around.fabric, around.cables, around.clock)
 
@@ -139,11 +161,11 @@ class Host:
     def _node(self, process: Process) -> Node:
         around, peers = self.around, [
             each.name for each in self.config.nodes if each.name != self.name]
-        machine = WatchedMachine(self.name, around)
+        machine = self.build.machine(self.name, around)
         asker = Asker(self.name, around.network, process)
-        self.replica = SyncObjReplica(
+        self.replica = self.build.replica(
             name=self.name, folder=Path("/", self.name), machine=machine, clock=around.clock,
-            links=SimulatedLinks(self.name, peers, around.network, process),
+            links=self.build.links(self.name, peers, around.network, process),
             timings=self.timings, on_fatal=self._fatal, disk=self.disk, has_thread=False,
             compact_after_entries=COMPACT_AFTER_ENTRIES,
         )
@@ -154,11 +176,12 @@ class Host:
             name=self.name, config=self.config, config_text="", timings=self.timings,
             clock=around.clock, machine=machine, replica=self.replica, guardian=guardian,
             neighbours={peer: SimulatedNeighbour(asker, peer) for peer in peers},
-            driver=SimulatedDriver(process, self.machine, self.driver),
-            carrier=SimulatedCarrier(
+            driver=self.build.driver(process, self.machine, self.driver),
+            carrier=self.build.carrier(
                 process, self.machine, self.carrier, around.network, self.name),
             host=SimulatedFacts(self.name),
         )
+        self.build.assembled(node)
         return node
 
     def _fatal(self, why: Problem) -> None:

@@ -33,18 +33,27 @@ def at_once(work: Coroutine[Any, Any, T]) -> T:
     raise AssertionError("it waits")
 
 
+DEAD_CHANNEL_S = 9.5
+"""After so long without a word the relays give the channel up (packages/vm/relay.py)."""
+LOOK_S = 0.05
+
+
 class MachineDriver(FakeDriver):
-    """The fake driver of one machine, with a switch that takes its time."""
+    """The fake driver of one machine, with a switch that takes its time and a channel that can
+    break at its worst moment: when the target has everything and the source was not told."""
 
     def __init__(self, machine: Process, network: Network, host: str, *args: Any) -> None:
         super().__init__(host, *args)
         self._machine, self._network, self._host = machine, network, host
+        self._dice = machine.timeline.dice
+        self.switch_s = 0.01
+        """How long the last part of a switch takes at most."""
         self.tears = 0.0
-        """How likely it is that the source is not told that the target has everything."""
+        """How likely it is that the channel breaks before the target's word has come through."""
 
-    def _is_cut(self, source: FakeGuest) -> bool:
-        partner = self.host_of(source.partner) if source.partner else None
-        return partner is not None and self._network.is_cut(self._host, partner)
+    def _way(self, source: FakeGuest) -> str | None:
+        """The host of the other end."""
+        return self.host_of(source.partner) if source.partner else None
 
     def host_of(self, guest: FakeGuest) -> str | None:
         for host, guests in self._fabric.nodes.items():
@@ -55,35 +64,71 @@ class MachineDriver(FakeDriver):
     async def send(self, guest: Guest, **settings: Any) -> Problem | None:
         answer = await super().send(guest, **settings)
         found = self._find(guest)
-        if found is not None and found.copy is not None and found.partner is not None:
-            found.copy.stop()
-            found.copy = CuttableCopy(found.copy, lambda: self._is_cut(found))
-            found.copy.aim()
+        if found is None or found.copy is None or found.partner is None:
+            return answer
+        target = self._way(found)
+        assert target is not None
+        found.copy.stop()
+        found.copy = CuttableCopy(
+            found.copy, lambda: self._network.is_cut(self._host, target))
+        found.copy.aim()
+        self._watch(found, target)
         return answer
+
+    def _watch(self, source: FakeGuest, target: str) -> None:
+        """The relays' own timers."""
+        if source.exit is not None or source.migration not in (
+                "active", "pre-switchover", "device"):
+            return
+        is_dead = self._network.cut_for_s(self._host, target) > DEAD_CHANNEL_S
+        if is_dead and not source.is_frozen:
+            source.fail("failed")
+        else:
+            self._machine.after(LOOK_S, self._watch, source, target)
 
     async def switch(self, guest: Guest, *, deadline_s: float = 5.0) -> Problem | None:
         found = self._answering(guest)
         if not isinstance(found, Problem) and found.migration == "pre-switchover":
             found.migrate_to("device")
-            self._machine.after(self._machine.timeline.dice.uniform(0.002, 0.03),
-                                self._complete, found)
+            self._machine.after(
+                self._dice.uniform(0.001, self.switch_s), self._complete, found, self._way(found))
             return None
         return await super().switch(guest, deadline_s=deadline_s)
 
-    def _complete(self, source: FakeGuest) -> None:
+    def _complete(self, source: FakeGuest, way: str | None) -> None:
+        """Everything has been sent."""
+        target = source.partner
         if source.migration != "device" or source.exit is not None:
             return
-        if source.is_frozen or self._is_cut(source):
-            self._machine.after(0.05, self._complete, source)
+        if target is None or way is None:
+            source.fail("failed")
             return
-        target = source.partner
-        if target is None or target.is_frozen or self._machine.timeline.dice.random() >= self.tears:
+        is_cut = self._network.is_cut(self._host, way)
+        if source.is_frozen or target.is_frozen or (is_cut and self._dice.random() < 0.9):
+            self._machine.after(LOOK_S, self._complete, source, way)
+            return
+        if not is_cut and self._dice.random() >= self.tears:
             complete(source)
             return
         source.partner = target.partner = None
         target.state = "paused"
         target.migrate_to("completed")
-        source.fail("failed")
+        if is_cut:
+            self._await_word(source, target, way)
+        else:
+            source.fail("failed")
+
+    def _await_word(self, source: FakeGuest, target: FakeGuest, way: str) -> None:
+        """The target has the whole memory; its word comes through when the cut has healed."""
+        if source.migration != "device" or source.exit is not None:
+            return
+        if source.is_frozen or self._network.is_cut(self._host, way):
+            self._machine.after(LOOK_S, self._await_word, source, target, way)
+        elif target.exit is not None:
+            source.fail("failed")
+        else:
+            source.state = "postmigrate"
+            source.migrate_to("completed")
 
 
 class CuttableCopy(FakeCopy):

@@ -6,9 +6,11 @@ it, because each is itself tested with a build that is broken on purpose.
 
 import hashlib
 import logging
+from collections import Counter
+from collections.abc import Callable
 
 from cluster.core.invariants import broken
-from cluster.core.model import State
+from cluster.core.model import MoveRecord, State
 from packages.core.problem import Problem
 from packages.vm.fake_guest import FakeGuest
 from tests.simulation.guardian import LINE_S, PRECISION_S
@@ -41,13 +43,15 @@ class Judge(logging.Handler):
         self.found: Broken | None = None
         self.newest = 0
         self.fingerprint = hashlib.sha256()
-        self.counts = {"entries": 0, "elections": 0, "starts": 0, "daemons": 0}
+        self.counts: Counter[str] = Counter()
         self._commands: dict[int, bytes] = {}
         self._states: dict[int, State] = {}
         self._leaders: dict[int, str] = {}
         self._running: dict[tuple[str, str], int] = {}
         """(host, package) of each guest whose vCPUs run -> its pid."""
         self._memories = Memories(self)
+        self.moved: Callable[[MoveRecord], None] = lambda move: None
+        """Told of each new stage of a move, for whoever wants to strike just then."""
 
     def broken(self, checker: str, what: str) -> None:
         if self.found is None and not self._around.timeline.is_over:
@@ -78,7 +82,10 @@ class Judge(logging.Handler):
         self.saw(f"{index} {hashlib.sha256(command).hexdigest()}")
         for sentence in broken(state):
             self.broken("invariants", sentence)
-        self._check_deaths(self._states.get(index - 1), state)
+        before = self._states.get(index - 1)
+        if before is not None:
+            self._check_deaths(before, state)
+            self._follow_moves(before, state)
 
     def loaded(self, host: str, state: State) -> None:
         self._compare(host, state.applied, state)
@@ -91,8 +98,18 @@ class Judge(logging.Handler):
             if getattr(known, field) != getattr(state, field):
                 self.broken("agreement", f"{host} has other {field} after entry {index}")
 
-    def _check_deaths(self, before: State | None, state: State) -> None:
-        if before is None or before.nodes is state.nodes:
+    def _follow_moves(self, before: State, state: State) -> None:
+        if before.packages is state.packages:
+            return
+        for name, record in sorted(state.packages.items()):
+            was = before.packages.get(name)
+            old, new = was.move if was is not None else None, record.move
+            if new is not None and (old is None or (old.id, old.stage) != (new.id, new.stage)):
+                self.counts[f"move {new.result or new.stage}"] += 1
+                self.moved(new)
+
+    def _check_deaths(self, before: State, state: State) -> None:
+        if before.nodes is state.nodes:
             return
         for name, node in state.nodes.items():
             was = before.nodes.get(name)

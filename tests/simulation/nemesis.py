@@ -6,6 +6,7 @@ was done is undone by `calm`, after which the cluster has to come to rest by its
 
 from collections.abc import Callable
 
+from cluster.core.model import MoveRecord
 from packages.vm.driver import RunState
 from tests.simulation.host import Host
 from tests.simulation.world import World
@@ -34,13 +35,16 @@ class Nemesis:
         share = self._dice.choice((0.2, 0.5, 1.0))
         known = [each for each in kinds if self._dice.random() < share]
         self._kinds = known or [self._dice.choice(kinds)]
-        self._pace_s = self._dice.choice((0.5, 1.5, 4.0))
+        self._pace_s = self._dice.choice((0.5, 1.5, 4.0, 10.0))
+        self._ambushes = self._dice.choice((0.0, 0.2, 0.5))
+        """How likely it is that it strikes just when a move comes to its next stage."""
 
     def begin(self) -> None:
         self._is_at_work = True
-        if self._dice.random() < 0.3:
-            for host in self._hosts():
-                host.driver.tears = 0.4
+        for host in self._hosts():
+            host.driver.tears = self._dice.choice((0.0, 0.0, 0.4))
+            host.driver.switch_s = self._dice.choice((0.01, 0.1, 0.6))
+        self._world.judge.moved = self._ambush
         self._supervise()
         self._next()
 
@@ -57,6 +61,24 @@ class Nemesis:
             self._world.judge.saw(f"{harm.__name__} {host.name}")
             harm(host)
             self._next()
+
+    def _ambush(self, move: MoveRecord) -> None:
+        dice = self._dice
+        if not self._is_at_work or dice.random() >= self._ambushes:
+            return
+        host = self._world.hosts[dice.choice((move.source, move.target))]
+        harm = dice.choice((
+            self._kill, self._cut_power, self._pause, self._isolate, self._cut_one_way, self._trip,
+            self._hurt_guest, self._hang_guest, self._break_copy,
+        ))
+        delay_s = dice.choice((0.0, dice.uniform(0.0, 0.05), dice.uniform(0.0, 0.5)))
+
+        def strike() -> None:
+            if self._is_at_work:
+                self._world.judge.saw(f"ambush: {harm.__name__} {host.name}")
+                harm(host)
+
+        self._world.timeline.after(delay_s, strike)
 
     def _later(self, low_s: float, high_s: float, action: Callable[[], None]) -> None:
         self._world.timeline.after(self._dice.uniform(low_s, high_s), action)
@@ -118,14 +140,14 @@ class Nemesis:
             if other != host.name:
                 self._world.network.cut(host.name, other)
                 self._world.network.cut(other, host.name)
-        self._later(0.3, self._dice.choice((1.5, 9.0)), self._world.network.heal)
+        self._later(0.3, self._dice.choice((1.5, 6.0, 16.0)), self._world.network.heal)
 
     def _cut_one_way(self, host: Host) -> None:
         other = self._dice.choice([each for each in self._world.hosts if each != host.name])
         self._world.network.cut(host.name, other)
         if self._dice.random() < 0.4:
             self._world.network.cut(other, host.name)
-        self._later(0.3, self._dice.choice((1.5, 9.0)), self._world.network.heal)
+        self._later(0.3, self._dice.choice((1.5, 6.0, 16.0)), self._world.network.heal)
 
     def _slow(self, host: Host) -> None:
         other = self._dice.choice(list(self._world.hosts))
@@ -192,4 +214,4 @@ class Nemesis:
         for host in self._hosts():
             host.disk.stop_chance, host.disk.is_full = 0.0, False
             self._boot(host)
-            host.driver.tears = 0.0
+            host.driver.tears, host.driver.switch_s = 0.0, 0.01

@@ -104,6 +104,11 @@ class Network:
     def is_cut(self, one: str, other: str) -> bool:
         return (one, other) in self._cut or (other, one) in self._cut
 
+    def cut_for_s(self, one: str, other: str) -> float:
+        """For how long the two have not been able to talk to each other."""
+        since_s = [self._cut[each] for each in ((one, other), (other, one)) if each in self._cut]
+        return self._timeline.now_s - min(since_s) if since_s else 0.0
+
     def slow(self, source: str, target: str, by_s: float) -> None:
         self._slow[source, target] = by_s
 

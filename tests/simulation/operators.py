@@ -15,15 +15,16 @@ class Operators:
     def __init__(self, world: World) -> None:
         self._world, self._dice = world, world.timeline.dice
         self._is_at_work = False
-        self._pace_s = self._dice.choice((0.7, 2.0, 6.0))
-        self._orders: list[Callable[[], ask.AnyRequest]] = [
-            self._move, self._move, self._move, self._move, self._abort, self._run, self._halt,
-            self._switch, self._maintain, self._drain, self._resume, self._resume, self._halt_node,
-            self._run_node, self._run_node, self._halt_cluster, self._run_cluster, self._apply,
-        ]
-        share = self._dice.choice((0.3, 1.0))
-        known = [each for each in self._orders if self._dice.random() < share]
-        self._orders = known or [self._move]
+        self._pace_s = self._dice.choice((0.5, 1.5, 5.0))
+        moving: list[Callable[[], ask.AnyRequest]] = [self._move] * 5 + [self._abort]
+        emptying = [self._drain, self._resume, self._resume]
+        halting = [self._halt, self._run, self._run, self._switch, self._switch, self._maintain]
+        halting += [self._halt_node, self._run_node, self._run_node, self._apply]
+        halting += [self._halt_cluster, self._run_cluster, self._run_cluster]
+        self._orders = self._dice.choice((
+            moving, moving, moving + emptying, moving + emptying, halting + moving,
+            halting + moving + emptying,
+        ))
         self._specs = self._made()
 
     def _made(self) -> list[PackageSpec]:
@@ -32,7 +33,7 @@ class Operators:
             nodes = self._dice.sample(hosts, self._dice.choice((2, len(hosts))))
             specs.append(package(
                 name, tuple(nodes), service_restart=self._dice.choice((0, 1, 3)),
-                migration_bandwidth_mib_s=self._dice.choice((None, 1, 4)),
+                migration_bandwidth_mib_s=self._dice.choice((None, 1, 4, 10)),
             ))
         return specs
 
@@ -79,7 +80,11 @@ class Operators:
         return self._dice.choice((None, 1.0, 5.0))
 
     def _move(self) -> ask.AnyRequest:
-        return ask.MovePackage(request=self._id(), package=self._package(), node=self._node())
+        spec, state = self._dice.choice(self._specs), self._state()
+        record = state.packages.get(spec.name) if state is not None else None
+        there = record.owner if record is not None else None
+        node = self._dice.choice([each for each in spec.nodes if each != there])
+        return ask.MovePackage(request=self._id(), package=spec.name, node=node)
 
     def _abort(self) -> ask.AnyRequest:
         return ask.AbortMove(request=self._id(), package=self._package())

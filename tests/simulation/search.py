@@ -13,8 +13,11 @@ from collections import Counter
 from typing import NamedTuple
 
 from cluster.clock import HostClock
+from tests.simulation.broken_builds import BROKEN
+from tests.simulation.host import Build
 from tests.simulation.judge import Broken
 from tests.simulation.nemesis import Nemesis
+from tests.simulation.network import Manner
 from tests.simulation.operators import Operators
 from tests.simulation.world import World
 
@@ -34,9 +37,9 @@ class Ran(NamedTuple):
     counts: dict[str, int]
 
 
-def world_of(seed: int) -> World:
-    manner = "wild" if seed % 3 == 0 else "orderly"
-    return World(seed, nodes=5 if seed % 5 == 0 else 3, manner=manner)  # type: ignore[arg-type]
+def world_of(seed: int, build: Build | None = None) -> World:
+    manner: Manner = "wild" if seed % 3 == 0 else "orderly"
+    return World(seed, nodes=5 if seed % 5 == 0 else 3, manner=manner, build=build)
 
 
 def run(seed: int, world: World | None = None) -> Ran:
@@ -76,16 +79,30 @@ def search(first: int, *, seconds: float, most: int = sys.maxsize) -> tuple[int,
     return seed - first, found
 
 
+def seeds_until_caught(build: type[Build], *, first: int, most: int) -> int | None:
+    """How many runs of a broken build it takes until a checker that may find it does."""
+    for number in range(most):
+        seed = first + number
+        try:
+            run(seed, world_of(seed, build()))
+        except Broken as error:
+            if error.checker in build.caught_by:
+                return number + 1
+    return None
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.search")
     parser.add_argument("--seed", type=int, help="run this one alone")
+    parser.add_argument("--build", choices=sorted(BROKEN), help="one broken on purpose")
     parser.add_argument("--first", type=int, help="begin with this one (else: with a fresh one)")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--most", type=int, default=sys.maxsize)
     options = parser.parse_args()
     if options.seed is not None:
+        build = BROKEN[options.build]() if options.build else None
         try:
-            print(run(options.seed))
+            print(run(options.seed, world_of(options.seed, build)))
         except Broken as error:
             print(error)
             return 1

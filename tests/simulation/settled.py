@@ -18,7 +18,7 @@ def unsettled(hosts: Mapping[str, Host], judge: Judge) -> Finding | None:
         if host.node is None or host.replica is None:
             return "progress", f"{host.name} has no daemon"
         if host.replica.applied() < judge.newest:
-            return "agreement", f"{host.name} lacks entries {host.replica.applied()}-{judge.newest}"
+            return "progress", f"{host.name} lacks entries {host.replica.applied()}-{judge.newest}"
     if not any(judge.leads(host) for host in hosts.values()):
         return "progress", "nobody leads"
     state = next(iter(hosts.values())).node.ledger.state  # type: ignore[union-attr]

@@ -13,6 +13,14 @@ LEAST_WAIT_S = 1e-6
 """Nothing that is waited for takes no time: a loop that waits for a hair's breadth gets on."""
 
 
+MOST_AT_ONCE = 200_000
+"""More steps than this without time passing: somebody waits for nothing, again and again."""
+
+
+class TimeStandsStill(AssertionError):
+    """A loop that does not wait."""
+
+
 class HostTime:
     """What a host's CLOCK_BOOTTIME shows: `rate` seconds for each second that really passes."""
 
@@ -57,9 +65,12 @@ class Timeline:
         self.at(self.now_s + delay_s, action, *args)
 
     def run(self, until_s: float) -> None:
-        queue = self._queue
+        queue, at_once = self._queue, 0
         while queue and queue[0][0] <= until_s:
             when_s, _, action, args = heapq.heappop(queue)
+            at_once = at_once + 1 if when_s == self.now_s else 0
+            if at_once > MOST_AT_ONCE:
+                raise TimeStandsStill(f"{self.now_s:.6f} s: {action} {args}")
             self.now_s = when_s
             self.steps += 1
             action(*args)

@@ -13,13 +13,13 @@ from cluster.config.load import dump
 from cluster.config.schema import PROFILES, ClusterConfig, MigrationConfig, NodeConfig
 from packages.core.model import DiskSpec, PackageSpec, PhaseTimeouts, VmSpec
 from packages.core.values import changed
-from tests.simulation.host import Host
+from tests.simulation.host import Build, Host
 from tests.simulation.judge import Broken, Judge
 from tests.simulation.network import OPERATOR, Asker, Manner
 from tests.simulation.process import Process
 from tests.simulation.settled import unsettled
 from tests.simulation.surroundings import Surroundings
-from tests.simulation.timeline import HostTime
+from tests.simulation.timeline import HostTime, TimeStandsStill
 
 NAMES = ("ape", "bee", "cat", "dog", "elk")
 KILL_AFTER_S = 6.0
@@ -28,7 +28,10 @@ LOOK_EVERY_S = 0.25
 
 
 class World:
-    def __init__(self, seed: int, *, nodes: int = 3, manner: Manner = "orderly") -> None:
+    def __init__(
+        self, seed: int, *, nodes: int = 3, manner: Manner = "orderly",
+        build: Build | None = None,
+    ) -> None:
         self.seed = seed
         self.around = Surroundings(seed, manner)
         self.timeline, self.network = self.around.timeline, self.around.network
@@ -41,7 +44,8 @@ class World:
         )
         timings = changed(PROFILES["lan"], kill_after_s=KILL_AFTER_S)
         self.hosts = {
-            name: Host(name, self.around, config=self.config, timings=timings)
+            name: Host(
+                name, self.around, config=self.config, timings=timings, build=build or Build())
             for name in NAMES[:nodes]
         }
         self.judge.hosts = self.hosts
@@ -83,7 +87,10 @@ class World:
 
     def run(self, for_s: float) -> None:
         """Let time pass; raises Broken."""
-        self.timeline.run(self.timeline.now_s + for_s)
+        try:
+            self.timeline.run(self.timeline.now_s + for_s)
+        except TimeStandsStill as still:
+            self.judge.broken("progress", f"time stands still: {still}")
         if self.judge.found is not None:
             raise self.judge.found
 
