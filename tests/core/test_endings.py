@@ -44,9 +44,8 @@ def test_nor_after_it_came_back_without_its_copy():
 
 
 def test_a_guest_is_not_given_back_to_a_source_that_was_lost():
-    story = Story().moving("frozen")
+    story = Story().moving("committed")
     story.fail("n1")
-    story.say(entries.MoveCommitted, move="m1", package="p1", figures=Figures())
     assert story.say(entries.MoveReturned, move="m1", package="p1") is None
     assert (record(story).state, record(story).owner) == ("relocate_wait", None)
     assert starts(story, "n2", "n3") == ["n2"]
