@@ -69,8 +69,9 @@ MATRIX = {
         "coordinator": "kept", "source-relay": "kept", "target-relay": "kept",
     },
     "completed": {
+        # The dead daemon's commit may have reached the leader before it died.
         "source-guest": "kept", "target-guest": "kept", "source-daemon-restarted": "kept",
-        "source-daemon": "lost", "target-daemon-restarted": "kept",
+        "source-daemon": "either", "target-daemon-restarted": "kept",
         # The source and the third node agree on the commit; then nobody is left at the target to
         # say that its copy never ran.
         "target-daemon": "lost", "coordinator": "kept",
