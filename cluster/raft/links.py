@@ -106,7 +106,11 @@ class SocketLinks:
         return self._keys_of.get(peer) or self._introduced.get(peer, ())
 
     def introduce(self, peer: str, keys: tuple[str, ...]) -> None:
-        self._introduced[peer] = keys
+        if keys and self._introduced.get(peer) != keys:
+            self._introduced[peer] = keys
+            if self._listener is not None:
+                self._allow()
+                self._connect()
 
     @property
     def _accepted(self) -> dict[str, tuple[str, ...]]:

@@ -113,11 +113,12 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
         return found if history.latest_index >= index else {**introduced, **found}
 
     def _introduce_others(self, peer: str, ping: Ping) -> None:
-        """A member that was away while others came in does not know them, and hears no leader
-        among them: its log cannot say, and theirs does not reach it."""
+        """A member that was away while others came in, or came in before them, does not know
+        them or their keys, and hears no leader among them: its log cannot say, and theirs does
+        not reach it."""
         history = self.engine.log.members
         agreed = history.latest_index
-        if ping.has_leader or not ping.members_index < agreed <= self.engine.commit_index:
+        if ping.has_leader or agreed > self.engine.commit_index or ping.members_index > agreed:
             return
         if peer in history.latest.names:
             self.post(peer, Introduction(members_index=agreed, peers=[
@@ -127,13 +128,13 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
             ]))
 
     def _was_introduced(self, said: Introduction) -> None:
+        if self._circle is not None:
+            for name, _, keys in said.peers:
+                self._circle.introduce(name, tuple(keys))
         if said.members_index <= max(self._introduced[0], self.engine.log.members.latest_index):
             return
         self._introduced = (
             said.members_index, {name: endpoint for name, endpoint, _ in said.peers})
-        if self._circle is not None:
-            for name, _, keys in said.peers:
-                self._circle.introduce(name, tuple(keys))
         self._follow_members()
 
     def _follow_members(self) -> None:
