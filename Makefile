@@ -17,7 +17,8 @@ ETCD := $(VENV)/etcd
 
 # What the lab and the tests call, and what a guest is made of.
 DEBIAN := qemu-system-x86 iproute2 nftables util-linux mount fdisk e2fsprogs tcpdump procps \
-	gcc libc6-dev libc6-dev-i386 binutils busybox-static linux-image-cloud-amd64 python3-venv
+	gcc libc6-dev libc6-dev-i386 binutils busybox-static linux-image-cloud-amd64 python3-venv \
+	qemu-block-extra qemu-utils sg3-utils tgt
 
 .PHONY: help setup demo test search lint bench clean
 

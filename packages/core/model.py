@@ -12,10 +12,14 @@ from packages.core.values import Value
 DiskBus = Literal["virtio-blk", "virtio-scsi", "ide", "sata", "scsi", "floppy"]
 Accelerator = Literal["kvm", "tcg", "auto"]
 MonitorKind = Literal["qemu", "tcp", "http", "program"]
+FenceKind = Literal["none", "scsi_reservation", "target_access"]
+TargetTool = Literal["tgt", "lio"]
 
 
 class DiskSpec(Value):
-    """One whole block device, named the same on every node that may run the package."""
+    """One whole block device, named the same on every node that may run the package.
+
+    `path` is a device's, or `iscsi://HOST[:PORT]/TARGET/LUN` for a LUN that QEMU opens itself."""
 
     path: str
     bus: DiskBus = "virtio-blk"
@@ -69,6 +73,18 @@ class MonitorSpec(Value):
     argv: tuple[str, ...] = ()
 
 
+class FenceSpec(Value):
+    """How the disks themselves keep a lost owner from writing (docs/fencing.md)."""
+
+    kind: FenceKind = "none"
+    tool: TargetTool = "tgt"
+    """Whose access lists they are, for `target_access`."""
+    command: tuple[str, ...] = ()
+    """What is put before the target's tool, to run it where the target is: ssh and its words."""
+    initiator: str = "iqn.2026-01.vmsg"
+    """What the initiator names begin with that guests use on `iscsi://` disks."""
+
+
 class PhaseTimeouts(Value):
     """Seconds; None is no limit. The defaults are Integrity VM's (SERVICEGUARD.md A6)."""
 
@@ -86,6 +102,7 @@ class PackageSpec(Value):
     description: str = ""
     auto_run: bool = True
     monitors: tuple[MonitorSpec, ...] = ()
+    fence: FenceSpec = FenceSpec()
     service_restart: int = 1
     """Restarts on the spot, in a window of ten minutes, before the next node is tried."""
     start_timeout_s: float = 60.0

@@ -93,6 +93,9 @@ CATALOGUE: dict[str, str] = {
     "disk-read-only": "the node may not write to the disk",
     "disk-identity-differs": "the device is not provably the package's disk",
     "disk-in-use": "something other than the package uses the disk",
+    # storage fences
+    "storage-fence-unavailable": "a disk cannot do what the package's fence asks of it",
+    "storage-fence-failed": "who may write to a disk was not changed as ordered",
     # configuration files
     "config-unreadable": "the text is not YAML of the kind this product reads",
     "config-key-unknown": "a key nobody knows stands in the file",

@@ -19,6 +19,7 @@ ALLOWED = {
     # Doors to one machine: they must work, and be tested, without a cluster.
     "packages.vm": ("packages.core", "packages.vm", "cluster.clock"),
     "packages.storage": ("packages.core", "packages.storage", "cluster.clock"),
+    "packages.fencing": ("packages.core", "packages.fencing", "cluster.clock"),
     "packages.monitors": (
         "packages.core", "packages.monitors", "cluster.clock",
         "packages.vm.driver",  # the values in which a guest's state is observed

@@ -1,0 +1,122 @@
+"""All disks of a package behind the fence it asks for, each step with a deadline as a whole.
+
+A package without a fence is let through everywhere and proves nothing: its lost owner is waited
+for by its lease.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from packages.core.fencing import DiskGuard, Registrant, registrant
+from packages.core.model import FenceSpec, PackageSpec
+from packages.core.problem import Problem
+from packages.fencing.fence import FencedDisk, StorageFence, failed, unavailable
+from packages.fencing.lio import LioAccessLists
+from packages.fencing.scsi_reservation import ScsiReservation
+from packages.fencing.target_access import TargetAccess
+from packages.fencing.tgt import TgtAccessLists
+from packages.fencing.tools import RunTool, run_tool
+
+ORDER_S = 5.0
+"""For one step at all disks of a package. A target answers within milliseconds, one behind ssh
+within one second; a takeover that is still not through would have been served by a lease."""
+
+Step = Callable[[StorageFence, FencedDisk], Awaitable[Problem | None]]
+
+
+class NoFence:
+    """`none`: everybody may write, and nobody is kept off."""
+
+    async def register(
+        self, disk: FencedDisk, me: Registrant, *, deadline_s: float,
+    ) -> Problem | None:
+        return None
+
+    async def release(
+        self, disk: FencedDisk, me: Registrant, *, deadline_s: float,
+    ) -> Problem | None:
+        return None
+
+    async def fence(
+        self, disk: FencedDisk, by: Registrant, *, deadline_s: float,
+    ) -> Problem | None:
+        return failed(disk.path, "the package has no fence")
+
+    async def status(self, disk: FencedDisk, *, deadline_s: float) -> DiskGuard | Problem:
+        return unavailable(disk.path, "the package has no fence", "give it one: `fence:`")
+
+
+class Fences(Protocol):
+    """What a node's agents ask; `epoch` is the guest's that the step is for."""
+
+    async def register(self, spec: PackageSpec, node: str, epoch: int) -> Problem | None: ...
+    async def release(self, spec: PackageSpec, node: str, epoch: int) -> Problem | None: ...
+
+    async def fence(self, spec: PackageSpec, node: str, epoch: int) -> Problem | None:
+        """None: no other node that was let in up to this epoch can write to any of the disks."""
+
+    async def status(
+        self, spec: PackageSpec, *, deadline_s: float = ORDER_S,
+    ) -> dict[str, DiskGuard | Problem]:
+        """By the disks' paths; empty for a package without a fence."""
+
+
+class DiskFences:
+    """By the adapter that `adapter` gives for what a package asks."""
+
+    def __init__(self, adapter: Callable[[FenceSpec], StorageFence]) -> None:
+        self._adapter = adapter
+
+    async def register(self, spec: PackageSpec, node: str, epoch: int) -> Problem | None:
+        me = registrant(node, epoch)
+        return await self._each(spec, lambda adapter, disk: adapter.register(
+            disk, me, deadline_s=ORDER_S))
+
+    async def release(self, spec: PackageSpec, node: str, epoch: int) -> Problem | None:
+        me = registrant(node, epoch)
+        return await self._each(spec, lambda adapter, disk: adapter.release(
+            disk, me, deadline_s=ORDER_S))
+
+    async def fence(self, spec: PackageSpec, node: str, epoch: int) -> Problem | None:
+        by = registrant(node, epoch)
+        return await self._each(spec, lambda adapter, disk: adapter.fence(
+            disk, by, deadline_s=ORDER_S))
+
+    async def status(
+        self, spec: PackageSpec, *, deadline_s: float = ORDER_S,
+    ) -> dict[str, DiskGuard | Problem]:
+        if spec.fence.kind == "none":
+            return {}
+        adapter = self._adapter(spec.fence)
+        seen = await asyncio.gather(*(
+            adapter.status(disk, deadline_s=deadline_s) for disk in disks_of(spec)))
+        return {disk.path: each for disk, each in zip(disks_of(spec), seen, strict=True)}
+
+    async def _each(self, spec: PackageSpec, step: Step) -> Problem | None:
+        """At all disks at once; the first that could not be served, if any."""
+        adapter = self._adapter(spec.fence)
+        try:
+            async with asyncio.timeout(ORDER_S):
+                done = await asyncio.gather(*(step(adapter, disk) for disk in disks_of(spec)))
+        except TimeoutError:
+            return failed(
+                spec.vm.disks[0].path, f"the storage had not answered after {ORDER_S:g} s")
+        return next((each for each in done if each is not None), None)
+
+
+def disks_of(spec: PackageSpec) -> tuple[FencedDisk, ...]:
+    return tuple(
+        FencedDisk(path=disk.path, fence=spec.fence, nodes=spec.nodes) for disk in spec.vm.disks)
+
+
+def fences_of_host(run: RunTool = run_tool) -> DiskFences:
+    none, reservation = NoFence(), ScsiReservation(run)
+    targets = {"tgt": TargetAccess(TgtAccessLists(run)), "lio": TargetAccess(LioAccessLists(run))}
+
+    def adapter(fence: FenceSpec) -> StorageFence:
+        if fence.kind == "target_access":
+            return targets[fence.tool]
+        return reservation if fence.kind == "scsi_reservation" else none
+
+    return DiskFences(adapter)

@@ -1,0 +1,101 @@
+"""Linux's user-space iSCSI target, run for real: in a network namespace of its own, or in one that
+is there already. Everything ends with it."""
+
+import asyncio
+import os
+import subprocess
+from pathlib import Path
+
+TARGET = "iqn.2026-01.lab:web"
+ADDRESS = "127.0.0.1"
+LUN_BYTES = 16 * 1024 * 1024
+STARTED_S = 10.0
+
+
+class TgtTarget:
+    """`folder` holds its control socket, whose path may have at most 100 characters."""
+
+    def __init__(self, folder: Path, netns: str, *, portal: str = f"{ADDRESS}:3260") -> None:
+        self.netns, self.portal = netns, portal
+        self.backing = folder / "lun"
+        self._socket = folder / "tgtd"
+        self._tgtd: subprocess.Popen[bytes] | None = None
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """Before tgtadm, to reach this tgtd."""
+        return ("/usr/bin/env", f"TGT_IPC_SOCKET={self._socket}")
+
+    def path(self, number: int = 1) -> str:
+        return f"iscsi://{self.portal}/{TARGET}/{number}"
+
+    async def start(self) -> None:
+        self.backing.touch()
+        os.truncate(self.backing, max(LUN_BYTES, self.backing.stat().st_size))
+        self._tgtd = subprocess.Popen(
+            ["ip", "netns", "exec", self.netns, *self.command, "tgtd", "-f", "--iscsi",
+             f"portal={self.portal}"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+        async with asyncio.timeout(STARTED_S):
+            while self.admin("--mode", "target", "--op", "new", "--tid", "1", "-T", TARGET) != 0:
+                await asyncio.sleep(0.05)
+        done = self.admin("--mode", "logicalunit", "--op", "new", "--tid", "1", "--lun", "1",
+                          "-b", str(self.backing))
+        assert done == 0
+
+    def admin(self, *words: str) -> int:
+        return subprocess.run(
+            [*self.command, "tgtadm", "--lld", "iscsi", *words], check=False,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=STARTED_S,
+        ).returncode
+
+    def end(self) -> None:
+        if self._tgtd is not None:
+            self._tgtd.kill()
+            self._tgtd.wait(STARTED_S)
+
+
+class QemuWriter:
+    """QEMU's own iSCSI initiator, held open as a guest's QEMU holds it, writing when told to."""
+
+    ANSWER_S = 1.5
+    """A write takes milliseconds; one that was cut off waits for its reconnection for ever."""
+
+    def __init__(self, target: TgtTarget, initiator: str) -> None:
+        self._target, self._initiator = target, initiator
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def open(self) -> bool:
+        """Whether the target let it in."""
+        image = (
+            f"driver=iscsi,transport=tcp,portal={self._target.portal},target={TARGET},lun=1,"
+            f"initiator-name={self._initiator}"
+        )
+        self._process = await asyncio.create_subprocess_exec(
+            "ip", "netns", "exec", self._target.netns, "qemu-io", "--image-opts", image,
+            "-t", "none", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        return await self.writes()
+
+    async def writes(self, byte: int = 0x5a) -> bool:
+        """Whether a write came to its end, well."""
+        assert self._process is not None and self._process.stdin and self._process.stdout
+        try:
+            self._process.stdin.write(f"write -f -P {byte} 0 512\n".encode())
+            await self._process.stdin.drain()
+            async with asyncio.timeout(self.ANSWER_S):
+                while line := await self._process.stdout.readline():
+                    if b"wrote 512/512" in line:
+                        return True
+                    if b"failed" in line or b"error" in line.lower():
+                        return False
+        except (TimeoutError, ConnectionError):
+            return False
+        return False
+
+    async def close(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
