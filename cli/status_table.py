@@ -52,8 +52,12 @@ def node_lines(node: Tree, verbose: bool) -> list[str]:
     lines = table(
         ("NODE", "STATUS", "STATE", "ADDRESS"), [row], indent=2, widths=(NAME, WORD, WORD),
     )
+    if node.get("awaited"):
+        lines.append(f"    {waiting(node['awaited'])}")
     if verbose:
         lines += facts(node, ("since", "because", "version"), indent=4)
+        if node.get("proof"):
+            lines.append(f"    proven dead by {said(node['proof'])}")
         lines += [f"    not moved away: {each['package']}" for each in node.get("stuck") or ()]
     return lines
 
@@ -91,8 +95,11 @@ def details(package: Tree) -> list[str]:
             f"freeze {span(move['freeze_ms'])}"
         )
     if package.get("proof"):
-        proof = package["proof"]
-        lines.append(f"      taken over by proof of {proof['kind']}: {proof['because']}")
+        lines.append(f"      taken over by proof of {said(package['proof'])}")
+    lines.append(
+        "      lease is proof: "
+        + ("yes (though it does not stop a host that hangs as a whole and goes on later)"
+           if package.get("lease_is_proof", True) else "no"))
     monitors = package.get("monitors") or ()
     if monitors:
         rows = [
@@ -102,6 +109,18 @@ def details(package: Tree) -> list[str]:
         lines += ["", "      Monitors:"]
         lines += table(("KIND", "EVERY", "RETRIES", "NAME"), rows, indent=6, widths=(WORD,))
     return [*lines, "", "      Node_Switching_Parameters:", *switching(package)]
+
+
+def said(proof: Tree) -> str:
+    when = f", {moment(proof['at_ms'])}" if proof.get("at_ms") else ""
+    return f"{proof['kind']}: {proof['because']}{when}"
+
+
+def waiting(awaited: Tree) -> str:
+    """What keeps the packages of a silent or dead node where they are."""
+    held = ", ".join(awaited["packages"]) or "nothing"
+    until = f", at the latest by {awaited['until']}" if awaited["until"] else ""
+    return f"waiting for a proof of its death ({' or '.join(awaited['for'])}){until}: {held}"
 
 
 def switching(package: Tree) -> list[str]:
@@ -146,10 +165,12 @@ def hold_lines(packages: Iterable[Tree]) -> list[str]:
 
 def until_of(hold: Tree) -> str:
     until_ms = hold.get("until_ms")
-    if not until_ms:
-        return "-"
-    from datetime import UTC, datetime  # few suspensions have an end
-    return datetime.fromtimestamp(until_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment(until_ms) if until_ms else "-"
+
+
+def moment(at_ms: float) -> str:
+    from datetime import UTC, datetime  # few suspensions have an end, few nodes died
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def problem_lines(problems: Iterable[Tree]) -> list[str]:

@@ -34,7 +34,8 @@ class Folder(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self._names:
             return None
-        found: click.Command = importlib.import_module(f"{self._folder}.{cmd_name}").command
+        name = cmd_name.replace("-", "_")
+        found: click.Command = importlib.import_module(f"{self._folder}.{name}").command
         return found
 
     def resolve_command(

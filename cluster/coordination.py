@@ -62,8 +62,12 @@ class Coordination:
             self._holds_looked_s = now_s
             wanted += ended_holds(self._ledger.state, known.now_ms, self._clock.token)
         for entry in wanted:
+            if isinstance(entry, entries.NodeFailed):
+                self._landlord.stop(entry)
+        for place, entry in enumerate(wanted):
             # Asked again for each: only at this very instant is it safe to act upon.
             if not self._ledger.replica.is_leader():
+                self._landlord.withdraw(wanted[place:])
                 return
             refused = await self._ledger.propose(entry, deadline_s=PROPOSE_S)
             if refused is not None:

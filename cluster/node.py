@@ -27,6 +27,7 @@ from cluster.coordination import Coordination
 from cluster.core import entries
 from cluster.core.machine import StateMachine
 from cluster.core.model import State
+from cluster.deaths import Deaths
 from cluster.keyring import HostKeys, Keyring, NoKeys
 from cluster.ledger import Ledger
 from cluster.nodes.guardian_link import Guardian, GuardianNews
@@ -70,8 +71,7 @@ class Node:
     ) -> None:
         self.name, self.config, self.clock = name, config, clock
         self.replica, self.guardian, self.driver = replica, guardian, driver
-        self.timings = timings
-        self.incarnation = clock.token()
+        self.timings, self.incarnation = timings, clock.token()
         self.stopping = asyncio.Event()
         self.why: Problem | None = None
         self._neighbours = neighbours
@@ -97,6 +97,7 @@ class Node:
             nodes=[each.name for each in config.nodes], ledger=self.ledger, clock=clock,
             host=host_keys or NoKeys(),
         )
+        deaths = Deaths(node=name, ledger=self.ledger, landlord=self.landlord, clock=clock)
         certifier = Certifier(node=name, host=self.keyring.host, neighbours=neighbours)
         self.rotation = Rotation(
             node=name, ledger=self.ledger, keyring=self.keyring, certifier=certifier,
@@ -106,7 +107,7 @@ class Node:
             node=name, config=config, config_text=config_text, timings=self.timings, clock=clock,
             ledger=self.ledger, landlord=self.landlord, worker=self.worker, survey=self.survey,
             peers=neighbours, handlers=HANDLERS, keyring=self.keyring, certifier=certifier,
-            comeback=self.comeback,
+            comeback=self.comeback, deaths=deaths,
         )
         self.coordination = Coordination(
             ledger=self.ledger, landlord=self.landlord, clock=clock,

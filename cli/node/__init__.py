@@ -4,7 +4,9 @@ import click
 
 from cli.tree import Folder
 
-NAMES = ("list", "run", "halt", "drain", "resume", "invite", "join", "rotate", "rejoin")
+NAMES = (
+    "list", "run", "halt", "drain", "resume", "confirm-dead", "invite", "join", "rotate", "rejoin",
+)
 
 
 @click.command(cls=Folder, folder="cli.node", names=NAMES)

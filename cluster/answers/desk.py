@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from cluster.answers.survey import Survey
-from cluster.api.messages import AnyRequest, AskProgress, Changing, Reply, Request, Verdict
+from cluster.api.messages import (
+    AnyRequest, AskProgress, AskSilence, Changing, Reply, Request, Verdict
+)
 from cluster.api.neighbour import Neighbour
 from cluster.api.roles import Caller
 from cluster.certifying import Certifier
@@ -19,11 +21,13 @@ from cluster.core.apply import decide
 from cluster.core.entries import Entry
 from cluster.core.model import PackageRecord, State
 from cluster.core.story import tell
-from cluster.core.view import Surroundings
+from cluster.core.view import Silence, Surroundings
+from cluster.deaths import Deaths
 from cluster.keyring import Keyring
 from cluster.ledger import Ledger
 from cluster.nodes.leasing import Landlord
 from packages.core.problem import Problem, problem
+from packages.core.values import Undecodable, shaped
 from packages.worker import Worker
 
 ENTRY_S = 10.0
@@ -41,13 +45,14 @@ class Desk:
         self, *, node: str, config: ClusterConfig, config_text: str, timings: Timings,
         clock: Clock, ledger: Ledger, landlord: Landlord, worker: Worker, survey: Survey,
         peers: Mapping[str, Neighbour], handlers: Mapping[type[Any], Handler],
-        keyring: Keyring, certifier: Certifier, comeback: Comeback,
+        keyring: Keyring, certifier: Certifier, comeback: Comeback, deaths: Deaths,
     ) -> None:
         self.node, self.config, self.config_text = node, config, config_text
         self.timings, self.clock, self.ledger = timings, clock, ledger
         self.landlord, self.worker, self.survey = landlord, worker, survey
         self.peers = peers
         self.keyring, self.certifier, self._comeback = keyring, certifier, comeback
+        self.deaths = deaths
         self._handlers = handlers
 
     async def answer(self, caller: Caller, request: AnyRequest) -> Reply:
@@ -67,14 +72,25 @@ class Desk:
         for record in records:
             if record.moving and record.move is not None:
                 progress[record.name] = await self._progress(record.move.source, record.name)
-        settled = self.landlord.settled()
+        known = self.deaths.silence()
         return Surroundings(
             now_ms=self.clock.wall_ms(), leader=replica.leader(), quorum=self.has_quorum(),
-            term=replica.term(), heard=self.landlord.heard() | {self.node} if settled else None,
+            term=replica.term(), silence=known,
             addresses={each.name: each.address for each in self.config.nodes},
             progress=progress,
             problems=(self._comeback.trouble,) if self._comeback.trouble is not None else (),
         )
+
+    async def silence(self) -> Silence | None:
+        """Who is heard, by the coordinator's word; None where it does not answer."""
+        leader = self.ledger.replica.leader()
+        if leader is None or leader not in self.peers:
+            return self.deaths.silence()
+        reply = await self.peers[leader].ask(AskSilence(), deadline_s=PROGRESS_S)
+        try:
+            return shaped(reply.result, Silence) if isinstance(reply, Reply) else None
+        except Undecodable:
+            return None  # it does not coordinate
 
     async def _progress(self, source: str, package: str) -> Any:
         if source == self.node:

@@ -9,7 +9,7 @@ from cluster.api.roles import Caller
 from cluster.config.package_file import packages_from_text
 from cluster.core import entries, refusals
 from cluster.core.coordinator import node_views, place
-from cluster.core.model import PackageRecord, State
+from cluster.core.model import PackageRecord, State, unproven
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem, problem
 from packages.core.problem import refusals as refusing
@@ -35,6 +35,8 @@ async def _read(
         specs += found
         problems += faults
     for spec in specs:
+        if spec.lease_is_proof:
+            problems.append(refusals.lease_alone_proves(spec.name))
         problems += [
             refusals.unknown_node(name) for name in spec.nodes
             if name not in desk.ledger.state.nodes
@@ -74,6 +76,8 @@ async def run(desk: Desk, caller: Caller, ask: RunPackage) -> Reply:
         return refusal(ask, refusals.unknown_package(ask.package))
     if record.owner is not None and ask.request in desk.ledger.state.outcomes:
         return await _until_running(desk, ask, record.spec, record.owner)
+    if record.owner is not None and unproven(desk.ledger.state, record.owner):
+        return refusal(ask, refusals.proof_missing(record))
     if record.owner is not None:
         return refusal(ask, refusals.not_in_state(record, "be started"))
     node = ask.node or _chosen(desk, record)

@@ -12,13 +12,14 @@ from cluster.config.load import dump
 from cluster.core import refusals, view
 from cluster.core.model import Event, State
 from packages.core.problem import plain_list
-from packages.core.values import plain
+from packages.core.values import changed, plain
 
 
 async def status(desk: Desk, _: Caller, ask: GetStatus) -> Reply:
     state = desk.ledger.state
     moving = [each for each in state.packages.values() if each.moving]
-    around = await desk.around(moving)
+    around, silence = await asyncio.gather(desk.around(moving), desk.silence())
+    around = changed(around, silence=silence)
     return done(ask, view.status(desk.ledger.state, around, verbose=ask.verbose))
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cluster.answers import moves, neighbours, nodes, packages, questions, rejoin, trust
+from cluster.answers import deaths, moves, neighbours, nodes, packages, questions, rejoin, trust
 from cluster.answers.desk import Handler
 from cluster.api import messages
 
@@ -20,6 +20,7 @@ HANDLERS: dict[type[Any], Handler] = {
     messages.HaltNode: nodes.halt_node,
     messages.DrainNode: nodes.drain,
     messages.ResumeNode: nodes.resume,
+    messages.ConfirmDead: deaths.confirm_dead,
     messages.CheckPackages: packages.check,
     messages.ApplyPackages: packages.apply,
     messages.DeletePackage: packages.delete,
@@ -40,6 +41,8 @@ HANDLERS: dict[type[Any], Handler] = {
     messages.AskCertificate: trust.certificate,
     messages.AskKeyKnown: trust.key_known,
     messages.AskLease: neighbours.lease,
+    messages.AskSilence: deaths.silence,
+    messages.AskDeath: deaths.death,
     messages.AskFacts: neighbours.facts,
     messages.AskProgress: neighbours.progress,
     messages.AskReady: neighbours.ready,

@@ -87,6 +87,12 @@ class ResumeNode(Changing, tag="node-resume"):
     bring_back: bool = False
 
 
+class ConfirmDead(Changing, tag="node-confirm-dead"):
+    """An operator's word that a silent node is off. Result: {"node", "state"}."""
+
+    node: str = ""
+
+
 class CheckPackages(Request, tag="package-check"):
     files: tuple[NamedText, ...] = ()
 
@@ -243,6 +249,19 @@ class AskLease(Request, tag="lease"):
     incarnation: str = ""
 
 
+class AskSilence(Request, tag="silence"):
+    """Result: Silence (cluster/core/view.py) of a node that coordinates, else null."""
+
+
+class AskDeath(Request, tag="death"):
+    """Of the coordinator: declare the node dead by an operator's word, unless it is heard. The
+    request's id becomes the entry's."""
+
+    node: str = ""
+    by: str = ""
+    reason: str = ""
+
+
 class AskFacts(Request, tag="facts"):
     """Result: {"facts": NodeFacts with these disks examined, "guest": Guest of the package on that
     node or null}."""
@@ -266,10 +285,11 @@ class AskReady(Request, tag="ready"):
 
 AnyRequest = Union[
     GetStatus, GetConfig, CheckCluster, ApplyCluster, RunCluster, HaltCluster, RunNode, HaltNode,
-    DrainNode, ResumeNode, CheckPackages, ApplyPackages, GetPackages, DeletePackage, RunPackage,
-    HaltPackage, SetSwitching, SetMaintenance, MovePackage, GetMove, AbortMove, Preflight,
-    GetEvents, InviteNode, JoinNode, RotateNode, RejoinNode, GetKeys, AddOperator, RemoveOperator,
-    AskCertificate, AskKeyKnown, AskLease, AskFacts, AskProgress, AskReady,
+    DrainNode, ResumeNode, ConfirmDead, CheckPackages, ApplyPackages, GetPackages, DeletePackage,
+    RunPackage, HaltPackage, SetSwitching, SetMaintenance, MovePackage, GetMove, AbortMove,
+    Preflight, GetEvents, InviteNode, JoinNode, RotateNode, RejoinNode, GetKeys, AddOperator,
+    RemoveOperator, AskCertificate, AskKeyKnown, AskLease, AskSilence, AskDeath, AskFacts,
+    AskProgress, AskReady,
 ]
 
 

@@ -120,16 +120,20 @@ def node_failed(state: State, entry: entries.NodeFailed) -> State | Problem:
     node = state.nodes.get(entry.node)
     if node is None:
         return refusals.unknown_node(entry.node)
-    if not may_be_lost(state, node) or node.incarnation != entry.incarnation:
+    kind = entry.proof.kind
+    if not may_be_lost(state, node, kind) or node.incarnation != entry.incarnation:
         return refusals.stale_order(
             f"node:{entry.node}", f"It is {node.state}, or has come back since.",
         )
     if entry.term is not None and entry.term != state.coordinator_term:
         return refusals.stale_order(f"node:{entry.node}", "A later coordinator has begun.")
+    entry = changed(entry, proof=changed(
+        entry.proof, node=entry.node, at_ms=entry.at_ms, by=entry.by))
     # A halted node stays so; without its incarnation it is granted nothing until it joins anew.
     after: NodeState = "halted" if node.state == "halted" else "failed"
+    since_ms = entry.at_ms if after != node.state else node.since_ms
     state = with_node(state, changed(
-        node, state=after, since_ms=entry.at_ms, because=entry.because, proof=entry.proof,
+        node, state=after, since_ms=since_ms, because=entry.because, proof=entry.proof,
         stuck=(), incarnation="" if after == "halted" else node.incarnation,
     ))
     for record in packages_of(state, entry.node):

@@ -41,11 +41,24 @@ MoveStage = Literal[
 MoveResult = Literal["completed", "aborted", "failed"]
 
 
+ProofKind = Literal[
+    "lease",     # its lease is over: its guardian, if it runs, has frozen the guests
+    "storage",   # its keys are off the disks: what it writes is refused
+    "power",     # a fence agent has switched it off, and seen it off
+    "watchdog",  # its hardware has reset it, because nobody petted it since its lease was over
+    "operator",  # somebody has said so, by name
+]
+
+
 class Proof(Value):
     """What showed that an owner can no longer write."""
 
-    kind: Literal["lease", "storage-fence", "power-fence", "operator", "rejoined-empty"]
+    kind: ProofKind
     because: str
+    node: str = ""
+    """Whose death; this and the next two are filled in by the rule that takes the proof."""
+    at_ms: int = 0
+    by: str = ""
 
 
 class Stuck(Value):
@@ -157,7 +170,7 @@ class PackageRecord(Value):
     move: MoveRecord | None = None
     """The move under way, else the last one."""
     proof: Proof | None = None
-    """What allowed the last takeover."""
+    """What allowed the last takeover, or the halt of what a dead node held."""
     not_runnable_on: str | None = None
     """The node the package left by its last move: its copy there was given up."""
 
@@ -190,6 +203,8 @@ class Event(Value):
     because: str = ""
     by: str = ""
     request: str = ""
+    proof: Proof | None = None
+    """Where the change rests on somebody's death."""
 
 
 class State(Value):
@@ -257,12 +272,25 @@ def with_node(state: State, record: NodeRecord) -> State:
     return changed(state, nodes=state.nodes.set(record.name, record))
 
 
-def may_be_lost(state: State, node: NodeRecord) -> bool:
-    """Whether it matters that the node is dead: it takes part, or it was halted and has not yet
-    let go of something that it guards."""
-    return node.state in UP or node.state == "halted" and any(
-        each.owner == node.name and each.state != "detached"
-        for each in packages_of(state, node.name))
+def suffices(kind: ProofKind, record: PackageRecord) -> bool:
+    """Whether this kind of proof of its owner's death frees the package. Nobody guards a detached
+    one: the end of a lease says nothing about it."""
+    return kind != "lease" or record.spec.lease_is_proof and record.state != "detached"
+
+
+def may_be_lost(state: State, node: NodeRecord, kind: ProofKind = "lease") -> bool:
+    """Whether it matters that the node is dead, by a proof of this kind: it takes part, or it still
+    holds something that the proof would free."""
+    return node.state in UP or any(
+        suffices(kind, each) for each in packages_of(state, node.name) if each.owner == node.name)
+
+
+def unproven(state: State, name: str) -> list[PackageRecord]:
+    """The packages that a node called dead still holds, until a stronger proof of its death."""
+    node = state.nodes.get(name)
+    if node is None or node.state in UP or node.proof is None:
+        return []
+    return [each for each in packages_of(state, name) if each.owner == name]
 
 
 def packages_of(state: State, node: str) -> list[PackageRecord]:

@@ -8,7 +8,9 @@ after an abort was agreed, a claim of a target's copy that the source may have o
 from collections.abc import Callable
 
 from cluster.core import entries, refusals
-from cluster.core.model import UP, Freeze, MoveRecord, MoveStage, PackageRecord, State, with_package
+from cluster.core.model import (
+    UP, Freeze, MoveRecord, MoveStage, PackageRecord, State, suffices, with_package
+)
 from packages.core.problem import Problem, problem
 from packages.core.values import changed
 
@@ -220,8 +222,8 @@ def lose_node(state: State, record: PackageRecord, entry: entries.NodeFailed) ->
         # Not only asked for: a commit to a node that nobody hears from would end nothing.
         aborting = changed(move, stage="aborting", abort_because=because)
         return with_package(state, changed(record, move=aborting))
-    if record.state == "detached" and entry.proof.kind == "lease":
-        return state  # nobody guards it: the end of a lease says nothing about it
+    if not suffices(entry.proof.kind, record):
+        return state  # as if nothing had happened: its node may come back and go on with it
     if record.state == "halting" or record.state == "detached":
         return with_package(state, _without_owner(record, entry, state_after="halted"))
     # A target may hold the whole memory by now, yet nobody can say that it is the last: where the

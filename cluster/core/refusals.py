@@ -59,6 +59,30 @@ def package_not_moving(name: str) -> Problem:
     )
 
 
+def lease_alone_proves(package: str) -> Problem:
+    return problem(
+        "lease-alone-proves", f"package:{package}",
+        what=f"Package {package} may be taken over because a lease is over, and by nothing more.",
+        because="A host that hangs as a whole and goes on later cannot freeze its guests in time: "
+                "for a moment they run, and write, beside those that took over.",
+        fix="With a fence or a watchdog on its nodes, set lease_is_proof: false; without one it "
+            "would wait for an operator.", severity="warn",
+    )
+
+
+def proof_missing(record: PackageRecord) -> Problem:
+    """Its owner is called dead, and is not proven to be dead enough for this package."""
+    kinds = "its storage, its power, a watchdog or an operator"
+    return problem(
+        "proof-missing", f"package:{record.name}",
+        what=f"Package {record.name} is not started elsewhere.",
+        because=f"Only the lease of {record.owner} is over, which does not prove that a host that "
+                f"hangs stays away; this package waits for {kinds}.",
+        fix=f"See that {record.owner} is off, then: vmsg node confirm-dead {record.owner} "
+            "--reason TEXT",
+    )
+
+
 def node_not_up(name: str, state: str) -> Problem:
     return problem(
         "node-not-up", f"node:{name}", what=f"Node {name} cannot take packages.",

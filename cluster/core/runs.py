@@ -7,7 +7,7 @@ only after the old one answered *released* for its epoch, or was proven dead.
 
 from cluster.core import entries, refusals
 from cluster.core.model import (
-    Hold, PackageRecord, PackageState, State, with_package, without_package
+    Hold, PackageRecord, PackageState, State, unproven, with_package, without_package
 )
 from cluster.core.moves import end_move, orphan
 from packages.core.failover import after_failure, recent
@@ -79,6 +79,8 @@ def _against_start(
         return refusals.unknown_node(entry.node)
     if record.moving:
         return refusals.package_moving(record)
+    if record.owner is not None and unproven(state, record.owner):
+        return refusals.proof_missing(record)
     if record.owner is not None or record.state not in LIFECYCLE["package-assigned"]:
         return refusals.not_in_state(record, "be started")
     if entry.node not in record.spec.nodes:

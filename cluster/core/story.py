@@ -2,7 +2,7 @@
 views of this. PURE."""
 
 from cluster.core.entries import Entry, MoveFrozen, MoveLanded, NodeRejoining, StrayEnded
-from cluster.core.model import Event, MoveRecord, NodeRecord, PackageRecord, State
+from cluster.core.model import Event, MoveRecord, NodeRecord, PackageRecord, Proof, State
 from cluster.core.trust import NodeKeys, Trust
 
 
@@ -24,7 +24,7 @@ def tell(before: State, after: State, entry: Entry, index: int) -> list[Event]:
         Event(
             index=index, at_ms=entry.at_ms, subject=each.subject, what=each.what,
             before=each.before, after=each.after, because=each.because or entry.because,
-            by=entry.by, request=entry.id,
+            by=entry.by, request=entry.id, proof=each.proof,
         )
         for each in told
     ]
@@ -43,9 +43,13 @@ def _changed_packages(before: State, after: State, entry: Entry) -> list[str]:
 
 def _event(
     subject: str, what: str, *, before: str = "", after: str = "", because: str = "",
+    proof: Proof | None = None,
 ) -> Event:
+    if proof is not None:
+        because = f"{because} Proof: {proof.kind}: {proof.because}".strip()
     return Event(
         index=0, at_ms=0, subject=subject, what=what, before=before, after=after, because=because,
+        proof=proof,
     )
 
 
@@ -73,10 +77,14 @@ def _node(name: str, before: NodeRecord | None, after: NodeRecord | None) -> lis
         return [_event(subject, "node added", after=after.state)]
     told = []
     if before.state != after.state:
-        proof = f" Proof: {after.proof.kind}: {after.proof.because}" if after.proof else ""
         told.append(_event(
             subject, f"node {after.state}", before=before.state, after=after.state,
-            because=f"{after.because}{proof}".strip(),
+            because=after.because, proof=after.proof,
+        ))
+    elif after.proof is not None and before.proof != after.proof:
+        told.append(_event(
+            subject, "node proven dead", before=before.state, after=after.state,
+            because=after.because, proof=after.proof,
         ))
     elif before.incarnation != after.incarnation:
         told.append(_event(subject, "daemon restarted", before=before.state, after=after.state))
@@ -145,7 +153,7 @@ def _package(
     if before.state != after.state or before.owner != after.owner:
         told.append(_event(
             subject, f"package {after.state}", before=_place(before), after=_place(after),
-            because=after.because,
+            because=after.because, proof=after.proof if after.proof != before.proof else None,
         ))
     if before.spec != after.spec:
         told.append(_event(subject, "package configuration changed"))

@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from cluster.core.model import UP, Event, MoveRecord, NodeRecord, PackageRecord, State
+from cluster.core import refusals
+from cluster.core.model import (
+    UP, Event, MoveRecord, NodeRecord, PackageRecord, State, packages_of, suffices, unproven
+)
 from cluster.core.runs import blocked_nodes, in_maintenance
 from packages.core.problem import Problem, problem
-from packages.core.values import Value, plain
+from packages.core.values import Value, changed, plain
 
 STATUS_WORDS = {
     "running": "up", "starting": "starting", "halting": "halting", "failing": "failing",
@@ -23,6 +26,15 @@ PHASES = {
 }
 
 
+class Silence(Value):
+    """What the coordinator alone knows: who asked for a lease lately and who did not."""
+
+    term: int
+    heard: tuple[str, ...]
+    lease_over_ms: dict[str, int] = {}
+    """Silent node -> when its lease is over at the latest, by the coordinator's wall clock."""
+
+
 class Surroundings(Value):
     """What the answering node knows beside the state."""
 
@@ -31,8 +43,8 @@ class Surroundings(Value):
     quorum: bool
     term: int
     addresses: Mapping[str, str]
-    heard: frozenset[str] | None = None
-    """Nodes heard lately, where this node is the leader."""
+    silence: Silence | None = None
+    """None where the coordinator does not answer, or has just begun."""
     progress: Mapping[str, Any] = {}
     """Package -> soft numbers of its running move, from its source."""
     problems: tuple[Problem, ...] = ()
@@ -55,7 +67,9 @@ def status(state: State, around: Surroundings, *, verbose: bool = False) -> dict
         "nodes": [
             _node(state, state.nodes[name], around, verbose) for name in sorted(state.nodes)
         ],
-        "packages": [package(record, around, verbose=verbose) for record in packages],
+        "packages": [
+            package(record, around, state=state, verbose=verbose) for record in packages
+        ],
         "problems": [plain(each) for each in (*around.problems, *problems(state, around))],
     }
 
@@ -68,14 +82,39 @@ def _cluster_status(state: State, around: Surroundings) -> str:
     return "up" if state.running else "down"
 
 
+def is_silent(name: str, around: Surroundings) -> bool:
+    return around.silence is not None and name not in around.silence.heard
+
+
+def awaited(state: State, record: NodeRecord, around: Surroundings) -> dict[str, Any] | None:
+    """What packages of a node that may be dead wait for, by any of these kinds of proof, and until
+    when the first of them comes by itself; null where nothing is waited for."""
+    if record.state in UP and is_silent(record.name, around):
+        assert around.silence is not None
+        until_ms = around.silence.lease_over_ms.get(record.name, 0)
+        held = [each for each in packages_of(state, record.name) if each.owner == record.name]
+        by_lease = [each.name for each in held if suffices("lease", each)]
+        kinds = ("lease", "operator") if by_lease or not held else ("operator",)
+        comes = until_ms and "lease" in kinds
+        return {
+            "for": list(kinds), "until": rfc3339(until_ms) if comes else None,
+            "packages": [each.name for each in held],
+        }
+    held = unproven(state, record.name)
+    if not held:
+        return None
+    return {"for": ["operator"], "until": None, "packages": [each.name for each in held]}
+
+
 def _node(
     state: State, record: NodeRecord, around: Surroundings, verbose: bool,
 ) -> dict[str, Any]:
     up = record.state in UP
-    silent = around.heard is not None and record.name not in around.heard
+    silent = is_silent(record.name, around)
     shown: dict[str, Any] = {
         "name": record.name, "status": "up" if up and not silent else "down",
         "state": record.state, "address": around.addresses.get(record.name, ""),
+        "awaited": awaited(state, record, around) if around.quorum else None,
     }
     if record.state == "unknown" or (up and not around.quorum):
         shown["status"] = "unknown"
@@ -99,14 +138,23 @@ def monitoring(record: PackageRecord, now_ms: int) -> str:
     return "active"
 
 
+def _is_unknown(record: PackageRecord, around: Surroundings, state: State) -> bool:
+    """Whether nobody can say how it stands: without a majority it may stand frozen or run elsewhere
+    by now, and a node that is silent or called dead tells nothing."""
+    if not around.quorum:
+        return True
+    node = state.nodes.get(record.owner or "")
+    return node is not None and (
+        node.state == "failed" or node.state in UP and is_silent(node.name, around))
+
+
 def package(
-    record: PackageRecord, around: Surroundings, *, verbose: bool = False,
+    record: PackageRecord, around: Surroundings, *, state: State, verbose: bool = False,
 ) -> dict[str, Any]:
     watched = monitoring(record, around.now_ms)
     until = record.freeze.until_ms if record.freeze and watched == "suspended" else None
     moving = record.moving and record.move is not None
-    # Without a majority nobody knows: the guest may stand frozen, or run elsewhere by now.
-    status = STATUS_WORDS[record.state] if around.quorum else "unknown"
+    status = "unknown" if _is_unknown(record, around, state) else STATUS_WORDS[record.state]
     shown: dict[str, Any] = {
         "name": record.name, "status": status,
         "state": "maintenance" if _shows_maintenance(record) else record.state,
@@ -125,6 +173,7 @@ def package(
         shown |= {
             "description": record.spec.description, "since": rfc3339(record.since_ms),
             "service_restart": record.spec.service_restart, "proof": plain(record.proof),
+            "lease_is_proof": record.spec.lease_is_proof,
             "machine": record.machine, "disks": [disk.path for disk in record.spec.vm.disks],
             "monitors": [plain(monitor) for monitor in record.spec.monitors],
             "not_runnable_on": record.not_runnable_on,
@@ -184,7 +233,7 @@ def event(number: int, told: Event) -> dict[str, Any]:
     return {
         "entry": told.index, "at": rfc3339(told.at_ms), "subject": told.subject,
         "what": told.what, "from": told.before, "to": told.after, "because": told.because,
-        "by": told.by, "request": told.request, "seq": number,
+        "by": told.by, "request": told.request, "seq": number, "proof": plain(told.proof),
     }
 
 
@@ -192,28 +241,34 @@ def problems(state: State, around: Surroundings) -> list[Problem]:
     """What an operator should know about, worst first."""
     found = []
     for name in sorted(state.nodes):
-        found += _node_problems(state.nodes[name], around)
+        found += _node_problems(state, state.nodes[name], around)
     for name in sorted(state.packages):
         found += _package_problems(state.packages[name])
     return found
 
 
-def _node_problems(record: NodeRecord, around: Surroundings) -> list[Problem]:
+def _node_problems(state: State, record: NodeRecord, around: Surroundings) -> list[Problem]:
     subject = f"node:{record.name}"
+    waiting = [changed(refusals.proof_missing(each), severity="warn")
+               for each in unproven(state, record.name)]
     if record.state == "failed":
-        return [problem(
+        return [*waiting, problem(
             "node-failed", subject, what=f"Node {record.name} failed.", because=record.because,
             fix="Start it again; it joins by itself when nothing foreign runs there.",
             severity="warn",
         )]
-    if record.state in UP and around.heard is not None and record.name not in around.heard:
+    if record.state in UP and is_silent(record.name, around):
+        over_ms = around.silence.lease_over_ms.get(record.name) if around.silence else None
+        over = f" Its lease is over by {rfc3339(over_ms)}." if over_ms is not None else ""
         return [problem(
             "node-silent", subject, what=f"Node {record.name} is silent.",
-            because="It has not asked for its lease lately; it is not proven dead.",
-            fix="Wait for its lease to end, or look at its network and its daemon.",
+            because="It has not asked for its lease lately, and is not proven dead: nothing it has "
+                    f"is started elsewhere before that.{over}",
+            fix="Wait for its lease to end, or look at its network and its daemon. If it is off: "
+                f"vmsg node confirm-dead {record.name} --reason TEXT",
             severity="warn",
         )]
-    return [each.problem for each in record.stuck]
+    return [*waiting, *(each.problem for each in record.stuck)]
 
 
 def _package_problems(record: PackageRecord) -> list[Problem]:

@@ -7,7 +7,7 @@ beginning is not yet in the record.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from cluster.clock import Clock
 from cluster.config.schema import Timings
@@ -145,6 +145,36 @@ class Landlord:
             return False
         return self._clock.boottime_s() >= book.elected_at_s + self._timings.suspect_s
 
+    def stop(self, death: NodeFailed) -> None:
+        """Grant nothing to this life of the node any more: before its death is proposed, and until
+        it is known what came of that."""
+        book = self._opened()
+        if book is not None:
+            self._book = book.stop_granting(death.node)
+            self._condemned[death.node] = death.incarnation
+            self._doubted[death.id] = death.node
+
+    def withdraw(self, entries: Iterable[Entry]) -> None:
+        """They were not proposed after all, so nothing can come of them."""
+        for each in entries:
+            self._doubted.pop(each.id, None)
+
+    def silences(self) -> Map[str, float]:
+        """Nodes that are silent and could be proven dead -> in how many seconds their lease is over
+        at the latest; not positive when it is."""
+        book, heard, now_s = self._opened(), self.heard(), self._clock.boottime_s()
+        if book is None or not self.settled():
+            return Map()
+        return Map({
+            name: self._over_at_s(book, name) - now_s for name in self._ledger.state.nodes
+            if name != self._node and name not in heard
+        })
+
+    def _over_at_s(self, book: LeaseBook, name: str) -> float:
+        known_s = self._known_since_s(name, self._ledger.state.nodes[name].incarnation)
+        return max(
+            book.dead_after_s(name), known_s + self._timings.lease_s + self._timings.margin_s)
+
     def condemn(self) -> Map[str, str]:
         """Nodes whose lease is proven over, with the words for it. Granting to them stops here,
         before anybody hears of it."""
@@ -158,8 +188,7 @@ class Landlord:
             if record.state not in UP and now_s < book.silent_since_s(name) + (
                     self._timings.lease_s + self._timings.margin_s):
                 continue  # halted, so granted nothing, and still at work on its guests' ends
-            if now_s < max(book.dead_after_s(name), self._known_since_s(name, record.incarnation)
-                           + self._timings.lease_s + self._timings.margin_s):
+            if now_s < self._over_at_s(book, name):
                 continue
             book = book.stop_granting(name)
             self._condemned[name] = record.incarnation
@@ -180,7 +209,9 @@ class Landlord:
     def pardon(self, entry: Entry, refused: Problem) -> None:
         """What was refused may not be true any more: who asks again is granted to again, unless
         it may yet be declared dead by an entry whose fate nobody knows."""
-        if isinstance(entry, NodeFailed) and refused.code == "timed-out":
+        if refused.code != "timed-out":
+            self.withdraw([entry])
+        elif isinstance(entry, NodeFailed):
             self._doubted[entry.id] = entry.node
         state = self._ledger.state
         self._doubted = {

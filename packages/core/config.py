@@ -155,6 +155,7 @@ PACKAGE = block(PackageSpec, {
     "description": optional(DESCRIPTION),
     "nodes": required(many(NAME, least=1, claims={"node": lambda name: (name.lower(),)})),
     "auto_run": optional(truth()),
+    "lease_is_proof": optional(truth()),
     "vm": required(VM),
     "monitors": optional(many(MONITOR, claims={"monitor": lambda monitor: (monitor.name,)})),
     "service_restart": optional(whole(0, 1000)),

@@ -101,6 +101,9 @@ class PackageSpec(Value):
     vm: VmSpec
     description: str = ""
     auto_run: bool = True
+    lease_is_proof: bool = True
+    """Whether it may be taken over because its node's lease is over, and by nothing stronger. A
+    host that hangs as a whole and goes on later is not stopped by the end of its lease."""
     monitors: tuple[MonitorSpec, ...] = ()
     fence: FenceSpec = FenceSpec()
     service_restart: int = 1

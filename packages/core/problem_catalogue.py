@@ -20,6 +20,11 @@ CATALOGUE: dict[str, str] = {
     "too-many-requests": "one caller has more requests under way than a node takes",
     "unknown-node": "no node of that name is in the cluster",
     "unknown-package": "no package of that name is in the cluster",
+    "node-heard": "the node is heard, so it is not called dead on anybody's word",
+    "nothing-to-prove": "no package waits for a proof of the node's death",
+    "proof-missing": "a package waits for a stronger proof of its owner's death than a lease",
+    "lease-alone-proves": "the end of a lease may prove a death that a hung host outlives",
+    "operator-word": "what follows rests on an operator's word alone",
     "stale-order": "the answer belongs to an older epoch or order and was ignored",
     # sockets and keys
     "cannot-listen": "a socket could not be bound to its address",

@@ -19,6 +19,15 @@ NODE_FAILED = problem(
     "node-failed", "node:n3", what="Node n3 failed.", because="silent for 4.2 s",
     fix="Start it again; it joins by itself when nothing foreign runs there.", severity="warn",
 )
+WORD = problem(
+    "operator-word", "node:n3", what="Nothing but your word says that n3 is off.",
+    because="If a guest still runs there, it is started a second time.", fix="See that n3 is off.",
+    severity="warn",
+)
+HEARD = problem(
+    "node-heard", "node:n2", what="Node n2 is not called dead.", because="It is heard.",
+    fix="Empty it with: vmsg node drain n2",
+)
 ABORTED = problem(
     "move-aborted", "package:web", what="The move was cancelled.", because="root asked for it",
     fix="Nothing needs to be done: the guest runs on at n1.",
@@ -61,9 +70,13 @@ def package(name: str, node: str | None, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
+PROOF = {
+    "kind": "lease", "because": "its lease ended at 09:59:58", "node": "n3",
+    "at_ms": 1935396000000, "by": "coordinator",
+}
 MORE = {
     "description": "The shop's front", "since": "2031-05-01T10:00:00.000Z", "service_restart": 1,
-    "proof": {"kind": "lease", "because": "its lease ended at 09:59:58"}, "machine": "pc-q35-7.2",
+    "proof": PROOF, "lease_is_proof": True, "machine": "pc-q35-7.2",
     "disks": ["/dev/mapper/web"], "not_runnable_on": "n3", "last_move": COMPLETED,
     "monitors": [{"name": "http", "kind": "http", "interval_s": 5.0, "retries": 2}],
 }
@@ -94,10 +107,20 @@ STATUS = {
 VERBOSE = STATUS | {
     "nodes": [
         node | {"since": "2031-05-01T09:00:00.000Z", "because": "it joined", "version": "0.1.0",
-                "proof": None, "packages": [], "stuck": []}
+                "proof": PROOF if node["name"] == "n3" else None, "packages": [], "stuck": []}
         for node in STATUS["nodes"]
     ],
     "packages": [each | MORE for each in STATUS["packages"]],
+}
+WAITING = STATUS | {
+    "nodes": [
+        {"name": "n1", "status": "unknown", "state": "running", "address": "10.1.0.1", "awaited": {
+            "for": ["lease", "operator"], "until": "2031-05-01T10:00:04.100Z",
+            "packages": ["web"]}},
+        {"name": "n3", "status": "down", "state": "failed", "address": "10.1.0.3", "awaited": {
+            "for": ["operator"], "until": None, "packages": ["db"]}},
+    ],
+    "packages": [package("db", "n3", status="unknown"), package("web", "n1", status="unknown")],
 }
 CUT_OFF = STATUS | {
     "cluster": STATUS["cluster"] | {"status": "unknown", "leader": None, "quorum": False},
@@ -175,6 +198,7 @@ HAPPY: dict[type[ask.Request], Any] = {
         "moves": [{"package": "web", "target": "n2", "because": "n2 is first"}],
     }),
     ask.ResumeNode: done({"node": "n1", "state": "running", "returned": ["web"]}),
+    ask.ConfirmDead: done({"node": "n3", "state": "failed"}, WORD),
     ask.CheckPackages: done(None, SHARED),
     ask.ApplyPackages: done({"applied": ["web"], "unchanged": ["db"]}),
     ask.GetPackages: done({"text": "name: web\n", "packages": [{"name": "web"}]}),

@@ -48,7 +48,8 @@ EVERY_COMMAND = (
     "package halt web", "package enable web", "package disable web --node n2 --for 2h",
     "package maintenance web on --for 90s", "package maintenance web off", "move web n2",
     "move web n2 --no-wait", "move web --status", "move web --abort", "preflight web",
-    "events", "events --package web --since 1h", "node invite n2", "node rotate n2",
+    "events", "events --package web --since 1h", "node confirm-dead n3 --reason burnt",
+    "node invite n2", "node rotate n2",
     "node rotate --all", "operator list", "operator remove ann",
 )
 
@@ -68,8 +69,8 @@ DRY_RUNS = (
     "cluster apply cluster.yaml", "cluster run", "cluster halt", "node run n2", "node halt n2",
     "node resume n2", "package apply web.yaml", "package delete web", "package run web",
     "package halt web", "package enable web", "package disable web", "package maintenance web on",
-    "move web n2", "move web --abort", "node invite n2", "node rotate n2", "operator remove ann",
-    "operator add bob --out bob",
+    "node confirm-dead n3", "move web n2", "move web --abort", "node invite n2", "node rotate n2",
+    "operator remove ann", "operator add bob --out bob",
 )
 
 
@@ -89,6 +90,9 @@ def test_whatever_changes_something_can_be_tried_first(
 
 SPECIAL: dict[str, tuple[str, dict[type[ask.Request], Any]]] = {
     "status_verbose": ("status -v", {ask.GetStatus: done(answers.VERBOSE)}),
+    "status_waiting_for_proof": ("status", {ask.GetStatus: done(answers.WAITING)}),
+    "confirm_dead_heard": (
+        "node confirm-dead n2 --reason gone", {ask.ConfirmDead: refused(answers.HEARD)}),
     "status_without_quorum": ("status", {ask.GetStatus: done(answers.CUT_OFF)}),
     "move_refused": ("move web n3", {ask.MovePackage: refused(answers.DISK, answers.SHARED)}),
     "move_refused_json": ("-o json move web n3", {ask.MovePackage: refused(answers.DISK)}),
@@ -145,7 +149,8 @@ def test_an_operator_gets_a_folder_of_their_own(
 
 
 WRONG = (
-    "node rotate", "node rotate n1 --all", "node invite n2 --role king", "operator add ann",
+    "node confirm-dead n1", "node rotate", "node rotate n1 --all", "node invite n2 --role king",
+    "operator add ann",
     "", "packge", "package enbale web", "move web", "move web n2 --abort", "move", "status extra",
     "package disable web --for soon", "package disable web --for 0s", "events --since -1h",
     "node halt n1 -f -d", "cluster halt -fd", "package maintenance web of", "status -o xml",

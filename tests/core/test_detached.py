@@ -40,7 +40,7 @@ def test_the_end_of_a_lease_takes_nothing_from_a_node_that_guards_nothing():
 def test_a_node_whose_power_is_off_runs_nothing():
     story = detached()
     story.say(entries.NodeRun, node="n1")
-    assert fail(story, "power-fence") is None
+    assert fail(story, "power") is None
     assert (record(story).state, record(story).owner) == ("halted", None)
 
 

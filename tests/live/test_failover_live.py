@@ -6,10 +6,11 @@ import time
 import pytest
 import pytest_asyncio
 
-from cluster.api.messages import GetEvents
+from cluster.api.messages import ConfirmDead, GetEvents
 from cluster.lab import lab
+from packages.core.values import changed
 from tests.live.guest_side import held_connection
-from tests.live.live_cluster import LiveCluster, live_cluster, one
+from tests.live.live_cluster import LiveCluster, live_cluster, one, token
 
 pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
 
@@ -74,6 +75,34 @@ async def test_a_killed_node_is_taken_over_by_the_proof_of_its_lease(cluster):
     assert time.monotonic() - began > LEASE_S - 1, "sooner than any lease can be over"
     await cluster.in_order()
     assert (await cluster.one_copy())["node"] == after["node"]
+
+
+async def test_an_operators_word_is_taken_for_a_node_that_is_silent_and_for_no_other(cluster):
+    """The lease alone frees nothing here, so the package waits for the word."""
+    await cluster.set_policy(lease_is_proof=False)
+    before, life = await cluster.shown(), (await cluster.said()).boot_id
+    here = before["node"]
+    word = ConfirmDead(request=token(), node=here, reason="its mains plug is out")
+    assert "node-heard" in await refused_with(cluster, word)
+    cluster.away.add(here)
+    assert await lab.kill(cluster.record.dir, here) is None
+    status = await cluster.until(lambda status: node_of(status, here)["state"] == "failed")
+    assert node_of(status, here)["awaited"]["for"] == ["operator"]
+    assert (one(status)["node"], one(status)["status"]) == (here, "unknown")
+    await cluster.done(changed(word, request=token()))
+    status = await cluster.until(
+        lambda status: one(status)["node"] not in (None, here)
+        and one(status)["state"] == "running")
+    assert one(status)["proof"]["kind"] == "operator"
+    assert "mains plug" in one(status)["proof"]["because"]
+    assert (await cluster.said()).boot_id != life
+    cluster.check_disk()
+
+
+async def refused_with(cluster: LiveCluster, ask: ConfirmDead) -> list[str]:
+    answer = await cluster.ask(ask)
+    assert answer.verdict == "refused"
+    return [each.code for each in answer.problems]
 
 
 async def test_the_killed_coordinator_is_taken_over_as_well(cluster):
