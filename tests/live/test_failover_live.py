@@ -79,7 +79,7 @@ async def test_a_killed_node_is_taken_over_by_the_proof_of_its_lease(cluster):
 
 async def test_an_operators_word_is_taken_for_a_node_that_is_silent_and_for_no_other(cluster):
     """The lease alone frees nothing here, so the package waits for the word."""
-    await cluster.set_policy(lease_is_proof=False)
+    await cluster.set_policy(lease_is_proof="false")
     before, life = await cluster.shown(), (await cluster.said()).boot_id
     here = before["node"]
     word = ConfirmDead(request=token(), node=here, reason="its mains plug is out")
