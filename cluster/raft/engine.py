@@ -263,6 +263,18 @@ class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
     def has_unsent_commit(self) -> bool:
         return self.is_leading and self._sent_mark[1] != self.commit_index
 
+    @property
+    def is_heartbeat_due(self) -> bool:
+        return self.is_leading and bool(engine_time_s() > self._SyncObj__newAppendEntriesTime)
+
+    def heard_leader(self) -> None:
+        """It is there, though its message has to wait: no election for a while."""
+        self._SyncObj__raftElectionDeadline = engine_time_s() + self._SyncObj__generateRaftTimeout()
+
+    def heard_from(self, member: Member) -> None:
+        """The same of one that follows: this leader is not alone."""
+        self._SyncObj__lastResponseTime[member] = engine_time_s()
+
     def follow(self, term: int) -> None:
         """Adopt a higher term, without a vote in it."""
         was_leading = self.is_leading

@@ -78,6 +78,22 @@ class Incoming:
             case _:
                 return self._drop("not-for-the-engine")
 
+    def heed(self, peer: Member, term: int, body: Body) -> Ack | None:
+        """Of a message that has to wait: that its sender is there. What may be answered at once
+        promises nothing about the log."""
+        engine = self._engine
+        match body:
+            case Append() | Install():
+                if body.term == term == engine.term and self._leader_of == (term, peer.name):
+                    self._lease.heard_leader(body.quorum_age_s)
+                    engine.heard_leader()
+                    return heard(1, body.sent_s)
+            case Ack():
+                if term == engine.term and engine.is_leading and peer in engine.match_index:
+                    self._lease.confirmed(peer.name, body.sent_s)
+                    engine.heard_from(peer)
+        return None
+
     def became_leader(self) -> None:
         self._leader_of = (self._engine.term, self._engine.name)
         self._pre_votes.forget()

@@ -1,9 +1,10 @@
 """The snapshot of the machine on this node's disk, and how it travels to a node that fell behind.
 
 One file: a header with a checksum and the last two log entries it covers, then the state, deflated.
-It is written beside the old one, synced, and renamed on the event loop, so that journal and
-snapshot are never from two different moments. The machine is dumped on the loop (a consistent
-cut); deflating and writing happen in a thread.
+It is written beside the old one, synced, and renamed over it; only then is the journal cut, so
+that together they always hold everything. The machine is dumped on the loop (a consistent cut);
+deflating and writing happen in a thread. A leader's snapshot alone is written on the loop: the node
+that needs it can do nothing else before.
 
 What must never happen here: state taken from a file or a peer whose checksum is wrong; a snapshot
 published by a thread that outlived its cause; a failed write repeated at every tick.
@@ -95,7 +96,6 @@ class SnapshotStore:
         written, self._writing = self._writing, None
         try:
             written.result()
-            self._disk.replace(self._new, self._path)
         except OSError as error:
             log.warning("a snapshot could not be written: %s", error)
             self._failed_at_s = self._clock.boottime_s()
@@ -156,6 +156,7 @@ class SnapshotStore:
 
     def _encode_and_write(self, snapshot: Snapshot) -> None:
         self._write(encoded(snapshot))
+        self._disk.replace(self._new, self._path)
 
     def _write(self, raw: bytes) -> None:
         self._disk.remove(self._new)

@@ -15,6 +15,7 @@ from cluster.config.schema import Timings
 from cluster.raft.attendance import Attendance
 from cluster.raft.disk import Disk, HostDisk
 from cluster.raft.engine import COMPACT_AFTER_ENTRIES
+from cluster.raft.flusher import Flusher, ThreadFlusher
 from cluster.raft.journal import SPARE_BYTES
 from cluster.raft.links import Circle, Links
 from cluster.raft.members import Change, Members, all_voting
@@ -46,16 +47,17 @@ Fate = tuple[object, int]
 
 class SyncObjReplica:
     """`on_fatal` hears once, when this node has stepped out and its daemon should end. Snapshots
-    are written by a thread, unless there is to be none (`has_thread`). `founding`: the members for
-    as long as the log names none; without it, this node and those its links reach, all voting.
-    `circle` is told whom the links are to speak to, where they do not find everybody anyway."""
+    are written by a thread, unless there is to be none (`has_thread`), and the journal by one too,
+    unless there is another `flusher`. `founding`: the members for as long as the log names none;
+    without it, this node and those its links reach, all voting. `circle` is told whom the links are
+    to speak to, where they do not find everybody anyway."""
 
     def __init__(
         self, *, name: str, links: Links, folder: Path, machine: Machine, timings: Timings,
         clock: Clock, on_fatal: Callable[[Problem], None], disk: Disk | None = None,
         has_thread: bool = True, compact_after_entries: int = COMPACT_AFTER_ENTRIES,
         founding: Members | None = None, circle: Circle | None = None,
-        attendance: Attendance | None = None,
+        attendance: Attendance | None = None, flusher: Flusher | None = None,
     ) -> None:
         self.name = name
         self._founding = founding or all_voting([name, *links.peers])
@@ -68,6 +70,8 @@ class SyncObjReplica:
         self._compact_after_entries = compact_after_entries
         self._voter: Voter | None = None
         self._executor: ThreadPoolExecutor | None = None
+        self._flusher = flusher
+        self._thread: ThreadFlusher | None = None
         self._watchers: list[Callable[[], None]] = []
         self._seen: tuple[object, ...] = ()
         self._moved = asyncio.Event()
@@ -94,6 +98,7 @@ class SyncObjReplica:
     def _open_voter(self) -> Problem | None:
         if self._has_thread:
             self._executor = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
+            self._thread = ThreadFlusher(self._wake_from_thread)
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._machine.load(self._blank)  # of an earlier start in this process
@@ -101,6 +106,7 @@ class SyncObjReplica:
                 self.name, list(self._links.peers), folder=self._folder, machine=self._machine,
                 timings=self._timings, clock=self._clock, disk=self._disk, wire=self._links,
                 wake=self._wake, executor=self._executor, founding=self._founding,
+                flusher=self._flusher or self._thread,
                 compact_after_entries=self._compact_after_entries,
             )
         except Fatal as fatal:
@@ -124,9 +130,15 @@ class SyncObjReplica:
             self._timer.cancel()
             self._timer = None
         self._links.close()
-        if self._voter is not None:
-            self._voter.close()
-            self._voter = None
+        voter, self._voter = self._voter, None
+        thread, self._thread = self._thread, None
+        if voter is not None:
+            voter.stop()
+        # A thread that still writes keeps the journal and its lock: it would write over what the
+        # next life has written.
+        has_ended = thread is None or await asyncio.to_thread(thread.close)
+        if voter is not None and has_ended:
+            voter.close()
         if self._executor is not None:
             self._executor.shutdown()
             self._executor = None
@@ -169,6 +181,9 @@ class SyncObjReplica:
         if not self._is_pump_due:
             self._is_pump_due = True
             self._loop.call_soon(self._pump)
+
+    def _wake_from_thread(self) -> None:
+        self._loop.call_soon_threadsafe(self._wake)
 
     def _pump(self) -> None:
         self._is_pump_due = False

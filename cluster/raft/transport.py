@@ -1,15 +1,13 @@
-"""The engine's transport, and the one order in which things may happen: disk, engine, disk, wire.
+"""The engine's transport: what it says goes out in turns (turns.py), what arrives reaches it
+filtered.
 
-The engine sends whenever it likes; here what it sends waits in an outbox until the journal is
-flushed. `pump` is one turn: flush, tick the engine, flush, send. A vote or an acknowledgement
-therefore never leaves before what it promises is on disk. The leader's own heartbeats may overtake
-its flush, because it counts itself only at the next tick (Raft thesis 10.2.1): that hides its disk
-behind the followers'.
+While a turn waits for the disk, what arrives waits too, but for what it proves by itself: that its
+sender is there and leads, or follows.
 
 Who is spoken to follows the log: everybody of a membership that may yet be in force (members.py).
 
-What must never happen here: a promise sent before it is durable; a message of a stranger or of an
-earlier life reaching the filters; anything said after a fatal error.
+What must never happen here: a message of a stranger or of an earlier life reaching the filters;
+anything said after a fatal error.
 """
 
 from collections import Counter
@@ -21,6 +19,7 @@ from cluster.config.schema import Timings
 from cluster.raft.amnesia import Amnesia
 from cluster.raft.engine import GuardedEngine
 from cluster.raft.filters import Incoming
+from cluster.raft.flusher import Flusher, InlineFlusher
 from cluster.raft.lease import Lease, PreVotes
 from cluster.raft.links import Circle
 from cluster.raft.members import MembersUnreadable
@@ -28,9 +27,10 @@ from cluster.raft.outgoing import Outgoing
 from cluster.raft.pin import FAIL_REASON, Member, Transport
 from cluster.raft.problems import Fatal, disk_failed, members_unreadable
 from cluster.raft.reads import Reads
+from cluster.raft.turns import Turns
 from cluster.raft.wire import (
-    Append, AskIndex, Body, Envelope, Forward, Install, Introduction, Message, Ping, PreVoteRequest,
-    Stamps, TellIndex, as_message, opened
+    AskIndex, Body, Envelope, Forward, Introduction, Message, Ping, PreVoteRequest, Stamps,
+    TellIndex, as_message, opened
 )
 
 PING_S = 0.25
@@ -43,6 +43,10 @@ that is down learns it from nobody listening to it."""
 
 ABSTAIN_S = 5.0
 """A leader that resigned does not stand for as long as the others need to elect one of them."""
+
+MOST_HELD = 2000
+"""Messages that wait for the disk, as many as ZeroMQ holds for a peer; what is lost beyond that is
+sent again."""
 
 
 class Wire(Protocol):
@@ -57,7 +61,7 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
 
     def __init__(
         self, name: str, *, wire: Wire, clock: Clock, timings: Timings, boot: int,
-        wake: Callable[[], None], amnesia: Amnesia,
+        wake: Callable[[], None], amnesia: Amnesia, flusher: Flusher | None = None,
     ) -> None:
         super().__init__(None, Member(name), ())
         self.name = name
@@ -67,11 +71,10 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
         self._wire, self._clock, self._timings, self._wake = wire, clock, timings, wake
         self._stamps = Stamps(boot)
         self._amnesia = amnesia
-        self._outbox: list[tuple[str, int, Body]] = []
+        self._flusher = flusher or InlineFlusher()
+        self._held: list[tuple[Member, Envelope]] = []
         self._heard_s: dict[str, float] = {}
         self._said_s: dict[str, float] = {}
-        self._is_pumping = False
-        self._is_commit_due = False
         self._followed: object = None
         self.is_stopped = False
         self.drops: Counter[str] = Counter()
@@ -93,6 +96,10 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
             engine, lease=self.lease, clock=self._clock, drops=self.drops,
         )
         self.reads = Reads(engine, lease=self.lease, clock=self._clock)
+        self._turns = Turns(
+            engine, reads=self.reads, flusher=self._flusher, clock=self._clock, say=self._say,
+            follow_members=self._follow_members, wake=self._wake,
+        )
         self._follow_members()
 
     # Who belongs
@@ -241,15 +248,16 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
         if refusal is not None:
             self.drops[refusal] += 1
             return
-        if is_restart and member in self.engine.match_index:
-            self.engine.match_index[member] = 0  # what it has is learned anew
+        if is_restart:
+            self._forget_life(member)
         self._is_there(member)
-        try:
-            self._understand(member, envelope)
-        except MembersUnreadable as error:
-            raise Fatal(members_unreadable(self.name, str(error))) from error
-        except OSError as error:
-            raise Fatal(disk_failed(self.name, error)) from error
+        self._understand(member, envelope)
+
+    def _forget_life(self, member: Member) -> None:
+        """It was restarted: what it has is learned anew."""
+        self._held = [each for each in self._held if each[0] != member]
+        if member in self.engine.match_index:
+            self.engine.match_index[member] = 0
 
     def _understand(self, member: Member, envelope: Envelope) -> None:
         match envelope.body:
@@ -264,10 +272,32 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
                 self._wake()
             case TellIndex(number=number, index=index):
                 self.index_told(number, index)
-            case body:
-                if self.incoming.admit(member, envelope.term, body) or self.reads.is_waiting():
-                    self._wake()
-                self._follow_members()
+            case _ if self._turns.is_waiting():
+                self._hold(member, envelope)
+            case _:
+                self._admit(member, envelope)
+
+    def _admit(self, member: Member, envelope: Envelope) -> None:
+        try:
+            if self.incoming.admit(member, envelope.term, envelope.body) or self.reads.is_waiting():
+                self._wake()
+            self._follow_members()
+        except MembersUnreadable as error:
+            raise Fatal(members_unreadable(self.name, str(error))) from error
+        except OSError as error:
+            raise Fatal(disk_failed(self.name, error)) from error
+
+    def _hold(self, member: Member, envelope: Envelope) -> None:
+        """Until the disk is done. A heartbeat is answered at once: its sender need not doubt this
+        node because its disk is slow."""
+        if len(self._held) >= MOST_HELD:
+            self.drops["disk-behind"] += 1
+            return
+        self._held.append((member, envelope))
+        heard = self.incoming.heed(member, envelope.term, envelope.body)
+        answer = None if heard is None else self._amnesia.allowed(heard)
+        if answer is not None and self.engine.log.is_term_durable() and not self._turns.is_hung():
+            self._say(member.name, self.engine.term, answer)
 
     def _deliver(self, member: Member, body: Body) -> None:
         self._onMessageReceived(member, as_message(body))
@@ -304,63 +334,26 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
         if allowed is None:
             self.drops["forgot-its-promises"] += 1
             return
-        self._outbox.append((peer, self.engine.term, allowed))
-        if not self._is_pumping:
-            self._wake()
+        self._turns.post(peer, self.engine.term, allowed)
 
     def pump(self) -> None:
-        """One turn. Raises Fatal, after which nothing more is said."""
-        if self._is_pumping or self.is_stopped:
+        """A turn, or as much of it as the disk allows now. Raises Fatal, after which nothing more
+        is said."""
+        if self.is_stopped:
             return
-        self._is_pumping = True
-        engine = self.engine
         try:
-            self._amnesia.look(applied=engine.last_applied, term=engine.term)
-            self._follow_members()
-            engine.log.flush()
-            engine.doTick(0)
-            self._follow_members()
-            if self.reads.take_round_wanted():
-                engine.send_appends()
-            self._send_news()
-            self._send_early()
-            engine.log.flush()
-            self.reads.settle()
+            self._amnesia.look(applied=self.engine.last_applied, term=self.engine.term)
+            self._turns.go_on()
         except OSError as error:
             raise Fatal(disk_failed(self.name, error)) from error
-        finally:
-            self._is_pumping = False
-        self._send_all()
+        if self._turns.is_waiting():
+            return
+        held, self._held = self._held, []
+        for member, envelope in held:
+            self._admit(member, envelope)
+        engine = self.engine
         if not engine.other_voters and engine.commit_index < engine.last_index:
             self._wake()  # alone, what was just flushed is committed at the next tick
-
-    def _send_news(self) -> None:
-        """New entries at once: a commit then takes one round trip instead of one heartbeat period.
-        That they are committed is told a moment later, so that an entry proposed by whoever was
-        just answered takes it along; and told alone it needs no answer."""
-        engine = self.engine
-        if engine.has_unsent_entries:
-            engine.send_appends()
-        elif engine.has_unsent_commit and self._is_commit_due:
-            engine.send_appends(is_answer_wanted=False)
-        self._is_commit_due = engine.has_unsent_commit
-        if self._is_commit_due:
-            self._wake()
-
-    def _send_early(self) -> None:
-        if not (self.engine.is_leading and self.engine.log.is_term_durable()):
-            return
-        outbox, self._outbox = self._outbox, []
-        for each in outbox:
-            if isinstance(each[2], Append | Install):
-                self._say(*each)
-            else:
-                self._outbox.append(each)
-
-    def _send_all(self) -> None:
-        outbox, self._outbox = self._outbox, []
-        for each in outbox:
-            self._say(*each)
 
     def _say(self, peer: str, term: int, body: Body) -> None:
         self._said_s[peer] = self._clock.boottime_s()

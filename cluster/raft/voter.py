@@ -13,6 +13,7 @@ from cluster.config.schema import Timings
 from cluster.raft.amnesia import Amnesia, NoteDamaged
 from cluster.raft.disk import Disk
 from cluster.raft.engine import COMPACT_AFTER_ENTRIES, GuardedEngine
+from cluster.raft.flusher import Flusher
 from cluster.raft.journal import Journal, JournalDamaged
 from cluster.raft.members import Members, all_voting, endpoints_renewed, next_members
 from cluster.raft.pin import install
@@ -33,7 +34,7 @@ class Voter:
         self, name: str, peers: Sequence[str], *, folder: Path, machine: Machine,
         timings: Timings, clock: Clock, disk: Disk, wire: Wire, wake: Callable[[], None],
         executor: Executor | None = None, compact_after_entries: int = COMPACT_AFTER_ENTRIES,
-        founding: Members | None = None,
+        founding: Members | None = None, flusher: Flusher | None = None,
     ) -> None:
         install(clock)
         self._timings = timings
@@ -55,7 +56,7 @@ class Voter:
             )
             self.transport = GuardedTransport(
                 name, wire=wire, clock=clock, timings=timings, boot=self.journal.boot, wake=wake,
-                amnesia=self.amnesia,
+                amnesia=self.amnesia, flusher=flusher,
             )
             self.engine = GuardedEngine(
                 name, peers, journal=self.journal, store=self.store, machine=machine,

@@ -2,24 +2,37 @@
 
     python -m tests.raft.lone_node <folder> <plan.json> <name>
 
-It proposes without pause, notes each acknowledged command in `<folder>/<name>.acked` before it
-proposes the next, and on SIGTERM writes what its machine holds to `<folder>/<name>.state`.
+Its disk is slow now and then. It proposes without pause, and notes each acknowledged command in
+`<folder>/<name>.acked` before it proposes the next. On SIGTERM it falls quiet, waits until all
+have, and writes what its machine holds to `<folder>/<name>.state`.
 """
 
 import asyncio
 import json
 import os
+import random
 import signal
 import sys
+import threading
 from pathlib import Path
 
 from cluster.clock import HostClock
 from cluster.config.schema import PROFILES
+from cluster.raft.disk import HostDisk
 from cluster.raft.links import SocketLinks
 from cluster.raft.syncobj import SyncObjReplica
 from cluster.sockets import CurveKeys
 from packages.core.problem import Problem
 from tests.contracts.replica_worlds import Register
+
+SLOW_SHARE, SLOWEST_S = 0.05, 0.05
+
+
+class SlowDisk(HostDisk):
+    def sync(self, handle: int) -> None:
+        if random.random() < SLOW_SHARE:
+            threading.Event().wait(random.uniform(0.0, SLOWEST_S))
+        super().sync(handle)
 
 
 def step_out(found: Problem) -> None:
@@ -48,7 +61,7 @@ async def main(folder: Path, plan: Path, name: str) -> None:
             for peer, node in nodes.items() if peer != name
         }, bind=nodes[name]["endpoint"], keys=CurveKeys(**nodes[name]["keys"])),
         folder=folder / name, machine=machine, timings=PROFILES["fast"], clock=HostClock(),
-        on_fatal=step_out, compact_after_entries=200,
+        on_fatal=step_out, compact_after_entries=200, disk=SlowDisk(),
     )
     found = await replica.start()
     if found is not None:
@@ -59,7 +72,10 @@ async def main(folder: Path, plan: Path, name: str) -> None:
     await ended.wait()
     writing.cancel()
     await asyncio.wait([writing])
-    # All nodes are told to end together; what was acknowledged to one must reach the others.
+    (folder / f"{name}.quiet").touch()
+    # What any of them was acknowledged must be in the state of each: no sooner than all are quiet.
+    while not all((folder / f"{each}.quiet").exists() for each in nodes):
+        await asyncio.sleep(0.05)
     for _ in range(200):
         if await replica.confirm(deadline_s=1.0) is None:
             break

@@ -1,6 +1,7 @@
 """A disk in memory that loses what was not synced, tears it, or stops in the middle of a write."""
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 SECTOR_BYTES = 512
@@ -21,7 +22,8 @@ class File:
 
 
 class MemoryDisk:
-    """`stop_chance`: of being killed at each changing operation."""
+    """`stop_chance`: of being killed at each changing operation. `slow_share` of what a flush hands
+    over take up to `slowest_s` (slow_flusher.py)."""
 
     def __init__(self, dice: random.Random) -> None:
         self._dice = dice
@@ -29,6 +31,17 @@ class MemoryDisk:
         self._durable: dict[Path, File] = {}
         self._handles: dict[int, File] = {}
         self.stop_chance = 0.0
+        self.slow_share, self.slowest_s = 0.0, 0.0
+        self._put_off: list[Callable[[], None]] | None = None
+
+    def put_off(self, write: Callable[[], None]) -> list[Callable[[], None]]:
+        """What `write` would do that takes a disk time, step by step, for later."""
+        steps = self._put_off = []
+        try:
+            write()
+        finally:
+            self._put_off = None
+        return steps
 
     def read(self, path: Path) -> bytes | None:
         file = self._files.get(path)
@@ -40,6 +53,9 @@ class MemoryDisk:
         return handle
 
     def write_at(self, handle: int, raw: bytes, offset: int) -> None:
+        if self._put_off is not None:
+            self._put_off.append(lambda: self.write_at(handle, raw, offset))
+            return
         file = self._handles[handle]
         if self._dice.random() < self.stop_chance:
             self._write(file, raw[:self._dice.randrange(len(raw) + 1)], offset)
@@ -52,6 +68,9 @@ class MemoryDisk:
         file.unsynced.append((offset, raw))
 
     def sync(self, handle: int) -> None:
+        if self._put_off is not None:
+            self._put_off.append(lambda: self.sync(handle))
+            return
         self._may_stop()
         file = self._handles[handle]
         file.synced, file.unsynced = bytes(file.seen), []
@@ -65,6 +84,9 @@ class MemoryDisk:
         del self._handles[handle]
 
     def replace(self, new: Path, old: Path) -> None:
+        if self._put_off is not None:
+            self._put_off.append(lambda: self.replace(new, old))
+            return
         self._may_stop()
         self._files[old] = self._files.pop(new)
         self._may_stop()

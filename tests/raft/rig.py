@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cluster.config.schema import PROFILES
 from cluster.raft.disk import Disk, HostDisk
+from cluster.raft.flusher import Flusher
 from cluster.raft.pin import Member
 from cluster.raft.voter import Voter
 from cluster.raft.wire import Append, Body, PreVote, Vote, as_message, opened
@@ -61,6 +62,7 @@ class Rig:
         self.books: dict[str, Book] = {}
         self.under_way: list[tuple[str, str, bytes]] = []
         self.disks: dict[str, Disk] = {name: HostDisk() for name in names}
+        self.flushers: dict[str, Flusher] = {}
         self.new_book: Callable[[], Book] = Book
         self.is_wire_down = False
         self._folder = folder
@@ -76,6 +78,7 @@ class Rig:
                 machine=self.books[name], timings=TIMINGS, clock=self.clock,
                 disk=self.disks[name], wire=RigWire(self, name), wake=lambda: None,
                 compact_after_entries=self._compact_after_entries,
+                flusher=self.flushers.get(name),
             )
         return self.voters[names[-1]]
 

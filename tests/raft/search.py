@@ -4,8 +4,8 @@
 
 The network is `orderly` (like TCP: cuts delay or break) or `wild` (reorders, repeats, loses,
 delays); a crash is `kill` (also in the middle of a file operation) or `power` (unsynced writes are
-lost or torn). Checked after every step: one leader a term, one command an index, never two leases;
-at the end: everything acknowledged is applied everywhere.
+lost or torn); a disk takes its time now and then. Checked after every step: one leader a term, one
+command an index, never two leases; at the end: everything acknowledged is applied everywhere.
 """
 
 import heapq
@@ -20,12 +20,15 @@ from cluster.raft.problems import Fatal
 from cluster.raft.voter import Voter
 from tests.raft.memory_disk import MemoryDisk, Stopped
 from tests.raft.rig import TIMINGS, Book, HandClock
+from tests.raft.slow_flusher import SlowFlusher
 
 Network = Literal["orderly", "wild"]
 Crash = Literal["kill", "power"]
 
 TURN_S = 0.02
 TROUBLE_S = 12.0
+SLOW_SHARE, SLOWEST_S = 0.1, 0.3
+"""Of what the disks are given to write, and how long that takes at most."""
 CALM_S = 6.0
 """Long enough for the last election, the last snapshot and the last entry."""
 
@@ -49,10 +52,12 @@ class Witness(Book):
 class Search:
     def __init__(
         self, seed: int, network: Network, crash: Crash, *, names: tuple[str, ...],
+        flusher: type[SlowFlusher] = SlowFlusher,
     ) -> None:
         self.dice = random.Random(seed)
         self.clock = HandClock()
         self._seed, self._network, self._crash, self._names = seed, network, crash, names
+        self._flusher = flusher
         self._disks = {name: MemoryDisk(self.dice) for name in names}
         self._voters: dict[str, Voter] = {}
         self._books: dict[str, Witness] = {}
@@ -148,6 +153,7 @@ class Search:
                 self._start(name)
 
     def _start(self, name: str) -> None:
+        self._disks[name].slow_share, self._disks[name].slowest_s = SLOW_SHARE, SLOWEST_S
         self._books[name] = Witness(lambda index, command: self._saw(name, index, command))
         try:
             self._voters[name] = Voter(
@@ -155,6 +161,7 @@ class Search:
                 machine=self._books[name], timings=TIMINGS, clock=self.clock,
                 disk=self._disks[name], wire=SearchWire(self, name), wake=lambda: None,
                 compact_after_entries=20,
+                flusher=self._flusher(self._disks[name], self.clock, self.dice),
             )
         except Fatal as fatal:
             raise self._broken(f"{name} cannot start: {fatal}") from fatal
@@ -253,9 +260,12 @@ class SearchWire:
         return self._search.carry(self._name, peer, raw)
 
 
-def search(seed: int, network: Network, crash: Crash, *, nodes: int = 3) -> Search:
+def search(
+    seed: int, network: Network, crash: Crash, *, nodes: int = 3,
+    flusher: type[SlowFlusher] = SlowFlusher,
+) -> Search:
     names = ("ape", "bee", "cat", "dog", "elk")[:nodes]
-    found = Search(seed, network, crash, names=names)
+    found = Search(seed, network, crash, names=names, flusher=flusher)
     found.run()
     return found
 

@@ -14,6 +14,7 @@ from cluster.raft.syncobj import SyncObjReplica
 from packages.core.facts import DiskFacts, NodeFacts
 from packages.core.problem import Problem
 from packages.vm.fake_carrier import FakeCarrier
+from tests.raft.slow_flusher import SlowFlusher
 from tests.simulation.disk import HostsDisk
 from tests.simulation.guardian import SimulatedGuardian, SimulatedGuardianLink
 from tests.simulation.hypervisor import MachineDriver, SimulatedCarrier, SimulatedDriver
@@ -168,6 +169,7 @@ class Host:
             links=self.build.links(self.name, peers, around.network, process),
             timings=self.timings, on_fatal=self._fatal, disk=self.disk, has_thread=False,
             compact_after_entries=COMPACT_AFTER_ENTRIES,
+            flusher=SlowFlusher(self.disk, around.clock, around.timeline.dice),
         )
         guardian = SimulatedGuardianLink(
             process, self.guardian, heard=lambda news: node.guardian_news(news),

@@ -30,7 +30,7 @@ class Nemesis:
             self._kill, self._kill, self._stop, self._cut_power, self._pause, self._pause,
             self._isolate, self._cut_one_way, self._cut_one_way, self._slow, self._trip,
             self._fill_disk, self._turn_clock, self._step_wall_clock, self._hurt_guest,
-            self._hang_guest, self._break_copy,
+            self._hang_guest, self._break_copy, self._slow_disk,
         ]
         share = self._dice.choice((0.2, 0.5, 1.0))
         known = [each for each in kinds if self._dice.random() < share]
@@ -133,6 +133,15 @@ class Nemesis:
 
         self._later(0.5, 6.0, make_room)
 
+    def _slow_disk(self, host: Host) -> None:
+        host.disk.slow_share = self._dice.choice((0.1, 0.5, 1.0))
+        host.disk.slowest_s = self._dice.choice((0.05, 0.5, 4.0))
+
+        def recover() -> None:
+            host.disk.slow_share = 0.0
+
+        self._later(0.5, 8.0, recover)
+
     # links
 
     def _isolate(self, host: Host) -> None:
@@ -212,6 +221,6 @@ class Nemesis:
         self._down_until_s = {}
         self._world.network.heal()
         for host in self._hosts():
-            host.disk.stop_chance, host.disk.is_full = 0.0, False
+            host.disk.stop_chance, host.disk.is_full, host.disk.slow_share = 0.0, False, 0.0
             self._boot(host)
             host.driver.tears, host.driver.switch_s = 0.0, 0.01
