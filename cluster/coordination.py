@@ -16,6 +16,7 @@ from cluster.core.model import PackageRecord
 from cluster.core.refusals import no_target
 from cluster.ledger import Ledger
 from cluster.nodes.leasing import Landlord
+from cluster.seating import Seating
 from packages.core.problem import Problem
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ class Coordination:
     ) -> None:
         self._ledger, self._landlord, self._clock = ledger, landlord, clock
         self._checked = checked
+        self._seating = Seating(ledger)
         self._news = asyncio.Event()
         self._holds_looked_s = 0.0
         self._moving: set[str] = set()
@@ -55,6 +57,7 @@ class Coordination:
     async def _once(self) -> None:
         if not await self._landlord.begin():
             return
+        self._seating.look()
         known = self._knowledge()
         wanted = decide(self._ledger.state, known, self._clock.token)
         now_s = self._clock.boottime_s()

@@ -24,6 +24,7 @@ from cluster.nodes.guardian_link import GuardianLink
 from cluster.raft.attendance import Attendance
 from cluster.raft.links import SocketLinks
 from cluster.raft.syncobj import SyncObjReplica
+from cluster.seating import endpoint_of, founding_members
 from cluster.sockets import keys_of, make_keys, public_of
 from packages.core.problem import Problem
 from packages.storage.block_devices import BlockDevices
@@ -69,10 +70,10 @@ class Daemon:
         me, known = self._me(), self.folder.keys.nodes
         return SocketLinks(
             {
-                node.name: (f"tcp://{node.address}:{node.raft_port}", known.get(node.name, ""))
+                node.name: (endpoint_of(node), known.get(node.name, ""))
                 for node in self.folder.config.nodes if node.name != me.name
             },
-            bind=f"tcp://{me.address}:{me.raft_port}", keys=self.keys,
+            bind=endpoint_of(me), keys=self.keys,
         )
 
     def _replica(self, machine: StateMachine) -> SyncObjReplica:
@@ -81,6 +82,7 @@ class Daemon:
             links=self.links, timings=PROFILES[self.folder.config.profile],
             attendance=Attendance(
                 self.folder.name, mark=self.etc / "took-part", folder=self.lib / "raft"),
+            founding=founding_members(self.folder.config), circle=self.links,
             on_fatal=lambda why: self.node.step_out(why),
         )
 

@@ -8,7 +8,7 @@ from cluster.api.peer import Endpoint, Peer
 from cluster.api.server import ApiServer
 from cluster.config.founding import Founding
 from cluster.config.keys import public_keys, trust_of
-from cluster.config.schema import NodeConfig, PublicKeys
+from cluster.config.schema import ClusterConfig, NodeConfig, PublicKeys
 from cluster.config.vault import Certified, FolderVault, NextKeys
 from cluster.core.trust import Trust
 from cluster.raft.links import SocketLinks
@@ -24,6 +24,7 @@ class SocketKeys:
         self, *, node: str, nodes: tuple[NodeConfig, ...], keys: CurveKeys, first: PublicKeys,
         vault: FolderVault, links: SocketLinks,
     ) -> None:
+        self._node = node
         self._nodes = tuple(each for each in nodes if each.name != node)
         self._keys, self._first, self._vault, self._links = keys, first, vault, links
         self._trust = trust_of(first)
@@ -52,6 +53,11 @@ class SocketKeys:
             self.server.allow(keys, trust.invitations)
         return refused or self._vault.keep_public(keys)
 
+    def follow(self, config: ClusterConfig, text: str) -> Problem | None:
+        self._nodes = tuple(each for each in config.nodes if each.name != self._node)
+        self._connect()
+        return self._vault.keep_config(text) or self._vault.keep_public(public_keys(self._trust))
+
     def certify(self, node: str, request: str) -> Certified | Problem:
         return self._vault.certify(node, request)
 
@@ -77,6 +83,8 @@ class SocketKeys:
 
     def _connect(self) -> None:
         accepted = self._accepted()
+        for name in self.peers.keys() - {node.name for node in self._nodes}:
+            self.peers.pop(name).close()
         for node in self._nodes:
             keys = accepted.get(node.name)
             if keys is None:

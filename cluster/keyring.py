@@ -15,6 +15,7 @@ from typing import Protocol
 
 from cluster.clock import Clock
 from cluster.config.founding import Founding
+from cluster.config.schema import ClusterConfig
 from cluster.config.vault import Certified, NextKeys, authority_missing
 from cluster.core.apply import decide
 from cluster.core.entries import Entry, TrustFormed
@@ -46,6 +47,9 @@ class HostKeys(Protocol):
 
     def trust(self, trust: Trust) -> Problem | None:
         """Let in these and nobody else from now on, and write it down."""
+
+    def follow(self, config: ClusterConfig, text: str) -> Problem | None:
+        """Find the others where this agreed cluster file has them, and write it down."""
 
     def certify(self, node: str, request: str) -> Certified | Problem: ...
 
@@ -182,6 +186,9 @@ class NoKeys:
         return None
 
     def trust(self, trust: Trust) -> Problem | None:
+        return None
+
+    def follow(self, config: ClusterConfig, text: str) -> Problem | None:
         return None
 
     def certify(self, node: str, request: str) -> Certified | Problem:

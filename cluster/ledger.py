@@ -10,6 +10,7 @@ from collections.abc import Callable
 from cluster.clock import Clock
 from cluster.core.codec import encode_entry
 from cluster.core.entries import Entry
+from cluster.core.floor import refused_by_floor
 from cluster.core.machine import StateMachine
 from cluster.core.model import Outcome, PackageRecord, State
 from cluster.raft.replica import Replica
@@ -66,6 +67,9 @@ class Ledger:
     async def propose(self, entry: Entry, *, deadline_s: float) -> Problem | None:
         """None when applied, the record's refusal, or `no-quorum` / `timed-out` when the deadline
         passed; after `timed-out` the entry may still be applied, under its id."""
+        refused = refused_by_floor(self.state, type(entry))
+        if refused is not None:
+            return refused
         raw = encode_entry(entry)
         end_s = self.clock.boottime_s() + deadline_s
         doubt: Problem | None = None

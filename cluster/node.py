@@ -33,7 +33,9 @@ from cluster.ledger import Ledger
 from cluster.nodes.guardian_link import Guardian, GuardianNews
 from cluster.nodes.leasing import Landlord, Tenant
 from cluster.raft.replica import Replica
+from cluster.residence import Residence
 from cluster.rotation import Rotation
+from cluster.seating import file_members
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem, refusals
 from packages.surroundings import Surroundings
@@ -85,8 +87,7 @@ class Node:
         )
         self.worker = Worker(Surroundings(
             node=name, driver=driver, carrier=carrier, ledger=self.ledger, clock=clock,
-            may_run=self.tenant.holds, guests_changed=self._guests_changed,
-            guarded=self._guarded,
+            may_run=self.tenant.holds, guests_changed=self._guests_changed, guarded=self._guarded,
             target_ready=self._target_ready, against_start=self._against_start,
         ))
         self.survey = Survey(
@@ -109,10 +110,23 @@ class Node:
             peers=neighbours, handlers=HANDLERS, keyring=self.keyring, certifier=certifier,
             comeback=self.comeback, deaths=deaths,
         )
+        self.residence = self._resident(config_text)
         self.coordination = Coordination(
             ledger=self.ledger, landlord=self.landlord, clock=clock,
             checked=self.survey.against_move,
         )
+
+    def _resident(self, text: str) -> Residence:
+        return Residence(
+            node=self.name, text=text, ledger=self.ledger, clock=self.clock,
+            is_current=lambda: self.keyring.follows_record, changed=self._configured,
+        )
+
+    def _configured(self, config: ClusterConfig, text: str) -> Problem | None:
+        """The cluster has agreed upon another cluster file."""
+        self.config = self.desk.config = self.survey.config = config
+        self.desk.config_text = text
+        return self.keyring.host.follow(config, text)
 
     # what the doors tell
 
@@ -189,13 +203,17 @@ class Node:
             stack.push_async_callback(self._leave_guests)
             tasks = [asyncio.ensure_future(each) for each in (
                 self.tenant.run(), self._take_part(), self.coordination.run(),
-                self.keyring.run(), self.rotation.run(), self._come_back())]
+                self.keyring.run(), self.rotation.run(), self._come_back(), self._leave())]
             stack.push_async_callback(_cancelled, tasks)
             for task in tasks:
                 task.add_done_callback(self._task_ended)
             log.info("%s takes part in %s", self.name, self.config.name)
             await self.stopping.wait()
         return self.why
+
+    async def _leave(self) -> None:
+        self.why = await self.residence.until_removed()
+        self.stopping.set()
 
     async def _come_back(self) -> None:
         self.why = await self.comeback.run()
@@ -234,12 +252,13 @@ class Node:
         if await self.replica.confirm(deadline_s=JOIN_S) is not None:
             return False
         self.keyring.follow_record()
-        if self.name not in self.ledger.state.nodes:
+        self.residence.look()
+        if not self.ledger.state.nodes:
             await self.ledger.propose(entries.ClusterFormed(
                 id=f"form-{self.config.name}", at_ms=self.clock.wall_ms(), by=self.name,
                 because="the nodes met for the first time", name=self.config.name,
                 nodes=tuple(node.name for node in self.config.nodes),
-                config_text=self.desk.config_text,
+                config_text=self.desk.config_text, members=file_members(self.config),
             ), deadline_s=JOIN_S)
         await self.keyring.form()
         await self.worker.end_foreign()

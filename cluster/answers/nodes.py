@@ -4,10 +4,9 @@ import asyncio
 
 from cluster.answers.desk import Desk, done, late, refusal
 from cluster.api.messages import (
-    ApplyCluster, DrainNode, HaltCluster, HaltNode, Reply, ResumeNode, RunCluster, RunNode
+    DrainNode, HaltCluster, HaltNode, Reply, ResumeNode, RunCluster, RunNode
 )
 from cluster.api.roles import Caller
-from cluster.config.cluster_file import cluster_from_text
 from cluster.core import entries, refusals
 from cluster.core.coordinator import candidates, node_views
 from cluster.core.model import PackageRecord, packages_of
@@ -16,24 +15,6 @@ from packages.core.values import plain
 
 HALT_S = 120.0
 """Guests have their own `halt_timeout_s`; this is for the slowest of them."""
-
-
-async def apply_cluster(desk: Desk, caller: Caller, ask: ApplyCluster) -> Reply:
-    config, problems = cluster_from_text(ask.text)
-    if config is None or problems:
-        return refusal(ask, *problems)
-    names = tuple(node.name for node in config.nodes)
-    if sorted(names) != sorted(desk.ledger.state.nodes):
-        return refusal(ask, problem(
-            "membership-fixed", f"cluster:{config.name}",
-            what="The set of nodes cannot be changed while the cluster runs.",
-            because=f"The file names {', '.join(names)}; the cluster has "
-                    f"{', '.join(sorted(desk.ledger.state.nodes))}.",
-            fix="Make new node folders with vmsg cluster init and restart every daemon with them.",
-        ))
-    entry = desk.entry(
-        entries.ClusterFormed, caller, ask, name=config.name, nodes=names, config_text=ask.text)
-    return await desk.change(ask, entry) or done(ask, {"applied": config.name})
 
 
 async def run_cluster(desk: Desk, caller: Caller, ask: RunCluster) -> Reply:

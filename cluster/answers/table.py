@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from cluster.answers import deaths, moves, neighbours, nodes, packages, questions, rejoin, trust
+from cluster.answers import (
+    belonging, deaths, moves, neighbours, nodes, packages, questions, rejoin, trust
+)
 from cluster.answers.desk import Handler
 from cluster.api import messages
 
@@ -13,9 +15,11 @@ HANDLERS: dict[type[Any], Handler] = {
     messages.GetPackages: questions.packages,
     messages.GetEvents: questions.events,
     messages.Preflight: questions.preflight,
-    messages.ApplyCluster: nodes.apply_cluster,
+    messages.ApplyCluster: belonging.apply_cluster,
     messages.RunCluster: nodes.run_cluster,
     messages.HaltCluster: nodes.halt_cluster,
+    messages.AddNode: belonging.add_node,
+    messages.RemoveNode: belonging.remove_node,
     messages.RunNode: nodes.run_node,
     messages.HaltNode: nodes.halt_node,
     messages.DrainNode: nodes.drain,

@@ -53,6 +53,9 @@ class CheckCluster(Request, tag="cluster-check"):
 
 
 class ApplyCluster(Changing, tag="cluster-apply"):
+    """At most one node more or less. Result: {"applied": cluster, "added": [name], "removed":
+    [name], "settled": whether the log counts by it already}."""
+
     text: str = ""
 
 
@@ -63,6 +66,23 @@ class RunCluster(Changing, tag="cluster-run"):
 class HaltCluster(Changing, tag="cluster-halt"):
     force: bool = False
     detach: bool = False
+
+
+class AddNode(Changing, tag="node-add"):
+    """One more node in the cluster file. Result: that of ApplyCluster."""
+
+    node: str = ""
+    address: str = ""
+    raft_port: int | None = None
+    api_port: int | None = None
+    """None: the ports every node has by default."""
+    witness: bool = False
+
+
+class RemoveNode(Changing, tag="node-remove"):
+    """One node less. Result: that of ApplyCluster."""
+
+    node: str = ""
 
 
 class RunNode(Changing, tag="node-run"):
@@ -284,12 +304,12 @@ class AskReady(Request, tag="ready"):
 
 
 AnyRequest = Union[
-    GetStatus, GetConfig, CheckCluster, ApplyCluster, RunCluster, HaltCluster, RunNode, HaltNode,
-    DrainNode, ResumeNode, ConfirmDead, CheckPackages, ApplyPackages, GetPackages, DeletePackage,
-    RunPackage, HaltPackage, SetSwitching, SetMaintenance, MovePackage, GetMove, AbortMove,
-    Preflight, GetEvents, InviteNode, JoinNode, RotateNode, RejoinNode, GetKeys, AddOperator,
-    RemoveOperator, AskCertificate, AskKeyKnown, AskLease, AskSilence, AskDeath, AskFacts,
-    AskProgress, AskReady,
+    GetStatus, GetConfig, CheckCluster, ApplyCluster, RunCluster, HaltCluster, AddNode, RemoveNode,
+    RunNode, HaltNode, DrainNode, ResumeNode, ConfirmDead, CheckPackages, ApplyPackages,
+    GetPackages, DeletePackage, RunPackage, HaltPackage, SetSwitching, SetMaintenance, MovePackage,
+    GetMove, AbortMove, Preflight, GetEvents, InviteNode, JoinNode, RotateNode, RejoinNode, GetKeys,
+    AddOperator, RemoveOperator, AskCertificate, AskKeyKnown, AskLease, AskSilence, AskDeath,
+    AskFacts, AskProgress, AskReady,
 ]
 
 

@@ -35,6 +35,8 @@ LEAST_ROLE: dict[type[ask.Request], Least] = {
     ask.ApplyCluster: "full-admin",
     ask.RunCluster: "full-admin",
     ask.HaltCluster: "full-admin",
+    ask.AddNode: "full-admin",
+    ask.RemoveNode: "full-admin",
     ask.RunNode: "full-admin",
     ask.HaltNode: "full-admin",
     ask.DrainNode: "full-admin",

@@ -9,7 +9,7 @@ from typing import Any
 
 from cluster.config.load import load
 from cluster.config.schema import (
-    ClusterConfig, MigrationConfig, NodeConfig, Profile, Transport, VswitchConfig
+    ClusterConfig, MigrationConfig, NodeConfig, NodeRole, Profile, Transport, VswitchConfig
 )
 from packages.core.config import NAME, PORT, SWITCH, subject_of
 from packages.core.problem import Problem, problem
@@ -78,7 +78,26 @@ NODE = block(NodeConfig, {
     "migration_address": optional(address),
     "raft_port": optional(PORT),
     "api_port": optional(PORT),
+    "role": optional(choice(NodeRole)),
 }, checks=(_ports_differ,))
+
+
+def _few_witnesses(
+    values: dict[str, Any], tree: Mapping, where: str, faults: Faults,
+) -> None:
+    nodes = values.get("nodes") or ()
+    witnesses = [each.name for each in nodes if each.role == "witness"]
+    if not witnesses or len(witnesses) * 2 < len(nodes):
+        return
+    entry = entry_of(tree, "nodes")
+    faults.add(
+        "config-bad-value", entry.line if entry else tree.line,
+        what=f"{where} has too many witnesses",
+        because=f"{', '.join(witnesses)} of {len(nodes)} nodes would decide without the others",
+        fix="have fewer witnesses than nodes that run packages",
+    )
+
+
 CLUSTER = block(ClusterConfig, {
     "name": required(NAME),
     "profile": optional(choice(Profile)),
@@ -96,7 +115,7 @@ CLUSTER = block(ClusterConfig, {
         "transport": optional(choice(Transport)),
         "private": optional(truth()),
     })),
-})
+}, checks=(_few_witnesses,))
 
 
 def cluster_from_tree(

@@ -22,6 +22,7 @@ from packages.core.values import Value
 
 Transport = Literal["tls", "plain"]
 Profile = Literal["lan", "fast", "wan"]
+NodeRole = Literal["member", "witness"]
 Role = Literal["monitor", "package-admin", "full-admin"]
 
 
@@ -33,6 +34,8 @@ class NodeConfig(Value):
     migration_address: str | None = None
     raft_port: int = 5470
     api_port: int = 5471
+    role: NodeRole = "member"
+    """A witness votes and runs nothing."""
 
 
 class VswitchConfig(Value):

@@ -74,6 +74,18 @@ class FolderVault:
             return unwritable(self._etc / "keys.yaml", error)
         return None
 
+    def keep_config(self, text: str) -> Problem | None:
+        """Have cluster.yaml be what the cluster agreed; what stood there before is kept beside."""
+        path = self._etc / "cluster.yaml"
+        try:
+            before = text_of(path)
+            if isinstance(before, str) and before != text:
+                rewrite(path.with_name("cluster.yaml.before"), before)
+            self._keep("cluster.yaml", text)
+        except OSError as error:
+            return unwritable(path, error)
+        return None
+
     def _keep(self, name: str, fresh: str) -> None:
         if text_of(self._etc / name) != fresh:
             rewrite(self._etc / name, fresh)

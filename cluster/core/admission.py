@@ -47,6 +47,8 @@ def node_invited(state: State, entry: entries.NodeInvited) -> State | Problem:
 
 def node_admitted(state: State, entry: entries.NodeAdmitted) -> State | Problem:
     trust = state.trust
+    if entry.node not in state.nodes:
+        return refusals.unknown_node(entry.node)
     invitation = trust.invitation(entry.invitation)
     if invitation is None or invitation.node != entry.node:
         return _invalid(entry.node, "There is no such invitation any more.")

@@ -7,7 +7,7 @@ through `cluster.core.story`.
 
 from collections.abc import Callable
 
-from cluster.core import admission, entries, membership, moves, runs
+from cluster.core import admission, entries, members, membership, moves, runs
 from cluster.core.model import EVENTS_KEPT, OUTCOMES_KEPT, Event, Outcome, State
 from cluster.core.story import tell
 from packages.core.problem import Problem
@@ -21,7 +21,8 @@ def _noted(state: State, _: entries.Noted | entries.StrayEnded) -> State | Probl
 RULES: dict[type[entries.Entry], Callable[..., State | Problem]] = {
     entries.Noted: _noted,
     entries.CoordinatorBegan: membership.coordinator_began,
-    entries.ClusterFormed: membership.cluster_formed,
+    entries.ClusterFormed: members.cluster_formed,
+    entries.MembersAgreed: members.members_agreed,
     entries.ClusterRun: membership.cluster_run,
     entries.ClusterHalted: membership.cluster_halted,
     entries.NodeJoined: membership.node_joined,

@@ -7,7 +7,7 @@ are missing. An entry of a kind it does not know is refused, the same on every n
 
 from cluster.core.entries import AnyEntry, Entry
 from cluster.core.model import (
-    Event, NodeRecord, Outcome, PackageRecord, State, with_node, with_package
+    Event, Member, NodeRecord, Outcome, PackageRecord, Seat, State, with_node, with_package
 )
 from cluster.core.trust import Trust
 from packages.core.values import Map, Undecodable, Value, from_msgpack, to_msgpack
@@ -33,6 +33,9 @@ class Snapshot(Value):
     next_event: int
     applied: int
     trust: Trust = Trust()
+    members: tuple[Member, ...] = ()
+    seats: tuple[Seat, ...] = ()
+    retired: tuple[str, ...] = ()
 
 
 def encode_entry(entry: Entry) -> bytes:
@@ -59,7 +62,7 @@ def encode_state(state: State) -> bytes:
         outcomes=[state.outcomes[state.outcome_at[at]] for at in sorted(state.outcome_at)
                   if state.outcome_at[at] in state.outcomes],
         events=sorted(state.events.items()), next_event=state.next_event, applied=state.applied,
-        trust=state.trust,
+        trust=state.trust, members=state.members, seats=state.seats, retired=state.retired,
     ))
 
 
@@ -77,7 +80,7 @@ def decode_state(raw: bytes) -> State:
         outcomes=Map({each.entry: each for each in kept.outcomes}),
         outcome_at=Map({each.index: each.entry for each in kept.outcomes}),
         events=Map(dict(kept.events)), next_event=kept.next_event, applied=kept.applied,
-        trust=kept.trust,
+        trust=kept.trust, members=kept.members, seats=kept.seats, retired=kept.retired,
     )
     for node in kept.nodes:
         state = with_node(state, node)

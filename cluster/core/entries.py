@@ -7,7 +7,7 @@ changed: a cluster of two adjacent versions reads both (see codec.py).
 
 from typing import Union
 
-from cluster.core.model import Figures, Landing, Proof
+from cluster.core.model import Figures, Landing, Member, Proof, Seat
 from cluster.core.trust import Role, Trust
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem
@@ -39,6 +39,16 @@ class ClusterFormed(Entry, tag="cluster-formed"):
     name: str
     nodes: tuple[str, ...]
     config_text: str
+    members: tuple[Member, ...] = ()
+    supersedes: str = ""
+    """Digest of the file it was made from (members.digest_of), which must still be the agreed one;
+    empty: of whatever file."""
+
+
+class MembersAgreed(Entry, tag="members-agreed"):
+    """Applied with the change of the log's own membership that carries it."""
+
+    seats: tuple[Seat, ...]
 
 
 class ClusterRun(Entry, tag="cluster-run"):
@@ -325,11 +335,11 @@ class NodeRejoining(Entry, tag="node-rejoining"):
 
 
 AnyEntry = Union[
-    Noted, CoordinatorBegan, ClusterFormed, ClusterRun, ClusterHalted, NodeJoined, NodeFailed,
-    NodeHalted, NodeRun, NodeDraining, NodeEmptied, NodeStuck, NodeResumed, PackageApplied,
-    PackageDeleted, PackageAssigned, PackageHalted, SwitchingSet, MaintenanceSet, HoldEnded,
-    GuestStarted, GuestFailed, GuestReleased, StrayEnded, MoveOpened, MoveLanded, MoveFrozen,
-    MoveAbortAsked, MoveAborting, MoveAborted, MoveCommitted, MoveThawed, MoveReturned, TrustFormed,
-    NodeInvited, NodeAdmitted, RotationAsked, NodeKeyOffered, NodeKeyRetired, OperatorAdded,
-    OperatorRemoved, NodeRejoining,
+    Noted, CoordinatorBegan, ClusterFormed, MembersAgreed, ClusterRun, ClusterHalted, NodeJoined,
+    NodeFailed, NodeHalted, NodeRun, NodeDraining, NodeEmptied, NodeStuck, NodeResumed,
+    PackageApplied, PackageDeleted, PackageAssigned, PackageHalted, SwitchingSet, MaintenanceSet,
+    HoldEnded, GuestStarted, GuestFailed, GuestReleased, StrayEnded, MoveOpened, MoveLanded,
+    MoveFrozen, MoveAbortAsked, MoveAborting, MoveAborted, MoveCommitted, MoveThawed, MoveReturned,
+    TrustFormed, NodeInvited, NodeAdmitted, RotationAsked, NodeKeyOffered, NodeKeyRetired,
+    OperatorAdded, OperatorRemoved, NodeRejoining,
 ]

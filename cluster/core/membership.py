@@ -5,12 +5,12 @@ somebody else; a takeover without a proof.
 """
 
 from cluster.core import entries, refusals
+from cluster.core.floor import refused_version
 from cluster.core.model import (
-    UP, NodeRecord, NodeState, PackageRecord, State, Stuck, may_be_lost, packages_of, with_node,
-    with_package
+    UP, NodeState, PackageRecord, State, Stuck, may_be_lost, packages_of, with_node, with_package
 )
 from cluster.core.moves import end_move, lose_node
-from cluster.core.trust import without_invitation, without_node
+from cluster.core.trust import without_invitation
 from packages.core.problem import Problem, problem
 from packages.core.values import changed
 
@@ -19,21 +19,6 @@ def coordinator_began(state: State, entry: entries.CoordinatorBegan) -> State | 
     if entry.term <= state.coordinator_term:
         return refusals.stale_order("cluster", "A later coordinator has begun.")
     return changed(state, coordinator_term=entry.term)
-
-
-def cluster_formed(state: State, entry: entries.ClusterFormed) -> State | Problem:
-    gone = [name for name in state.nodes if name not in entry.nodes]
-    for name in sorted(gone):
-        if packages_of(state, name):
-            return _not_empty(state, name)
-    nodes, trust = state.nodes, state.trust
-    for name in sorted(gone):
-        nodes, trust = nodes.delete(name), without_node(trust, name)
-    for name in entry.nodes:
-        if name not in nodes:
-            nodes = nodes.set(name, NodeRecord(name=name, since_ms=entry.at_ms))
-    return changed(
-        state, name=entry.name, config_text=entry.config_text, nodes=nodes, trust=trust)
 
 
 def cluster_run(state: State, entry: entries.ClusterRun) -> State | Problem:
@@ -60,6 +45,9 @@ def node_joined(state: State, entry: entries.NodeJoined) -> State | Problem:
     node = state.nodes.get(entry.node)
     if node is None:
         return refusals.unknown_node(entry.node)
+    refused = refused_version(state, entry.node, entry.version)
+    if refused is not None:
+        return refused
     for guest in entry.guests:
         if not gives(state, entry.node, guest.package, guest.epoch):
             return problem(
@@ -149,7 +137,8 @@ def node_halted(state: State, entry: entries.NodeHalted) -> State | Problem:
         return refusals.node_not_up(entry.node, node.state)
     held = packages_of(state, entry.node)
     if held and not (entry.force or entry.detach):
-        return _not_empty(state, entry.node)
+        return refusals.node_not_empty(
+            entry.node, [record.name for record in packages_of(state, entry.node)])
     if any(record.moving for record in held):
         return refusals.package_moving(next(record for record in held if record.moving))
     for record in held:
@@ -184,7 +173,8 @@ def node_draining(state: State, entry: entries.NodeDraining) -> State | Problem:
 
 def node_emptied(state: State, entry: entries.NodeEmptied) -> State | Problem:
     if packages_of(state, entry.node):
-        return _not_empty(state, entry.node)
+        return refusals.node_not_empty(
+            entry.node, [record.name for record in packages_of(state, entry.node)])
     return _between(state, entry.node, entry, ("draining",), "maintenance")
 
 
@@ -236,13 +226,3 @@ def _let_go(
         record, state="failing" if again else "halting", since_ms=entry.at_ms,
         because=entry.because,
     ))
-
-
-def _not_empty(state: State, name: str) -> Problem:
-    held = ", ".join(record.name for record in packages_of(state, name))
-    return problem(
-        "node-not-empty", f"node:{name}", what=f"Packages still run on {name}.",
-        because=f"It holds {held}.",
-        fix=f"Move them off with: vmsg node drain {name} (or add -f to stop them, -d to leave them "
-            "running unwatched)",
-    )

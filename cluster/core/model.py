@@ -49,6 +49,26 @@ ProofKind = Literal[
     "operator",  # somebody has said so, by name
 ]
 
+NodeRole = Literal["voter", "witness", "follower"]
+"""A witness votes and runs nothing; a follower runs packages and does not vote."""
+
+
+class Member(Value):
+    """A node as the cluster file names it."""
+
+    name: str
+    is_witness: bool = False
+    endpoint: str = ""
+    """Where the log is carried to it."""
+
+
+class Seat(Value):
+    """A node in the membership of the log."""
+
+    name: str
+    votes: bool = True
+    endpoint: str = ""
+
 
 class Proof(Value):
     """What showed that an owner can no longer write."""
@@ -78,6 +98,7 @@ class NodeRecord(Value):
     because: str = ""
     proof: Proof | None = None
     stuck: tuple[Stuck, ...] = ()
+    role: NodeRole = "voter"
 
 
 class Hold(Value):
@@ -226,6 +247,12 @@ class State(Value):
     events: Map[int, Event] = Map()
     next_event: int = 1
     applied: int = 0
+    members: tuple[Member, ...] = ()
+    """As the cluster file has them, in its order."""
+    seats: tuple[Seat, ...] = ()
+    """As the log last agreed to count them; empty while it counts by the nodes' own files."""
+    retired: tuple[str, ...] = ()
+    """Names of nodes that were removed; they are not given again."""
 
 
 OUTCOMES_KEPT = 4096

@@ -83,6 +83,24 @@ def proof_missing(record: PackageRecord) -> Problem:
     )
 
 
+def node_not_empty(name: str, packages: list[str]) -> Problem:
+    return problem(
+        "node-not-empty", f"node:{name}", what=f"Packages still run on {name}.",
+        because=f"It holds {', '.join(packages)}.",
+        fix=f"Move them off with: vmsg node drain {name} (or add -f to stop them, -d to leave them "
+            "running unwatched)",
+    )
+
+
+def node_is_witness(package: str, node: str) -> Problem:
+    return problem(
+        "node-is-witness", f"package:{package}",
+        what=f"Package {package} may not run on {node}.",
+        because=f"{node} is a witness: it votes and runs nothing.",
+        fix=f"Take {node} off the package's nodes.",
+    )
+
+
 def node_not_up(name: str, state: str) -> Problem:
     return problem(
         "node-not-up", f"node:{name}", what=f"Node {name} cannot take packages.",

@@ -29,6 +29,8 @@ def package_applied(state: State, entry: entries.PackageApplied) -> State | Prob
     for name in spec.nodes:
         if name not in state.nodes:
             return refusals.unknown_node(name)
+        if state.nodes[name].role == "witness":
+            return refusals.node_is_witness(spec.name, name)
     record = state.packages.get(spec.name)
     if record is None:
         record = PackageRecord(spec=spec, auto_run=spec.auto_run, since_ms=entry.at_ms,

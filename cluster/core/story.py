@@ -13,6 +13,8 @@ def tell(before: State, after: State, entry: Entry, index: int) -> list[Event]:
         told.append(_event(f"node:{entry.node}", f"stray guest of {entry.package} ended"))
     if isinstance(entry, NodeRejoining):
         told.append(_event(f"node:{entry.node}", "journal set aside, begins again empty"))
+    if before.seats != after.seats:
+        told += _seats(before, after)
     if before.trust is not after.trust:
         told += _trust(before.trust, after.trust)
     if before.nodes is not after.nodes:
@@ -93,6 +95,25 @@ def _node(name: str, before: NodeRecord | None, after: NodeRecord | None) -> lis
             told.append(_event(
                 subject, f"drain cannot move {stuck.package}", because=stuck.problem.because,
             ))
+    return told
+
+
+def _seats(before: State, after: State) -> list[Event]:
+    """Who counts in agreement. The first time it only writes down what was so before."""
+    if not before.seats:
+        return [_event(f"cluster:{after.name}", "who votes is in the log from now on")]
+    old = {each.name: each for each in before.seats}
+    new = {each.name: each for each in after.seats}
+    told = []
+    for name in sorted(old.keys() | new.keys()):
+        was, now = old.get(name), new.get(name)
+        if now is None:
+            told.append(_event(f"node:{name}", "node left agreement"))
+        elif was is None:
+            told.append(_event(f"node:{name}", "node is sent the log"))
+        elif was.votes != now.votes:
+            told.append(_event(
+                f"node:{name}", "node votes" if now.votes else "node votes no more"))
     return told
 
 

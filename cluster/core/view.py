@@ -11,6 +11,7 @@ from cluster.core import refusals
 from cluster.core.model import (
     UP, Event, MoveRecord, NodeRecord, PackageRecord, State, packages_of, suffices, unproven
 )
+from cluster.core.roles import seat_of
 from cluster.core.runs import blocked_nodes, in_maintenance
 from packages.core.problem import Problem, problem
 from packages.core.values import Value, changed, plain
@@ -115,6 +116,7 @@ def _node(
         "name": record.name, "status": "up" if up and not silent else "down",
         "state": record.state, "address": around.addresses.get(record.name, ""),
         "awaited": awaited(state, record, around) if around.quorum else None,
+        "role": record.role, "votes": votes(state, record),
     }
     if record.state == "unknown" or (up and not around.quorum):
         shown["status"] = "unknown"
@@ -128,6 +130,12 @@ def _node(
             "stuck": [plain(each) for each in record.stuck],
         }
     return shown
+
+
+def votes(state: State, record: NodeRecord) -> bool:
+    """Whether it counts in agreement now; a node that comes in counts once it has caught up."""
+    seat = seat_of(state, record.name)
+    return record.role != "follower" if not state.seats else seat is not None and seat.votes
 
 
 def monitoring(record: PackageRecord, now_ms: int) -> str:
@@ -242,6 +250,7 @@ def problems(state: State, around: Surroundings) -> list[Problem]:
     found = []
     for name in sorted(state.nodes):
         found += _node_problems(state, state.nodes[name], around)
+        found += _vote_problems(state, state.nodes[name])
     for name in sorted(state.packages):
         found += _package_problems(state.packages[name])
     return found
@@ -269,6 +278,17 @@ def _node_problems(state: State, record: NodeRecord, around: Surroundings) -> li
             severity="warn",
         )]
     return [*waiting, *(each.problem for each in record.stuck)]
+
+
+def _vote_problems(state: State, record: NodeRecord) -> list[Problem]:
+    if record.role == "follower" or votes(state, record):
+        return []
+    return [problem(
+        "node-not-voting", f"node:{record.name}", what=f"Node {record.name} does not vote yet.",
+        because="It is given its vote when it is up and has caught up with the log.",
+        fix=f"Start its daemon; a new host first comes in with: vmsg node invite {record.name}",
+        severity="warn",
+    )]
 
 
 def _package_problems(record: PackageRecord) -> list[Problem]:

@@ -191,6 +191,8 @@ HAPPY: dict[type[ask.Request], Any] = {
     ask.ApplyCluster: done({"applied": "farm"}),
     ask.RunCluster: done({"running": True}),
     ask.HaltCluster: done({"running": False}),
+    ask.AddNode: done({"applied": "farm", "added": ["n4"], "removed": [], "settled": True}),
+    ask.RemoveNode: done({"applied": "farm", "added": [], "removed": ["n2"], "settled": True}),
     ask.RunNode: done({"node": "n2", "state": "running"}),
     ask.HaltNode: done({"node": "n2", "state": "halted"}),
     ask.DrainNode: done({

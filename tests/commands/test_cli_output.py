@@ -49,7 +49,7 @@ EVERY_COMMAND = (
     "package maintenance web on --for 90s", "package maintenance web off", "move web n2",
     "move web n2 --no-wait", "move web --status", "move web --abort", "preflight web",
     "events", "events --package web --since 1h", "node confirm-dead n3 --reason burnt",
-    "node invite n2", "node rotate n2",
+    "node invite n2", "node rotate n2", "node add n4 10.1.0.4", "node remove n2",
     "node rotate --all", "operator list", "operator remove ann",
 )
 
@@ -70,7 +70,7 @@ DRY_RUNS = (
     "node resume n2", "package apply web.yaml", "package delete web", "package run web",
     "package halt web", "package enable web", "package disable web", "package maintenance web on",
     "node confirm-dead n3", "move web n2", "move web --abort", "node invite n2", "node rotate n2",
-    "operator remove ann", "operator add bob --out bob",
+    "operator remove ann", "operator add bob --out bob", "node add n4 10.1.0.4", "node remove n2",
 )
 
 

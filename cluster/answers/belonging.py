@@ -1,0 +1,131 @@
+"""Answers about who belongs to the cluster: its file applied, a node added, a node removed.
+
+What must never happen here: a node that goes because an old file does not name it; a change made
+from a file that is not the agreed one any more.
+"""
+
+from cluster.answers.desk import Desk, done, refusal
+from cluster.api.messages import AddNode, ApplyCluster, Changing, RemoveNode, Reply
+from cluster.api.roles import Caller
+from cluster.config.cluster_file import cluster_from_text
+from cluster.config.load import dump
+from cluster.config.schema import ClusterConfig, NodeConfig
+from cluster.core import entries, refusals
+from cluster.core.members import digest_of
+from cluster.core.roles import is_settled, wanted_seats
+from cluster.seating import file_members
+from packages.core.problem import Problem, problem
+from packages.core.values import changed
+
+SETTLED_S = 10.0
+"""A leader that is removed has another elected first, which takes a second or two."""
+
+
+async def apply_cluster(desk: Desk, caller: Caller, ask: ApplyCluster) -> Reply:
+    config, problems = cluster_from_text(ask.text)
+    if config is None or problems:
+        return refusal(ask, *problems)
+    left_out = sorted(set(desk.ledger.state.nodes) - {node.name for node in config.nodes})
+    if left_out:
+        return refusal(ask, _left_out(config, left_out))
+    return await _apply(desk, caller, ask, config=config, text=ask.text)
+
+
+async def add_node(desk: Desk, caller: Caller, ask: AddNode) -> Reply:
+    config = desk.config
+    if _was_done(desk, ask):
+        return await _settled(desk, ask, added=[ask.node])
+    if any(each.name == ask.node for each in config.nodes):
+        return refusal(ask, problem(
+            "node-known", f"node:{ask.node}", what=f"There is a node {ask.node} already.",
+            because="The cluster file names it.",
+            fix=f"Let its host in with: vmsg node invite {ask.node}",
+        ))
+    node = NodeConfig(
+        name=ask.node, address=ask.address, role="witness" if ask.witness else "member")
+    if ask.raft_port is not None:
+        node = changed(node, raft_port=ask.raft_port)
+    if ask.api_port is not None:
+        node = changed(node, api_port=ask.api_port)
+    return await _rewritten(desk, caller, ask, changed(config, nodes=(*config.nodes, node)))
+
+
+async def remove_node(desk: Desk, caller: Caller, ask: RemoveNode) -> Reply:
+    config = desk.config
+    if _was_done(desk, ask):
+        return await _settled(desk, ask, removed=[ask.node])
+    kept = tuple(each for each in config.nodes if each.name != ask.node)
+    if len(kept) == len(config.nodes):
+        return refusal(ask, refusals.unknown_node(ask.node))
+    return await _rewritten(desk, caller, ask, changed(config, nodes=kept))
+
+
+def _was_done(desk: Desk, ask: Changing) -> bool:
+    """Whether this very request was carried out, and its answer lost."""
+    outcome = desk.ledger.state.outcomes.get(ask.request)
+    return outcome is not None and outcome.problem is None
+
+
+async def _rewritten(desk: Desk, caller: Caller, ask: Changing, wanted: ClusterConfig) -> Reply:
+    """Apply this node's own copy of the cluster file with a node more or less."""
+    text = dump(wanted)
+    config, problems = cluster_from_text(text)
+    if config is None or problems:
+        return refusal(ask, *problems)
+    return await _apply(
+        desk, caller, ask, config=config, text=text, supersedes=digest_of(desk.config_text))
+
+
+async def _apply(
+    desk: Desk, caller: Caller, ask: Changing, *, config: ClusterConfig, text: str,
+    supersedes: str = "",
+) -> Reply:
+    before, names = set(desk.ledger.state.nodes), tuple(node.name for node in config.nodes)
+    unsafe = against_departure(desk, config)
+    if unsafe is not None:
+        return refusal(ask, unsafe)
+    entry = desk.entry(
+        entries.ClusterFormed, caller, ask, name=config.name, nodes=names, config_text=text,
+        members=file_members(config), supersedes=supersedes,
+    )
+    return await desk.change(ask, entry) or await _settled(
+        desk, ask, added=sorted(set(names) - before), removed=sorted(before - set(names)))
+
+
+async def _settled(
+    desk: Desk, ask: Changing, *, added: list[str] | None = None, removed: list[str] | None = None,
+) -> Reply:
+    settled = await desk.ledger.until(
+        lambda state: not wanted_seats(state) or is_settled(state), deadline_s=SETTLED_S)
+    return done(ask, {
+        "applied": desk.ledger.state.name, "added": added or [], "removed": removed or [],
+        "settled": settled,
+    })
+
+
+def against_departure(desk: Desk, config: ClusterConfig) -> Problem | None:
+    """Why nobody may leave now: those who remain and are up would be no majority."""
+    state = desk.ledger.state
+    names = {each.name for each in config.nodes}
+    gone = sorted(set(state.nodes) - names)
+    replica = desk.ledger.replica
+    left = replica.members().voters & names
+    up = left & replica.present()
+    if not gone or len(up) * 2 > len(left):
+        return None
+    return problem(
+        "membership-unsafe", f"node:{gone[0]}", what=f"{gone[0]} is not removed now.",
+        because=f"Of those who would vote without it ({', '.join(sorted(left))}), only "
+                f"{', '.join(sorted(up)) or 'nobody'} is up.",
+        fix="Start one of the others first, or add a node that takes its place.",
+    )
+
+
+def _left_out(config: ClusterConfig, names: list[str]) -> Problem:
+    return problem(
+        "node-left-out", f"cluster:{config.name}", what="The file is not applied.",
+        because=f"It leaves out {', '.join(names)}, and a removed node cannot come back under its "
+                "name.",
+        fix="Put it in again (vmsg cluster get prints the file as it is), or remove the node "
+            f"first with: vmsg node remove {names[0]}",
+    )
