@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,12 +18,9 @@ async def test_three_hosts_become_a_cluster_by_two_lines(tmp_path: Path) -> None
         await farm.found(first="n1")
         farm.start("n1")
         await farm.status_until(lambda status: not status["cluster"]["quorum"])
-        # One after the other, as the README has it: the third is let in by a majority.
         await farm.join("n2")
-        farm.start("n2")
-        await farm.until_up("n1", "n2")
         await farm.join("n3")
-        farm.start("n3")
+        farm.start("n2", "n3")
         await farm.until_up("n1", "n2", "n3")
         keys = await farm.asked("operator", "list", on="n3")
         assert [each["name"] for each in keys["operators"]] == ["root", "root@n2", "root@n3"]
@@ -34,6 +33,29 @@ async def test_three_hosts_become_a_cluster_by_two_lines(tmp_path: Path) -> None
         await farm.end("n1")
         farm.start("n1")
         await farm.until_up("n1", "n2", "n3", on="n2")
+
+
+async def test_who_came_in_first_hears_a_leader_that_came_in_later(tmp_path: Path) -> None:
+    async with hosts(tmp_path) as farm:
+        await farm.found(first="n1")
+        farm.start("n1")
+        await farm.status_until(lambda status: not status["cluster"]["quorum"])
+        await farm.join("n2")
+        await farm.join("n3")
+        assert "n3:" not in (farm.etc("n2") / "keys.yaml").read_text()
+        farm.start("n3")
+        while (await farm.status_until(is_led, on="n3"))["cluster"]["leader"] != "n3":
+            await farm.end("n1", by=signal.SIGKILL)
+            await farm.status_until(lambda status: not status["cluster"]["leader"], on="n3")
+            farm.start("n1")
+        # Its folder does not know the leader's key, and the record that does comes from the leader.
+        farm.start("n2")
+        await farm.until_up("n1", "n2", "n3", on="n2")
+        assert "n3:" in (farm.etc("n2") / "keys.yaml").read_text()
+
+
+def is_led(status: Any) -> bool:
+    return bool(status["cluster"]["quorum"] and status["cluster"]["leader"])
 
 
 async def test_a_line_is_for_one_host_once_and_for_its_time(tmp_path: Path) -> None:
