@@ -185,12 +185,21 @@ class MonitorRunner:
 
     async def _answer(self, monitor: Monitor) -> Problem | None:
         """The check's answer; one that breaks its contract is a failed check, said loudly,
-        because the other choice is a guest that nobody watches."""
+        because the other choice is a guest that nobody watches. One that has no end is not said
+        so loudly: this whole process may have stood still meanwhile."""
         timeout_s = monitor.spec.timeout_s
+        limit = asyncio.timeout(timeout_s + CLEANING_S)
         try:
-            async with asyncio.timeout(timeout_s + CLEANING_S):
+            async with limit:
                 return await monitor.check.check(timeout_s=timeout_s)
         except Exception as bug:
+            if limit.expired():
+                return problem(
+                    "check-timed-out", f"package:{self._package}",
+                    what=f"the check {monitor.spec.name} did not end",
+                    because=f"it was called off {CLEANING_S:g} s after its time of {timeout_s:g} s",
+                    fix="see whether this node is starved",
+                )
             log.exception("the check %s of %s broke", monitor.spec.name, self._package)
             return problem(
                 "check-broken", f"package:{self._package}",
