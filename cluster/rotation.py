@@ -5,12 +5,14 @@ and its own files, so that it goes on after a crash at any point:
 
     ordered     make the next keys, on disk; offer the public half to the record
     offered     every other node says that it lets this one in by both; a certificate is issued
-    (change)    replace the files, listen and connect with the new key
+    (change)    once no move is under way, replace the files, listen and connect with the new key
     changed     have the old key retired
 
 Nobody is left behind: a node that is down is waited for, because one that did not hear of the new
-key could not be reached by anybody who has changed, and so would never hear of it. What must never
-happen here: the new key used before all others know it.
+key could not be reached by anybody who has changed, and so would never hear of it. To listen anew
+cuts every connection for some hundred milliseconds, which is longer than a move may wait in its
+freeze; so moves come first, for a time. What must never happen here: the new key used before all
+others know it.
 """
 
 import asyncio
@@ -32,6 +34,9 @@ log = logging.getLogger(__name__)
 AGAIN_S = 0.5
 """Between two attempts at a step that has to wait for somebody."""
 ASK_S = 2.0
+MOVES_FIRST_S = 900.0
+"""So long moves come first: what a drain of a full node takes. Then it is better to break one,
+which leaves its guest where it was, than to keep a key that somebody wants gone."""
 
 
 class Rotation:
@@ -75,6 +80,7 @@ class Rotation:
         if not await self._is_known_to_all(made.key):
             await asyncio.sleep(AGAIN_S)
             return None
+        await self._ledger.until(_has_no_move, deadline_s=MOVES_FIRST_S)
         log.info("changing over to the new key")
         return self._host.change_over(certified.certificate)
 
@@ -96,3 +102,7 @@ class Rotation:
             isinstance(reply, Reply) and isinstance(reply.result, dict)
             and reply.result.get("known") is True
         )
+
+
+def _has_no_move(state: State) -> bool:
+    return not any(each.moving for each in state.packages.values())

@@ -1,6 +1,7 @@
 """Keys change while commits and moves go on; operators come and go; nobody is left behind."""
 
 import asyncio
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from cluster.api.find import Access, find_cluster
 from cluster.api.messages import AddOperator, Reply
 from cluster.sockets import make_keys
 from tests.live.hosts import ROOT, Hosts, hosts
+from tests.live.live_cluster import LiveCluster, live_cluster
 
 pytestmark = pytest.mark.live
 
@@ -70,11 +72,48 @@ async def committed(farm: Hosts, name: str) -> None:
                 return
 
 
+async def test_a_move_goes_on_while_keys_change(tmp_path: Path) -> None:
+    async with live_cluster(tmp_path / "lab", nodes=3, packages=1) as cluster:
+        before = await cluster.until_running()
+        target = next(name for name in cluster.names if name != before["node"])
+        env = {**os.environ, "VMSG_ENDPOINT": cluster.record.dir}
+        moving = await vmsg("move", "p1", target, env=env)
+        turning = await vmsg("node", "rotate", "--all", env=env)
+        for process in (moving, turning):
+            async with asyncio.timeout(120):
+                _, errors = await process.communicate()
+            assert process.returncode == 0, errors.decode()
+        again = LiveCluster(cluster.record)  # with the keys as they are now
+        after = await again.one_copy()
+        assert (after["node"], after["boot_id"]) == (target, before["boot_id"])
+        # The new certificates carry guest memory.
+        moved = await again.moved(before["node"])
+        assert moved["result"] == "completed", moved
+        again.close()
+
+
 async def vmsg(*args: str, env: dict[str, str]) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable, "-c", "from cli.main import main; main()", *args, env=env, cwd=ROOT,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )
+
+
+async def test_a_node_that_is_down_is_waited_for(tmp_path: Path) -> None:
+    async with hosts(tmp_path) as farm:
+        await up(farm)
+        before = (farm.etc("n1") / "curve.secret").read_text()
+        await farm.end("n3")
+        ordered = asyncio.ensure_future(farm.vmsg("node", "rotate", "n1"))
+        await farm.status_until(lambda _: list(farm.etc("n1").glob("curve.secret.next")))
+        # It knows of the new key, and still proves the old one.
+        assert (farm.etc("n1") / "curve.secret").read_text() == before
+        await farm.end("n1")
+        farm.start("n1", "n3")
+        said = await ordered
+        assert said.code == 0, said
+        assert (farm.etc("n1") / "curve.secret").read_text() != before
+        await farm.until_up(*farm.names, on="n3")
 
 
 async def test_operators_come_with_a_role_and_go_at_once(tmp_path: Path) -> None:
