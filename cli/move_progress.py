@@ -93,7 +93,8 @@ async def watched(
         if move["result"] is not None:
             return move
         await asyncio.sleep(LOOK_S)
-        answer = await session.try_to_ask(GetMove(package=move["package"]), deadline_s=ANSWER_S)
+        asked = GetMove(package=move["package"], current=True)
+        answer = await session.try_to_ask(asked, deadline_s=ANSWER_S)
         if not isinstance(answer, Problem) and isinstance(answer.result, dict):
             if answer.result["id"] != move["id"]:
                 return overtaken(move)

@@ -62,7 +62,7 @@ def follow(session: Session, node: str) -> None:
     with progress() as screen:
         silent = 0
         while silent < AWAY_LOOKS:
-            answer = session.answer(GetStatus(verbose=True), deadline_s=LOOK_S * 10)
+            answer = session.answer(GetStatus(verbose=True, current=True), deadline_s=LOOK_S * 10)
             status = None if isinstance(answer, Problem) else answer.result
             if status is not None and status["cluster"]["quorum"]:
                 silent = 0

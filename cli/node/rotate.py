@@ -55,14 +55,14 @@ def follow(session: Session, name: str) -> dict[str, Any]:
     session.if_interrupted = f"The change of {name}'s key goes on: vmsg events --node {name}"
     waited_s = 0.0
     while waited_s < PATIENCE_S:
-        answer = session.answer(GetKeys(), deadline_s=QUESTION_S)
+        answer = session.answer(GetKeys(current=True), deadline_s=QUESTION_S)
         if isinstance(answer, Problem):
             session.forget()  # its node may be the one that proves another key by now
         elif answer.verdict == "done":
             keys: dict[str, Any] = next(
-                (each for each in answer.result["nodes"] if each["node"] == name), {})
-            if not keys.get("rotation"):
-                return {"node": name, "key": keys.get("key")}
+                each for each in answer.result["nodes"] if each["node"] == name)
+            if not keys["rotation"]:
+                return {"node": name, "key": keys["key"]}
         session.pause(LOOK_S)
         waited_s += LOOK_S
     session.stop([problem(

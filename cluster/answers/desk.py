@@ -32,6 +32,8 @@ from packages.worker import Worker
 
 ENTRY_S = 10.0
 """A proposal outlasts several elections before its client is told that nobody knows."""
+CONFIRMED_S = 1.0
+"""A round trip to a majority takes milliseconds; then the client asks another node."""
 PROGRESS_S = 0.4
 """Soft numbers are not worth waiting for."""
 
@@ -56,6 +58,10 @@ class Desk:
         self._handlers = handlers
 
     async def answer(self, caller: Caller, request: AnyRequest) -> Reply:
+        if request.current:
+            outdated = await self.ledger.replica.confirm(deadline_s=CONFIRMED_S)
+            if outdated is not None:
+                return refusal(request, outdated)
         return await self._handlers[type(request)](self, caller, request)
 
     # what this node knows

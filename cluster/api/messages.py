@@ -17,9 +17,12 @@ Verdict = Literal["done", "failed", "refused", "no-quorum", "timed-out", "not-au
 
 
 class Request(Value, tag_field="ask"):
-    """Base. `request` is the client's own id for it; empty for pure questions."""
+    """Base. `request` is the client's own id for it; empty for pure questions. A question on whose
+    answer something is decided asks for what is `current`: a node that has just come back knows
+    the past. It is answered once a majority has confirmed the answering node's record."""
 
     request: str = ""
+    current: bool = False
 
 
 class Changing(Request):
