@@ -59,9 +59,9 @@ def follow(session: Session, name: str) -> dict[str, Any]:
         if isinstance(answer, Problem):
             session.forget()  # its node may be the one that proves another key by now
         elif answer.verdict == "done":
-            keys: dict[str, Any] = next(
-                each for each in answer.result["nodes"] if each["node"] == name)
-            if not keys["rotation"]:
+            keys: dict[str, Any] | None = next(
+                (each for each in answer.result["nodes"] if each["node"] == name), None)
+            if keys is not None and not keys["rotation"]:
                 return {"node": name, "key": keys["key"]}
         session.pause(LOOK_S)
         waited_s += LOOK_S
