@@ -106,18 +106,26 @@ class LiveCluster:
     async def status(self, *, node: str | None = None) -> dict[str, Any]:
         return await self.done(GetStatus(verbose=True), node=node)
 
+    async def settled_status(self) -> dict[str, Any]:
+        """As a majority has it: a node that stood still a moment ago knows the past."""
+        end = time.monotonic() + WITHIN_S
+        while (reply := await self.ask(GetStatus(verbose=True, current=True))).verdict != "done":
+            assert time.monotonic() < end, reply.problems
+            await asyncio.sleep(LOOK_S)
+        return dict(reply.result)
+
     async def shown(self, package: str = "p1") -> dict[str, Any]:
         """A package as `vmsg status -v` shows it."""
-        status = await self.status()
-        return next(each for each in status["packages"] if each["name"] == package)
+        return one(await self.status(), package)
 
     async def until(
         self, holds: Callable[[dict[str, Any]], object], *, within_s: float = WITHIN_S,
+        settled: bool = False,
     ) -> dict[str, Any]:
-        """The first status for which this holds."""
+        """The first status for which this holds; settled: not one node's own idea."""
         end = time.monotonic() + within_s
         while True:
-            status = await self.status()
+            status = await (self.settled_status() if settled else self.status())
             if holds(status):
                 return status
             assert time.monotonic() < end, f"in vain for {within_s} s; last: {status}"
@@ -128,7 +136,7 @@ class LiveCluster:
         def runs(status: dict[str, Any]) -> bool:
             found = one(status, package)
             return found["state"] == "running" and found["move"] is None
-        return one(await self.until(runs), package)
+        return one(await self.until(runs, settled=True), package)
 
     async def leader(self) -> str:
         status = await self.until(lambda status: status["cluster"]["leader"])
@@ -285,7 +293,7 @@ class LiveCluster:
         while True:
             shown = await self.until_running(package)
             running = await running_of(self.copies(package))
-            again = await self.shown(package)
+            again = one(await self.settled_status(), package)
             same = (again["node"], again["epoch"], again["state"]) == (
                 shown["node"], shown["epoch"], "running")
             if same and [each.node for each in running] == [shown["node"]]:

@@ -19,7 +19,7 @@ from packages.core.problem import Problem
 from tests.simulation.search import command_for, run, search
 from tests.simulation.world import World, file_of, package
 
-SEARCH_S = float(os.environ.get("VMSG_SEARCH_S", "15"))
+SEARCH_S = float(os.environ.get("VMSG_SEARCH_S", "60"))
 
 FIXED = (*range(1, 21), 34, 42, 59, 76, 78, 159, 171, 1795443710315)
 """The first twenty, and runs that have found something in the product or in the simulation."""
