@@ -15,6 +15,7 @@ from tests.contracts.replica_worlds import free_ports
 
 NAMES = ("ape", "bee", "cat")
 KILLS = 6
+MOST_S = 40.0
 ROOT = Path(__file__).parents[2]
 
 
@@ -42,6 +43,14 @@ class Processes:
         process = self._running.pop(name)
         process.kill()
         process.wait()
+
+    async def until_at_work(self) -> None:
+        """Until each has been acknowledged something in its present life."""
+        async with asyncio.timeout(MOST_S):
+            for name, process in self._running.items():
+                while not any(each.startswith(b"%s-%d-" % (name.encode(), process.pid))
+                              for each in self.acked()):
+                    await asyncio.sleep(0.02)
 
     def end(self) -> None:
         """Have all write down their state and leave."""
@@ -82,6 +91,7 @@ async def test_no_acknowledged_command_is_lost_when_nodes_are_killed(processes: 
         await more(processes, 50)
         processes.start(victim)
     await more(processes, 300)
+    await processes.until_at_work()  # before that, it is not ready to be told to end
     processes.end()
     acked = processes.acked()
     for name in NAMES:
@@ -95,6 +105,6 @@ async def test_no_acknowledged_command_is_lost_when_nodes_are_killed(processes: 
 async def more(processes: Processes, count: int) -> None:
     """Wait until that many more commands were acknowledged."""
     before = len(processes.acked())
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(MOST_S):
         while len(processes.acked()) < before + count:
             await asyncio.sleep(0.02)
