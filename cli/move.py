@@ -23,7 +23,10 @@ EXIT_OF_RESULT = {"completed": 0, "aborted": 1, "failed": 1, None: 0}
 @changing
 @click.argument("package")
 @click.argument("node", required=False)
-@click.option("--wait/--no-wait", default=True, help="Wait for its end (the default), or not.")
+@click.option(
+    "--wait/--no-wait", default=True,
+    help="Wait for its turn and its end (the default); or neither, and be refused if it has none.",
+)
 @click.option("--status", is_flag=True, help="Show the move under way, else the last one.")
 @click.option("--abort", is_flag=True, help="End the move; the guest runs on where it is.")
 def command(
@@ -46,7 +49,7 @@ def command(
     else:
         request = MovePackage(
             request=session.request_id, dry_run=dry_run, reason=reason, package=package,
-            node=node or "",
+            node=node or "", queue=wait,
         )
         if dry_run:
             session.change(request, lambda result: "")

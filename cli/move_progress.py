@@ -61,6 +61,8 @@ class Progress:
         parts = [f"{move['package']}: {move['source']} -> {move['target']}  {phase}"]
         if phase == "copy" and self._is_live:
             parts.append(f"{self._percent:.0f} %")
+        if move.get("queued"):
+            parts.append("waits for its turn")
         if move["transferred_bytes"]:
             parts.append(size(move["transferred_bytes"]))
         if phase == "copy" and self._is_live:

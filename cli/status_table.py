@@ -142,7 +142,8 @@ def facts(tree: Tree, names: Iterable[str], *, indent: int) -> list[str]:
 def move_lines(packages: Iterable[Tree]) -> list[str]:
     rows = [
         (each["name"], each["move"]["source"], each["move"]["target"], each["move"]["phase"],
-         f"{each['move']['percent']:.0f} %", size(each["move"]["transferred_bytes"]))
+         "queued" if each["move"].get("queued") else f"{each['move']['percent']:.0f} %",
+         size(each["move"]["transferred_bytes"]))
         for each in packages if each["move"]
     ]
     head = ("PACKAGE", "FROM", "TO", "PHASE", "DONE", "COPIED")

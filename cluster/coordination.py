@@ -2,22 +2,22 @@
 proposed.
 
 It holds nothing that the record does not. What must never happen here: a proposal from a leader
-whose lease is over; the same failing move of a drain tried for ever (P8).
+whose lease is over.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
+from cluster.answers.survey import Survey
 from cluster.clock import Clock
 from cluster.core import entries
-from cluster.core.coordinator import BY, Knowledge, decide, ended_holds, evacuations
-from cluster.core.model import PackageRecord
-from cluster.core.refusals import no_target
+from cluster.core.coordinator import Knowledge, decide, ended_holds
+from cluster.errands import Errands
 from cluster.ledger import Ledger
 from cluster.nodes.leasing import Landlord
 from cluster.seating import Seating
-from packages.core.problem import Problem
+from packages.core.limits import Limits
 
 log = logging.getLogger(__name__)
 
@@ -26,21 +26,18 @@ LOOK_S = 0.1
 HOLDS_EVERY_S = 1.0
 PROPOSE_S = 2.0
 
-Checked = Callable[[PackageRecord, str], Awaitable[list[Problem]]]
-"""(package, target) -> all problems of preflight."""
-
 
 class Coordination:
     def __init__(
-        self, *, ledger: Ledger, landlord: Landlord, clock: Clock, checked: Checked,
+        self, *, ledger: Ledger, landlord: Landlord, clock: Clock, survey: Survey,
+        limits: Callable[[], Limits],
     ) -> None:
         self._ledger, self._landlord, self._clock = ledger, landlord, clock
-        self._checked = checked
         self._seating = Seating(ledger)
+        self._limits = limits
+        self._errands = Errands(ledger=ledger, clock=clock, survey=survey)
         self._news = asyncio.Event()
         self._holds_looked_s = 0.0
-        self._moving: set[str] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         self._ledger.watch(self._news.set)
@@ -77,62 +74,11 @@ class Coordination:
                 log.warning("refused: %s %s", refused.what, refused.because)
                 self._landlord.pardon(entry, refused)
         if self._landlord.settled():
-            self._evacuate(known)
+            self._errands.begin(known)
 
     def _knowledge(self) -> Knowledge:
         dead = self._landlord.condemn()
         return Knowledge(
             now_ms=self._clock.wall_ms(), term=self._ledger.replica.term(),
-            heard=self._landlord.heard(), dead=dict(dead),
+            heard=self._landlord.heard(), dead=dict(dead), limits=self._limits(),
         )
-
-    def _evacuate(self, known: Knowledge) -> None:
-        """Begin the next moves off draining nodes; each is checked first, beside the loop."""
-        for record, targets in evacuations(self._ledger.state, known):
-            if record.name not in self._moving:
-                self._moving.add(record.name)
-                task = asyncio.ensure_future(self._move_off(record, targets))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
-
-    async def _move_off(self, record: PackageRecord, targets: tuple[str, ...]) -> None:
-        try:
-            failed = await self._tried(record, targets)
-            if failed is not None:
-                await self._ledger.say(
-                    entries.NodeStuck, failed.because, node=record.owner, package=record.name,
-                    problem=failed,
-                )
-        finally:
-            self._moving.discard(record.name)
-
-    async def _tried(self, record: PackageRecord, targets: tuple[str, ...]) -> Problem | None:
-        """Move it to the first target that may take it; the last Problem when none did."""
-        last: Problem | None = None
-        for target in targets:
-            problems = await self._checked(record, target)
-            refused = [each for each in problems if each.severity == "refuse"]
-            if refused:
-                last = refused[0]
-                continue
-            last = await self._moved(record, target)
-            if last is None:
-                return None
-        return last or no_target(record.name, record.spec.nodes)
-
-    async def _moved(self, record: PackageRecord, target: str) -> Problem | None:
-        move = self._clock.token()
-        refused = await self._ledger.propose(entries.MoveOpened(
-            id=move, at_ms=self._clock.wall_ms(), by=BY, because=f"{record.owner} is drained",
-            move=move, package=record.name, target=target,
-        ), deadline_s=PROPOSE_S)
-        if refused is not None:
-            return refused
-
-        def ended(_: object) -> bool:
-            now = self._ledger.package(record.name)
-            return now is None or now.move is None or now.move.id != move or not now.moving
-
-        await self._ledger.until(ended, deadline_s=None)
-        now = self._ledger.package(record.name)
-        return now.move.problem if now is not None and now.move is not None else None

@@ -36,6 +36,7 @@ from cluster.raft.replica import Replica
 from cluster.residence import Residence
 from cluster.rotation import Rotation
 from cluster.seating import file_members
+from packages.core.limits import Limits
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem, refusals
 from packages.surroundings import Surroundings
@@ -108,12 +109,12 @@ class Node:
             node=name, config=config, config_text=config_text, timings=self.timings, clock=clock,
             ledger=self.ledger, landlord=self.landlord, worker=self.worker, survey=self.survey,
             peers=neighbours, handlers=HANDLERS, keyring=self.keyring, certifier=certifier,
-            comeback=self.comeback, deaths=deaths,
+            comeback=self.comeback, deaths=deaths, limits=self.limits,
         )
         self.residence = self._resident(config_text)
         self.coordination = Coordination(
-            ledger=self.ledger, landlord=self.landlord, clock=clock,
-            checked=self.survey.against_move,
+            ledger=self.ledger, landlord=self.landlord, clock=clock, survey=self.survey,
+            limits=self.limits,
         )
 
     def _resident(self, text: str) -> Residence:
@@ -145,6 +146,10 @@ class Node:
                 self.worker.agents[guest.package].wake()
 
     # what the rooms ask of each other
+
+    def limits(self) -> Limits:
+        """As the cluster file has them that was applied last."""
+        return self.config.limits
 
     async def _ask_lease(self, leader: str, number: int) -> float | None:
         if leader == self.name:

@@ -6,14 +6,16 @@ import click
 
 from cli.live import progress
 from cli.options import changing
-from cli.output import table
+from cli.output import span, table
 from cli.problems import warn
-from cli.session import CHANGE_S, Session
-from cluster.api.messages import DrainNode, GetStatus
+from cli.session import Session
+from cluster.api.messages import CancelDrain, DrainNode, GetStatus
 from packages.core.problem import Problem, problem
 from packages.core.values import shaped
 
 LOOK_S = 0.5
+PLAN_S = 90.0
+"""Every node is asked for its facts, then the plan is agreed upon."""
 AWAY_LOOKS = 120
 """A minute without any answer: nobody is left to ask."""
 
@@ -24,32 +26,79 @@ AWAY_LOOKS = 120
 @click.option(
     "--wait/--no-wait", default=True, help="Wait until it is empty (the default), or not.",
 )
-def command(session: Session, node: str, wait: bool, dry_run: bool, reason: str) -> None:
+@click.option(
+    "--allow-restart", is_flag=True,
+    help="Halt what cannot be moved, and start it on another node.",
+)
+@click.option(
+    "--cancel", is_flag=True,
+    help="Stop emptying it: what has left stays away, what moves is called back.",
+)
+def command(
+    session: Session, node: str, wait: bool, allow_restart: bool, cancel: bool, dry_run: bool,
+    reason: str,
+) -> None:
     """Move everything off a node online, for maintenance.
 
-    Arrivals are kept away until it is resumed. Nothing is stopped: a package that cannot be moved
-    runs on, and is named with the reason.
+    The plan is shown first, and kept in the cluster: it goes on whoever dies. Arrivals are kept
+    away until the node is resumed. Nothing is stopped without --allow-restart: a package that
+    cannot be moved runs on, and is named with the reason and the smallest fix.
     """
-    request = DrainNode(request=session.request_id, dry_run=dry_run, reason=reason, node=node)
-    reply = session.ask(request, deadline_s=CHANGE_S)
+    if cancel:
+        if allow_restart:
+            raise click.UsageError(
+                "--cancel and --allow-restart exclude one another.", click.get_current_context())
+        cancel_drain(session, node, dry_run=dry_run, reason=reason)
+        return
+    request = DrainNode(
+        request=session.request_id, dry_run=dry_run, reason=reason, node=node,
+        allow_restart=allow_restart,
+    )
+    reply = session.ask(request, deadline_s=PLAN_S)
     if dry_run:
         session.show(reply.result, lambda: plan_lines(reply.result))
-    elif wait:
+        return
+    if session.output == "table":
+        for line in plan_lines(reply.result):
+            click.echo(line)
+    if wait:
         follow(session, node)
-    else:
-        tree = {"node": node, "request": reply.request, "state": "draining"}
-        session.show(tree, lambda: [
-            f"Node {node} is being emptied. Follow it with: vmsg status --watch",
-        ])
+        return
+    tree = {"request": reply.request, **reply.result}
+    session.show(tree, lambda: [
+        f"Node {node} is being emptied. Follow it with: vmsg status --watch",
+    ])
+
+
+def cancel_drain(session: Session, node: str, *, dry_run: bool, reason: str) -> None:
+    request = CancelDrain(
+        request=session.request_id, dry_run=dry_run, reason=reason, node=node)
+    session.change(
+        request, lambda result: f"Node {node} takes packages again. To bring back what has left: "
+                                f"vmsg node resume {node} --return")
 
 
 def plan_lines(plan: dict[str, Any]) -> list[str]:
-    rows = [(each["package"], each["target"], each["because"]) for each in plan["moves"]]
-    lines = table(("PACKAGE", "TO", "BECAUSE"), rows) if rows \
+    rows = [
+        (str(each["wave"]), each["package"], each["target"], each["how"],
+         span(each["seconds"] * 1000), each["because"])
+        for each in plan["moves"]
+    ]
+    lines = table(("WAVE", "PACKAGE", "TO", "HOW", "ABOUT", "BECAUSE"), rows) if rows \
         else [f"Nothing would have to leave {plan['node']}."]
     for each in plan["stuck"]:
         told: Problem = shaped(each["problem"], Problem)
-        lines += [f"{each['package']} would stay: {told.what} ({told.because})"]
+        lines += [f"{each['package']} stays: {told.what} ({told.because}) Fix: {told.fix}"]
+    if plan["without_spare"]:
+        lines.append(f"Without a spare while {plan['node']} takes nothing: "
+                     f"{', '.join(plan['without_spare'])}")
+    for number, wave in enumerate(plan["waves"], 1):
+        if wave["without_spare"]:
+            lines.append(f"Without a spare after wave {number}: "
+                         f"{', '.join(wave['without_spare'])}")
+    if rows:
+        waves = "1 wave" if len(plan["waves"]) == 1 else f"{len(plan['waves'])} waves"
+        lines.append(f"About {span(plan['seconds'] * 1000)} in {waves}.")
     return lines
 
 
@@ -57,7 +106,7 @@ def follow(session: Session, node: str) -> None:
     """Until the node is empty, or everything left on it cannot be moved."""
     session.if_interrupted = (
         f"Node {node} goes on being emptied. Follow it with: vmsg status --watch; "
-        f"end it with: vmsg node resume {node}"
+        f"end it with: vmsg node drain {node} --cancel"
     )
     with progress() as screen:
         silent = 0

@@ -26,6 +26,7 @@ from cluster.deaths import Deaths
 from cluster.keyring import Keyring
 from cluster.ledger import Ledger
 from cluster.nodes.leasing import Landlord
+from packages.core.limits import Limits
 from packages.core.problem import Problem, problem
 from packages.core.values import Undecodable, shaped
 from packages.worker import Worker
@@ -48,13 +49,14 @@ class Desk:
         clock: Clock, ledger: Ledger, landlord: Landlord, worker: Worker, survey: Survey,
         peers: Mapping[str, Neighbour], handlers: Mapping[type[Any], Handler],
         keyring: Keyring, certifier: Certifier, comeback: Comeback, deaths: Deaths,
+        limits: Callable[[], Limits],
     ) -> None:
         self.node, self.config, self.config_text = node, config, config_text
         self.timings, self.clock, self.ledger = timings, clock, ledger
         self.landlord, self.worker, self.survey = landlord, worker, survey
         self.peers = peers
         self.keyring, self.certifier, self._comeback = keyring, certifier, comeback
-        self.deaths = deaths
+        self.deaths, self.limits = deaths, limits
         self._handlers = handlers
 
     async def answer(self, caller: Caller, request: AnyRequest) -> Reply:

@@ -17,7 +17,7 @@ from packages.core.values import changed, plain
 
 async def status(desk: Desk, _: Caller, ask: GetStatus) -> Reply:
     state = desk.ledger.state
-    moving = [each for each in state.packages.values() if each.moving]
+    moving = [state.packages[name] for name in sorted(state.moves)]
     around, silence = await asyncio.gather(desk.around(moving), desk.silence())
     around = changed(around, silence=silence)
     return done(ask, view.status(desk.ledger.state, around, verbose=ask.verbose))

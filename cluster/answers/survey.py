@@ -90,6 +90,14 @@ class Survey:
             self.of(target, disks),
             self.of(source, disks, record.name) if source else _nothing(),
         )
+        return self.verdict(record, target, there, at_source)
+
+    def verdict(
+        self, record: PackageRecord, target: str, there: NodeAnswer | None,
+        at_source: NodeAnswer | None,
+    ) -> list[Problem]:
+        """The rules on a move, of answers that were gathered before."""
+        source = record.owner
         guest = at_source.guest if at_source else None
         running = None
         if record.state == "running" and source:
@@ -104,7 +112,12 @@ class Survey:
 
     async def against_start(self, spec: PackageSpec, node: str) -> list[Problem]:
         """Every reason against starting a halted package on `node`."""
-        there = await self.of(node, paths(spec), spec.name)
+        return self.verdict_on_start(
+            spec, node, await self.of(node, paths(spec), spec.name))
+
+    def verdict_on_start(
+        self, spec: PackageSpec, node: str, there: NodeAnswer | None,
+    ) -> list[Problem]:
         record = self.ledger.package(spec.name)
         return start_rules(self._input(spec, node, there, record=record))
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from cluster.answers import (
-    belonging, deaths, moves, neighbours, nodes, packages, questions, rejoin, trust
+    belonging, deaths, maintenance, moves, neighbours, nodes, packages, questions, rejoin, trust
 )
 from cluster.answers.desk import Handler
 from cluster.api import messages
@@ -22,8 +22,9 @@ HANDLERS: dict[type[Any], Handler] = {
     messages.RemoveNode: belonging.remove_node,
     messages.RunNode: nodes.run_node,
     messages.HaltNode: nodes.halt_node,
-    messages.DrainNode: nodes.drain,
-    messages.ResumeNode: nodes.resume,
+    messages.DrainNode: maintenance.drain,
+    messages.CancelDrain: maintenance.cancel_drain,
+    messages.ResumeNode: maintenance.resume,
     messages.ConfirmDead: deaths.confirm_dead,
     messages.CheckPackages: packages.check,
     messages.ApplyPackages: packages.apply,

@@ -99,13 +99,25 @@ class HaltNode(Changing, tag="node-halt"):
 
 
 class DrainNode(Changing, tag="node-drain"):
-    """Result of a dry run: {"node", "moves": [{"package", "target", "because"}],
-    "stuck": [{"package", "problem"}]}. The drain itself goes on in the cluster; watch status."""
+    """Result: the plan, {"node", "moves": [{"package", "target", "because", "how", "wave",
+    "seconds", "problems"}], "stuck": [{"package", "problem"}], "waves": [{"seconds", "packages",
+    "without_spare"}], "without_spare", "seconds"}; not of a dry run also {"state", "packages"}. The
+    drain itself goes on in the cluster; watch status."""
+
+    node: str = ""
+    allow_restart: bool = False
+
+
+class CancelDrain(Changing, tag="node-drain-cancel"):
+    """Moves that the drain began are called off; what has left stays where it is."""
 
     node: str = ""
 
 
 class ResumeNode(Changing, tag="node-resume"):
+    """Result: {"node", "state", "returned": [package, ...]}; with `bring_back` when nothing more
+    is on its way home, and the reply's problems say why a package was not brought."""
+
     node: str = ""
     bring_back: bool = False
 
@@ -163,10 +175,13 @@ class SetMaintenance(Changing, tag="package-maintenance"):
 
 
 class MovePackage(Changing, tag="move"):
-    """Answers when the move is open (or refused); result: MOVE. Follow with GetMove."""
+    """Answers when the move is open, waits for its turn, or is refused; result: MOVE. Follow with
+    GetMove."""
 
     package: str = ""
     node: str = ""
+    queue: bool = True
+    """Where the limits allow no more moves now, wait for a turn instead of being refused."""
 
 
 class GetMove(Request, tag="move-status"):
@@ -312,7 +327,7 @@ AnyRequest = Union[
     GetPackages, DeletePackage, RunPackage, HaltPackage, SetSwitching, SetMaintenance, MovePackage,
     GetMove, AbortMove, Preflight, GetEvents, InviteNode, JoinNode, RotateNode, RejoinNode, GetKeys,
     AddOperator, RemoveOperator, AskCertificate, AskKeyKnown, AskLease, AskSilence, AskDeath,
-    AskFacts, AskProgress, AskReady,
+    AskFacts, AskProgress, AskReady, CancelDrain,
 ]
 
 

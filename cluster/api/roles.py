@@ -40,6 +40,7 @@ LEAST_ROLE: dict[type[ask.Request], Least] = {
     ask.RunNode: "full-admin",
     ask.HaltNode: "full-admin",
     ask.DrainNode: "full-admin",
+    ask.CancelDrain: "full-admin",
     ask.ResumeNode: "full-admin",
     ask.ConfirmDead: "full-admin",
     ask.InviteNode: "full-admin",

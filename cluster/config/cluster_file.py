@@ -12,9 +12,10 @@ from cluster.config.schema import (
     ClusterConfig, MigrationConfig, NodeConfig, NodeRole, Profile, Transport, VswitchConfig
 )
 from packages.core.config import NAME, PORT, SWITCH, subject_of
+from packages.core.limits import Limits
 from packages.core.problem import Problem, problem
 from packages.core.shape import (
-    Faults, bad_value, block, choice, many, optional, read_tree, required, text, truth
+    Faults, bad_value, block, choice, many, optional, read_tree, required, text, truth, whole
 )
 from packages.core.tree import Mapping, Scalar, Tree, entry_of
 
@@ -114,6 +115,12 @@ CLUSTER = block(ClusterConfig, {
     "migration": optional(block(MigrationConfig, {
         "transport": optional(choice(Transport)),
         "private": optional(truth()),
+    })),
+    # More at once than this nobody could follow, and no host could serve.
+    "limits": optional(block(Limits, {
+        "moves_per_node": optional(whole(1, 100)),
+        "moves_per_link": optional(whole(1, 100)),
+        "starts_per_node": optional(whole(1, 1000)),
     })),
 }, checks=(_few_witnesses,))
 

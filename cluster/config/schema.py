@@ -18,6 +18,7 @@ The cluster file is the same on every node. Beside it each node has a folder of 
 
 from typing import Literal
 
+from packages.core.limits import Limits
 from packages.core.values import Value
 
 Transport = Literal["tls", "plain"]
@@ -57,6 +58,7 @@ class ClusterConfig(Value):
     profile: Profile = "lan"
     vswitches: tuple[VswitchConfig, ...] = ()
     migration: MigrationConfig = MigrationConfig()
+    limits: Limits = Limits()
 
 
 class Operator(Value):

@@ -7,7 +7,7 @@ through `cluster.core.story`.
 
 from collections.abc import Callable
 
-from cluster.core import admission, entries, members, membership, moves, runs
+from cluster.core import admission, entries, maintenance, members, membership, moves, queue, runs
 from cluster.core.model import EVENTS_KEPT, OUTCOMES_KEPT, Event, Outcome, State
 from cluster.core.story import tell
 from packages.core.problem import Problem
@@ -29,10 +29,13 @@ RULES: dict[type[entries.Entry], Callable[..., State | Problem]] = {
     entries.NodeFailed: membership.node_failed,
     entries.NodeHalted: membership.node_halted,
     entries.NodeRun: membership.node_run,
-    entries.NodeDraining: membership.node_draining,
-    entries.NodeEmptied: membership.node_emptied,
-    entries.NodeStuck: membership.node_stuck,
-    entries.NodeResumed: membership.node_resumed,
+    entries.NodeDraining: maintenance.node_draining,
+    entries.NodeEmptied: maintenance.node_emptied,
+    entries.NodeStuck: maintenance.node_stuck,
+    entries.DrainCancelled: maintenance.drain_cancelled,
+    entries.PackageRelocated: maintenance.package_relocated,
+    entries.NodeResumed: maintenance.node_resumed,
+    entries.ReturnEnded: maintenance.return_ended,
     entries.PackageApplied: runs.package_applied,
     entries.PackageDeleted: runs.package_deleted,
     entries.PackageAssigned: runs.package_assigned,
@@ -45,6 +48,8 @@ RULES: dict[type[entries.Entry], Callable[..., State | Problem]] = {
     entries.GuestReleased: runs.guest_released,
     entries.StrayEnded: _noted,
     entries.MoveOpened: moves.move_opened,
+    entries.MoveQueued: queue.move_queued,
+    entries.MoveUnqueued: queue.move_unqueued,
     entries.MoveLanded: moves.move_entry,
     entries.MoveFrozen: moves.move_entry,
     entries.MoveAbortAsked: moves.move_entry,

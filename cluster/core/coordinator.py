@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from cluster.core import entries
 from cluster.core.model import PackageRecord, Proof, State, may_be_lost, packages_of
 from cluster.core.runs import blocked_nodes
+from packages.core.limits import Limits
 from packages.core.placement import Choice, NodeView, choose
 from packages.core.values import Value
 
@@ -25,6 +26,7 @@ class Knowledge(Value):
     """Nodes whose lease was asked for within the time after which one is suspected."""
     dead: Mapping[str, str]
     """Node -> why its lease is proven over; granting to it has stopped."""
+    limits: Limits = Limits()
 
 
 Mint = Callable[[], str]
@@ -39,7 +41,8 @@ def decide(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]:
     return [
         *_deaths(state, known, mint),
         *_starts(state, known, mint),
-        *_emptied(state, known, mint),
+        *_settled(state, known, mint),
+        *_returned(state, known, mint),
     ]
 
 
@@ -120,11 +123,27 @@ def place(
     return choice
 
 
-def _emptied(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]:
+def _settled(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]:
+    """Nodes that are empty, as they were to be."""
+    found: list[entries.Entry] = []
+    for name, node in sorted(state.nodes.items()):
+        if node.state in ("draining", "halting") and not packages_of(state, name):
+            kind = entries.NodeEmptied if node.state == "draining" else entries.NodeHalted
+            found.append(kind(
+                id=mint(), at_ms=known.now_ms, by=BY, because="it is empty", node=name))
+    return found
+
+
+def _returned(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]:
+    """Packages that are home again, or that nobody can bring there any more: they do not run."""
     return [
-        entries.NodeEmptied(id=mint(), at_ms=known.now_ms, by=BY, because="it is empty", node=name)
-        for name, node in sorted(state.nodes.items())
-        if node.state == "draining" and not packages_of(state, name)
+        entries.ReturnEnded(
+            id=mint(), at_ms=known.now_ms, by=BY, because="it is home" if is_home else
+            "it does not run", node=name, package=package)
+        for name, node in sorted(state.nodes.items()) for package in node.returning
+        for record in (state.packages.get(package),)
+        if (is_home := record is not None and record.owner == name and not record.moving)
+        or record is None or record.state in ("halted", "failed", "detached")
     ]
 
 
@@ -141,46 +160,12 @@ def ended_holds(state: State, now_ms: int, mint: Mint) -> list[entries.Entry]:
     ]
 
 
-MOVES_AT_ONCE = 1
-"""Moves a node takes part in at once: two copies on one link each take twice as long, and the
-guests' dirtying eats the difference (P11)."""
-
-
-def evacuations(state: State, known: Knowledge) -> list[tuple[PackageRecord, tuple[str, ...]]]:
-    """Packages to be moved off draining nodes now, each with its candidate targets in order."""
-    busy = {name: 0 for name in state.nodes}
-    for record in state.packages.values():
-        if record.move is not None and record.moving:
-            busy[record.move.source] = busy.get(record.move.source, 0) + 1
-            busy[record.move.target] = busy.get(record.move.target, 0) + 1
-    views = node_views(state, known.heard)
-    found = []
-    for name, node in sorted(state.nodes.items()):
-        if node.state != "draining":
-            continue
-        stuck = {each.package for each in node.stuck}
-        for record in packages_of(state, name):
-            if record.state != "running" or record.moving or record.name in stuck:
-                continue
-            if record.owner != name or busy[name] >= MOVES_AT_ONCE:
-                continue
-            targets = candidates(record, views, busy)
-            if targets:
-                busy[name] += 1
-                busy[targets[0]] += 1
-            found.append((record, targets))
-    return found
-
-
-def candidates(
-    record: PackageRecord, views: Mapping[str, NodeView], busy: Mapping[str, int] | None = None,
-) -> tuple[str, ...]:
-    """Every node that may take a running package, best first: idle links before list order."""
+def candidates(record: PackageRecord, views: Mapping[str, NodeView]) -> tuple[str, ...]:
+    """Every node that may take a running package, best first."""
     exclude = frozenset({record.owner} if record.owner else ())
     found: list[str] = []
     while True:
         choice = place(record, views, exclude | set(found))
         if choice.node is None:
-            break
+            return tuple(found)
         found.append(choice.node)
-    return tuple(sorted(found, key=lambda name: (busy or {}).get(name, 0)))

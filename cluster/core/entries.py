@@ -7,8 +7,10 @@ changed: a cluster of two adjacent versions reads both (see codec.py).
 
 from typing import Union
 
-from cluster.core.model import Figures, Landing, Member, Proof, Seat
+from cluster.core.model import Figures, Landing, Member, Proof, Purpose, Seat
 from cluster.core.trust import Role, Trust
+from packages.core.drain_plan import DrainPlan
+from packages.core.limits import Limits
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem
 from packages.core.values import Value
@@ -98,7 +100,12 @@ class NodeRun(Entry, tag="node-run"):
 
 
 class NodeDraining(Entry, tag="node-draining"):
+    """Nothing arrives there any more, and what is there is moved away, by the plan if there is
+    one."""
+
     node: str
+    plan: DrainPlan | None = None
+    allow_restart: bool = False
 
 
 class NodeEmptied(Entry, tag="node-emptied"):
@@ -113,10 +120,37 @@ class NodeStuck(Entry, tag="node-stuck"):
     node: str
     package: str
     problem: Problem
+    tried: tuple[str, ...] = ()
+
+
+class DrainCancelled(Entry, tag="drain-cancelled"):
+    """The node takes packages again, and what moves off it is called back; what has left stays
+    where it is."""
+
+    node: str
+
+
+class PackageRelocated(Entry, tag="package-relocated"):
+    """A draining node's package that cannot move is halted, to be started elsewhere: the operator
+    allowed it."""
+
+    node: str
+    package: str
+    epoch: int
 
 
 class NodeResumed(Entry, tag="node-resumed"):
     node: str
+    returning: tuple[str, ...] = ()
+    """Packages to be brought home."""
+
+
+class ReturnEnded(Entry, tag="return-ended"):
+    """A package is home, or will not be brought there."""
+
+    node: str
+    package: str
+    problem: Problem | None = None
 
 
 class PackageApplied(Entry, tag="package-applied"):
@@ -206,6 +240,26 @@ class MoveOpened(Entry, tag="move-opened"):
     move: str
     package: str
     target: str
+    purpose: Purpose = "ordered"
+    limits: Limits | None = None
+    """Refused where it would be more at once than this."""
+
+
+class MoveQueued(Entry, tag="move-queued"):
+    """It is opened as soon as its nodes take part in fewer moves."""
+
+    move: str
+    package: str
+    target: str
+
+
+class MoveUnqueued(Entry, tag="move-unqueued"):
+    """It will not be opened: somebody called it off, or it is not possible any more."""
+
+    move: str
+    package: str
+    problem: Problem
+    operator: bool = False
 
 
 class MoveLanded(Entry, tag="move-landed"):
@@ -341,5 +395,6 @@ AnyEntry = Union[
     HoldEnded, GuestStarted, GuestFailed, GuestReleased, StrayEnded, MoveOpened, MoveLanded,
     MoveFrozen, MoveAbortAsked, MoveAborting, MoveAborted, MoveCommitted, MoveThawed, MoveReturned,
     TrustFormed, NodeInvited, NodeAdmitted, RotationAsked, NodeKeyOffered, NodeKeyRetired,
-    OperatorAdded, OperatorRemoved, NodeRejoining,
+    OperatorAdded, OperatorRemoved, NodeRejoining, DrainCancelled, PackageRelocated, ReturnEnded,
+    MoveQueued, MoveUnqueued,
 ]

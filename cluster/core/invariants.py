@@ -19,6 +19,8 @@ def broken(state: State) -> list[str]:
             found.append(f"{name} is owned by {record.owner}, which is no member")
         if (record.owner is None) != (name in state.waiting):
             found.append(f"{name}: the index of waiting packages is wrong")
+        if (record.moving or record.queued is not None) != (name in state.moves):
+            found.append(f"{name}: the index of moves is wrong")
         for node in named_nodes(record):
             if name not in state.placed.get(node, Map()):
                 found.append(f"{name}: the index of {node} is wrong")

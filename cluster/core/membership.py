@@ -7,7 +7,8 @@ somebody else; a takeover without a proof.
 from cluster.core import entries, refusals
 from cluster.core.floor import refused_version
 from cluster.core.model import (
-    UP, NodeState, PackageRecord, State, Stuck, may_be_lost, packages_of, with_node, with_package
+    UP, NodeRecord, NodeState, PackageRecord, State, may_be_lost, packages_of, with_node,
+    with_package
 )
 from cluster.core.moves import end_move, lose_node
 from cluster.core.trust import without_invitation
@@ -37,7 +38,7 @@ def cluster_halted(state: State, entry: entries.ClusterHalted) -> State | Proble
         return refusals.package_moving(moving[0])
     state = changed(state, running=False)
     for name in sorted(state.packages):
-        state = _let_go(state, state.packages[name], entry, detach=entry.detach, again=False)
+        state = _let_go(state, state.packages[name], entry, detach=entry.detach)
     return state
 
 
@@ -59,12 +60,21 @@ def node_joined(state: State, entry: entries.NodeJoined) -> State | Problem:
             )
     state = changed(state, trust=without_invitation(state.trust, entry.node))
     state = _detached_after_join(state, entry)
-    after: NodeState = "running" if node.state in ("unknown", "failed") else node.state
+    after = _after_join(state, node)
     since = entry.at_ms if after != node.state else node.since_ms
     return with_node(state, changed(
         node, state=after, incarnation=entry.incarnation, version=entry.version, since_ms=since,
         because=entry.because if after != node.state else node.because, proof=None,
     ))
+
+
+def _after_join(state: State, node: NodeRecord) -> NodeState:
+    """What an operator wanted of it before its daemon or host went down holds on."""
+    if node.state not in ("unknown", "failed"):
+        return node.state
+    if not node.maintained:
+        return "running"
+    return "draining" if packages_of(state, node.name) else "maintenance"
 
 
 def _detached_after_join(state: State, entry: entries.NodeJoined) -> State:
@@ -118,7 +128,7 @@ def node_failed(state: State, entry: entries.NodeFailed) -> State | Problem:
     entry = changed(entry, proof=changed(
         entry.proof, node=entry.node, at_ms=entry.at_ms, by=entry.by))
     # A halted node stays so; without its incarnation it is granted nothing until it joins anew.
-    after: NodeState = "halted" if node.state == "halted" else "failed"
+    after: NodeState = "halted" if node.state in ("halted", "halting") else "failed"
     since_ms = entry.at_ms if after != node.state else node.since_ms
     state = with_node(state, changed(
         node, state=after, since_ms=since_ms, because=entry.because, proof=entry.proof,
@@ -142,9 +152,11 @@ def node_halted(state: State, entry: entries.NodeHalted) -> State | Problem:
     if any(record.moving for record in held):
         return refusals.package_moving(next(record for record in held if record.moving))
     for record in held:
-        state = _let_go(state, record, entry, detach=entry.detach, again=True)
+        state = _let_go(state, record, entry, detach=entry.detach)
+    # Guests have the time for their own shutdown, and need the node's lease for it.
+    after: NodeState = "halting" if held and not entry.detach else "halted"
     return with_node(state, changed(
-        node, state="halted", since_ms=entry.at_ms, because=entry.because, stuck=(),
+        node, state=after, since_ms=entry.at_ms, because=entry.because, stuck=(), returning=(),
     ))
 
 
@@ -159,7 +171,7 @@ def node_run(state: State, entry: entries.NodeRun) -> State | Problem:
             fix="A node that failed joins again by itself when its daemon runs.",
         )
     state = with_node(state, changed(
-        node, state="running", since_ms=entry.at_ms, because=entry.because,
+        node, state="running", since_ms=entry.at_ms, because=entry.because, maintained=False,
     ))
     for record in packages_of(state, entry.node):
         if record.state == "detached":
@@ -167,48 +179,11 @@ def node_run(state: State, entry: entries.NodeRun) -> State | Problem:
     return state
 
 
-def node_draining(state: State, entry: entries.NodeDraining) -> State | Problem:
-    return _between(state, entry.node, entry, ("running", "draining"), "draining")
-
-
-def node_emptied(state: State, entry: entries.NodeEmptied) -> State | Problem:
-    if packages_of(state, entry.node):
-        return refusals.node_not_empty(
-            entry.node, [record.name for record in packages_of(state, entry.node)])
-    return _between(state, entry.node, entry, ("draining",), "maintenance")
-
-
-def node_resumed(state: State, entry: entries.NodeResumed) -> State | Problem:
-    return _between(state, entry.node, entry, ("draining", "maintenance"), "running")
-
-
-def node_stuck(state: State, entry: entries.NodeStuck) -> State | Problem:
-    node = state.nodes.get(entry.node)
-    if node is None or node.state != "draining":
-        return refusals.stale_order(f"node:{entry.node}", "It is not being drained.")
-    others = tuple(each for each in node.stuck if each.package != entry.package)
-    stuck = (*others, Stuck(package=entry.package, problem=entry.problem))
-    return with_node(state, changed(node, stuck=stuck))
-
-
-def _between(
-    state: State, name: str, entry: entries.Entry, before: tuple[str, ...], after: NodeState,
-) -> State | Problem:
-    node = state.nodes.get(name)
-    if node is None:
-        return refusals.unknown_node(name)
-    if node.state not in before:
-        return refusals.node_not_up(name, node.state)
-    return with_node(state, changed(
-        node, state=after, since_ms=entry.at_ms, because=entry.because, stuck=(),
-    ))
-
-
 def _let_go(
-    state: State, record: PackageRecord, entry: entries.Entry, *, detach: bool, again: bool,
+    state: State, record: PackageRecord, entry: entries.Entry, *, detach: bool,
 ) -> State:
-    """Halt or detach one package because its node or the cluster is halted. `again`: it is to be
-    started elsewhere once it is gone."""
+    """Halt or detach one package because its node or the cluster is halted. Where only the node
+    is, the package is started elsewhere once it is gone."""
     if record.state == "detached":
         return with_package(state, changed(record, attaching=False))
     if record.owner is None or record.state in ("halting", "failing"):
@@ -223,6 +198,5 @@ def _let_go(
             because=entry.because or "The cluster was halted.", fix="Move it again later.",
         ))
     return with_package(state, changed(
-        record, state="failing" if again else "halting", since_ms=entry.at_ms,
-        because=entry.because,
+        record, state="halting", since_ms=entry.at_ms, because=entry.because,
     ))

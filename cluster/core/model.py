@@ -9,12 +9,15 @@ without a release, a proof or a commit.
 from typing import Literal
 
 from cluster.core.trust import Trust
+from packages.core.drain_plan import DrainPlan
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem
 from packages.core.values import Map, Value, changed
 
-NodeState = Literal["unknown", "running", "draining", "maintenance", "halted", "failed"]
-UP: frozenset[str] = frozenset({"running", "draining", "maintenance"})
+NodeState = Literal[
+    "unknown", "running", "draining", "maintenance", "halting", "halted", "failed",
+]
+UP: frozenset[str] = frozenset({"running", "draining", "maintenance", "halting"})
 """States in which a node takes part and may hold guests."""
 
 PackageState = Literal[
@@ -37,6 +40,9 @@ MoveStage = Literal[
     "committed",  # point of no return: the target owns it, and must let it run
     "done",       # over; see `result`
 ]
+
+Purpose = Literal["ordered", "drain", "return"]
+"""Whose wish a move is: an operator's for this package, or for a node."""
 
 MoveResult = Literal["completed", "aborted", "failed"]
 
@@ -86,6 +92,8 @@ class Stuck(Value):
 
     package: str
     problem: Problem
+    tried: tuple[str, ...] = ()
+    """Nodes that would not have it; it is tried again when another one can."""
 
 
 class NodeRecord(Value):
@@ -99,6 +107,14 @@ class NodeRecord(Value):
     proof: Proof | None = None
     stuck: tuple[Stuck, ...] = ()
     role: NodeRole = "voter"
+    maintained: bool = False
+    """An operator empties it, or has: it takes nothing until it is resumed, also after a crash."""
+    drain: DrainPlan | None = None
+    """How it is emptied, or was: what `resume --return` brings home."""
+    allow_restart: bool = False
+    """What cannot move may be halted and started elsewhere."""
+    returning: tuple[str, ...] = ()
+    """Packages to be brought home, online."""
 
 
 class Hold(Value):
@@ -156,6 +172,7 @@ class MoveRecord(Value):
     by: str
     accel: str = ""
     because: str = ""
+    purpose: Purpose = "ordered"
     stage: MoveStage = "opened"
     landing: Landing | None = None
     stopped_at_ms: float = 0.0
@@ -166,6 +183,16 @@ class MoveRecord(Value):
     result: MoveResult | None = None
     problem: Problem | None = None
     figures: Figures = Figures()
+
+
+class QueuedMove(Value):
+    """A move that waits until its nodes take part in fewer."""
+
+    id: str
+    target: str
+    at_ms: int
+    by: str
+    because: str = ""
 
 
 class PackageRecord(Value):
@@ -190,6 +217,7 @@ class PackageRecord(Value):
     freeze: Freeze | None = None
     move: MoveRecord | None = None
     """The move under way, else the last one."""
+    queued: QueuedMove | None = None
     proof: Proof | None = None
     """What allowed the last takeover, or the halt of what a dead node held."""
     not_runnable_on: str | None = None
@@ -242,6 +270,8 @@ class State(Value):
     """Node -> names of packages that it owns or that are moving to it: an index."""
     waiting: Map[str, bool] = Map()
     """Names of packages without an owner that may want one: an index."""
+    moves: Map[str, bool] = Map()
+    """Names of packages whose move is under way or waits for its turn: an index."""
     outcomes: Map[str, Outcome] = Map()
     outcome_at: Map[int, str] = Map()
     events: Map[int, Event] = Map()
@@ -284,15 +314,22 @@ def with_package(state: State, record: PackageRecord) -> State:
         waiting = waiting.set(record.name, True)
     elif record.name in waiting:
         waiting = waiting.delete(record.name)
+    moves = state.moves
+    if record.moving or record.queued is not None:
+        moves = moves.set(record.name, True)
+    elif record.name in moves:
+        moves = moves.delete(record.name)
     return changed(
         state, packages=state.packages.set(record.name, record), placed=placed, waiting=waiting,
+        moves=moves,
     )
 
 
 def without_package(state: State, name: str) -> State:
     """The state without a package that nobody owns."""
     waiting = state.waiting.delete(name) if name in state.waiting else state.waiting
-    return changed(state, packages=state.packages.delete(name), waiting=waiting)
+    moves = state.moves.delete(name) if name in state.moves else state.moves
+    return changed(state, packages=state.packages.delete(name), waiting=waiting, moves=moves)
 
 
 def with_node(state: State, record: NodeRecord) -> State:

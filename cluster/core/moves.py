@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 from cluster.core import entries, refusals
 from cluster.core.model import (
-    UP, Freeze, MoveRecord, MoveStage, PackageRecord, State, suffices, with_package
+    UP, Freeze, MoveRecord, MoveStage, PackageRecord, PackageState, State, suffices, with_package
 )
+from packages.core.limits import Route, crowded
 from packages.core.problem import Problem, problem
 from packages.core.values import changed
 
@@ -49,20 +50,33 @@ def move_opened(state: State, entry: entries.MoveOpened) -> State | Problem:
     record = state.packages.get(entry.package)
     if record is None:
         return refusals.unknown_package(entry.package)
-    refused = _against_opening(state, record, entry.target)
+    refused = against_opening(state, record, entry.target)
     if refused is not None:
         return refused
     assert record.owner is not None
+    route = (record.owner, entry.target)
+    reason = crowded(routes(state), route, entry.limits) if entry.limits else ""
+    if reason:
+        return refusals.move_limit_reached(record.name, reason)
     move = MoveRecord(
         id=entry.move, package=record.name, source=record.owner, target=entry.target,
         epoch=record.epoch, boot_id=record.boot_id, machine=record.machine,
         accel=record.accel,
-        opened_at_ms=entry.at_ms, by=entry.by, because=entry.because,
+        opened_at_ms=entry.at_ms, by=entry.by, because=entry.because, purpose=entry.purpose,
     )
-    return with_package(state, changed(record, move=move))
+    return with_package(state, changed(record, move=move, queued=None))
 
 
-def _against_opening(state: State, record: PackageRecord, target: str) -> Problem | None:
+def routes(state: State) -> list[Route]:
+    """Where the moves under way go from and to, by package."""
+    moves = (state.packages[name].move for name in sorted(state.moves))
+    return [
+        (move.source, move.target) for move in moves
+        if move is not None and move.stage != "done"
+    ]
+
+
+def against_opening(state: State, record: PackageRecord, target: str) -> Problem | None:
     node = state.nodes.get(target)
     if node is None:
         return refusals.unknown_node(target)
@@ -225,7 +239,8 @@ def lose_node(state: State, record: PackageRecord, entry: entries.NodeFailed) ->
     if not suffices(entry.proof.kind, record):
         return state  # as if nothing had happened: its node may come back and go on with it
     if record.state == "halting" or record.state == "detached":
-        return with_package(state, _without_owner(record, entry, state_after="halted"))
+        return with_package(state, _without_owner(
+            record, entry, state_after=after_halt(state, record)))
     # A target may hold the whole memory by now, yet nobody can say that it is the last: where the
     # channel broke after the switch, the source's hypervisor let its guest run on by itself, and
     # what it wrote until its lease ended would be undone (simulation, seed 3297).
@@ -234,6 +249,13 @@ def lose_node(state: State, record: PackageRecord, entry: entries.NodeFailed) ->
         because=entry.because, fix="The package is started elsewhere; nothing needs to be done.",
     ))
     return with_package(state, _without_owner(record, entry))
+
+
+def after_halt(state: State, record: PackageRecord) -> PackageState:
+    """Halted because its node was, or to be started elsewhere, it waits for a node; halted by an
+    operator, whose order takes its switching away, it stays so."""
+    wanted = record.state == "halting" and record.auto_run and state.running
+    return "relocate_wait" if wanted else "halted"
 
 
 def orphan(record: PackageRecord, at_ms: int, because: str) -> PackageRecord:

@@ -117,6 +117,23 @@ def node_in_maintenance(name: str, state: str) -> Problem:
     )
 
 
+def node_not_draining(name: str, state: str) -> Problem:
+    return problem(
+        "node-not-draining", f"node:{name}", what=f"Node {name} is not being emptied.",
+        because=f"It is {state}.",
+        fix=f"vmsg node resume {name} ends its maintenance, vmsg node drain {name} begins it.",
+    )
+
+
+def move_limit_reached(package: str, because: str) -> Problem:
+    return problem(
+        "move-limit-reached", f"package:{package}",
+        what=f"The move of {package} cannot begin yet.", because=because,
+        fix="Leave --no-wait out to have it wait for its turn, or raise `limits` in the cluster "
+            "file.",
+    )
+
+
 def node_not_eligible(package: str, node: str, nodes: tuple[str, ...]) -> Problem:
     return problem(
         "node-not-eligible", f"package:{package}",

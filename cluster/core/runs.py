@@ -9,7 +9,7 @@ from cluster.core import entries, refusals
 from cluster.core.model import (
     Hold, PackageRecord, PackageState, State, unproven, with_package, without_package
 )
-from cluster.core.moves import end_move, orphan
+from cluster.core.moves import after_halt, end_move, orphan
 from packages.core.failover import after_failure, recent
 from packages.core.problem import Problem, problem
 from packages.core.values import changed
@@ -176,7 +176,8 @@ def guest_released(state: State, entry: entries.GuestReleased) -> State | Proble
             because=record.because, fix=f"vmsg package run {record.name}",
         ))
         return with_package(state, changed(
-            record, state="halted", owner=None, since_ms=entry.at_ms, attaching=False,
+            record, state=after_halt(state, record), owner=None, since_ms=entry.at_ms,
+            attaching=False,
         ))
     if entry.powered_off:
         return with_package(state, _powered_off(record, entry))

@@ -4,6 +4,7 @@ views of this. PURE."""
 from cluster.core.entries import Entry, MoveFrozen, MoveLanded, NodeRejoining, StrayEnded
 from cluster.core.model import Event, MoveRecord, NodeRecord, PackageRecord, Proof, State
 from cluster.core.trust import NodeKeys, Trust
+from packages.core.drain_plan import DrainPlan
 
 
 def tell(before: State, after: State, entry: Entry, index: int) -> list[Event]:
@@ -92,9 +93,14 @@ def _node(name: str, before: NodeRecord | None, after: NodeRecord | None) -> lis
         told.append(_event(subject, "daemon restarted", before=before.state, after=after.state))
     for stuck in after.stuck:
         if stuck not in before.stuck:
+            what = "cannot bring home" if after.state == "running" else "drain cannot move"
             told.append(_event(
-                subject, f"drain cannot move {stuck.package}", because=stuck.problem.because,
+                subject, f"{what} {stuck.package}", because=stuck.problem.because,
             ))
+    if after.drain is not None and after.drain != before.drain:
+        told.append(_event(subject, f"drain planned: {_plan(after.drain)}"))
+    if len(after.returning) > len(before.returning):
+        told.append(_event(subject, f"brings home {', '.join(after.returning)}"))
     return told
 
 
@@ -115,6 +121,13 @@ def _seats(before: State, after: State) -> list[Event]:
             told.append(_event(
                 f"node:{name}", "node votes" if now.votes else "node votes no more"))
     return told
+
+
+def _plan(plan: DrainPlan) -> str:
+    moves, waves = len(plan.moves()), len(plan.waves)
+    staying = f", {', '.join(each.package for each in plan.staying)} cannot leave" \
+        if plan.staying else ""
+    return f"{moves} packages in {waves} waves, about {plan.seconds:.0f} s{staying}"
 
 
 def _trust(before: Trust, after: Trust) -> list[Event]:
@@ -171,6 +184,10 @@ def _package(
     if before is None:
         return [_event(subject, "package applied", after=after.state)]
     told = _move(subject, before.move, after.move, entry)
+    if after.queued is not None and before.queued is None:
+        told.append(_event(
+            subject, "move waits for its turn", before=after.owner or "",
+            after=after.queued.target))
     if before.state != after.state or before.owner != after.owner:
         told.append(_event(
             subject, f"package {after.state}", before=_place(before), after=_place(after),
@@ -210,19 +227,20 @@ def _move(
 ) -> list[Event]:
     if after is None or before == after:
         return []
-    if before is None or before.id != after.id:
+    if after.stage != "done" and (before is None or before.id != after.id):
         return [_event(
             subject, "move opened", before=after.source, after=after.target,
             because=after.because,
         )]
-    if before.stage == after.stage:
+    if before is not None and before.stage == after.stage and before.id == after.id:
         if after.abort_because and not before.abort_because:
             return [_event(subject, "move: end asked for", because=after.abort_because)]
         return []
     if after.stage != "done":
         words = {MoveLanded: "move: copy begins", MoveFrozen: "move: frozen, monitoring suspended"}
         what = words.get(type(entry), f"move: {after.stage}")
-        return [_event(subject, what, before=before.stage, after=after.stage)]
+        return [_event(
+            subject, what, before=before.stage if before else "", after=after.stage)]
     figures = after.figures
     if after.result == "completed":
         because = (

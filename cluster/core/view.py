@@ -11,8 +11,10 @@ from cluster.core import refusals
 from cluster.core.model import (
     UP, Event, MoveRecord, NodeRecord, PackageRecord, State, packages_of, suffices, unproven
 )
+from cluster.core.queue import waiting_move
 from cluster.core.roles import seat_of
 from cluster.core.runs import blocked_nodes, in_maintenance
+from packages.core.drain_plan import DrainPlan
 from packages.core.problem import Problem, problem
 from packages.core.values import Value, changed, plain
 
@@ -128,6 +130,8 @@ def _node(
             "version": record.version, "proof": plain(record.proof),
             "packages": sorted(state.placed.get(record.name, ())),
             "stuck": [plain(each) for each in record.stuck],
+            "drain": plan(record.drain) if record.drain is not None else None,
+            "returning": list(record.returning),
         }
     return shown
 
@@ -136,6 +140,24 @@ def votes(state: State, record: NodeRecord) -> bool:
     """Whether it counts in agreement now; a node that comes in counts once it has caught up."""
     seat = seat_of(state, record.name)
     return record.role != "follower" if not state.seats else seat is not None and seat.votes
+
+
+def plan(found: DrainPlan) -> dict[str, Any]:
+    """The plan of a drain."""
+    return {
+        "node": found.node,
+        "moves": [
+            plain(move) | {"wave": number}
+            for number, wave in enumerate(found.waves, 1) for move in wave.moves
+        ],
+        "stuck": [plain(each) for each in found.staying],
+        "waves": [
+            {"seconds": wave.seconds, "packages": [move.package for move in wave.moves],
+             "without_spare": list(wave.without_spare)}
+            for wave in found.waves
+        ],
+        "without_spare": list(found.without_spare), "seconds": found.seconds,
+    }
 
 
 def monitoring(record: PackageRecord, now_ms: int) -> str:
@@ -169,7 +191,7 @@ def package(
         "node": record.owner, "auto_run": record.auto_run, "epoch": record.epoch,
         "boot_id": record.boot_id, "monitoring": watched,
         "suspended_until": rfc3339(until) if until is not None else None,
-        "move": move(record, around) if moving else None,
+        "move": move(record, around) if moving or record.queued else None,
         "because": record.because,
         "holds": [plain(hold) for hold in record.holds],
         "switching": [
@@ -196,6 +218,8 @@ def _shows_maintenance(record: PackageRecord) -> bool:
 
 def move(record: PackageRecord, around: Surroundings) -> dict[str, Any] | None:
     """MOVE of the contract; the running one's soft numbers come from its source."""
+    if record.queued is not None and not record.moving:
+        return _recorded(waiting_move(record, record.queued)) | {"queued": True}
     if record.move is None:
         return None
     soft = around.progress.get(record.name) if record.moving else None
@@ -232,7 +256,7 @@ def _recorded(record: MoveRecord) -> dict[str, Any]:
             "freeze_ms": round(figures.forecast_freeze_ms, 1),
         },
         "opened_at": rfc3339(record.opened_at_ms), "because": record.because,
-        "by": record.by, "ended": done,
+        "by": record.by, "ended": done, "queued": False,
     }
 
 

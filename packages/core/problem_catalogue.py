@@ -74,6 +74,7 @@ CATALOGUE: dict[str, str] = {
     "package-running": "the package runs, and what was asked needs it halted",
     "package-already-there": "the package runs on that node already",
     "package-moving": "a move of the package is under way",
+    "move-limit-reached": "a node or link takes part in as many moves at once as it may",
     "package-not-moving": "no move of the package is under way",
     "package-in-maintenance": "the package is in maintenance",
     "package-start-failed": "the guest could not be started",
@@ -85,6 +86,7 @@ CATALOGUE: dict[str, str] = {
     "node-in-maintenance": "the node is being emptied or is in maintenance",
     "node-not-up": "the node is down, halted or unheard",
     "node-not-empty": "packages still run on the node",
+    "node-not-draining": "the node is not being emptied, so there is nothing to cancel",
     "no-node-available": "no node may run the package now",
     # preflight: the target against what the guest needs
     "facts-missing": "a node did not tell what it has, so nothing can be compared",

@@ -197,8 +197,20 @@ HAPPY: dict[type[ask.Request], Any] = {
     ask.HaltNode: done({"node": "n2", "state": "halted"}),
     ask.DrainNode: done({
         "node": "n1", "stuck": [{"package": "db", "problem": plain(DISK)}],
-        "moves": [{"package": "web", "target": "n2", "because": "n2 is first"}],
+        "moves": [
+            {"package": "web", "target": "n2", "because": "n2 is first", "how": "move", "wave": 1,
+             "seconds": 2.4},
+            {"package": "mail", "target": "n3", "because": "halted and started there",
+             "how": "restart", "wave": 2, "seconds": 90.0},
+        ],
+        "waves": [
+            {"seconds": 2.4, "packages": ["web"], "without_spare": []},
+            {"seconds": 90.0, "packages": ["mail"], "without_spare": ["web", "mail"]},
+        ],
+        "without_spare": ["ldap"], "seconds": 92.4, "state": "draining",
+        "packages": ["db", "mail", "web"],
     }),
+    ask.CancelDrain: done({"node": "n1", "state": "running"}),
     ask.ResumeNode: done({"node": "n1", "state": "running", "returned": ["web"]}),
     ask.ConfirmDead: done({"node": "n3", "state": "failed"}, WORD),
     ask.CheckPackages: done(None, SHARED),

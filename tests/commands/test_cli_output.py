@@ -43,7 +43,8 @@ EVERY_COMMAND = (
     "status", "cluster check cluster.yaml", "cluster apply cluster.yaml", "cluster get",
     "cluster run", "cluster halt -f", "cluster halt -d", "node list", "node run n2",
     "node halt n2 -f", "node drain n1 --no-wait", "node drain n1 --dry-run",
-    "node resume n1 --return", "package check web.yaml", "package apply web.yaml",
+    "node drain n1 --cancel", "node resume n1 --return", "package check web.yaml",
+    "package apply web.yaml",
     "package get", "package get web", "package delete web", "package run web --node n1",
     "package halt web", "package enable web", "package disable web --node n2 --for 2h",
     "package maintenance web on --for 90s", "package maintenance web off", "move web n2",
@@ -118,7 +119,9 @@ SPECIAL: dict[str, tuple[str, dict[type[ask.Request], Any]]] = {
     }),
     "check_refused": ("package check web.yaml", {ask.CheckPackages: refused(answers.DISK)}),
     "nothing_to_drain": ("node drain n1 --dry-run", {
-        ask.DrainNode: done({"node": "n1", "moves": [], "stuck": []}),
+        ask.DrainNode: done({
+            "node": "n1", "moves": [], "stuck": [], "waves": [], "without_spare": [], "seconds": 0,
+        }),
     }),
     "rejoin_running": ("node rejoin n1", {}),
     "rejoin_elsewhere": ("node rejoin n2 -o json", {}),
@@ -150,12 +153,13 @@ def test_an_operator_gets_a_folder_of_their_own(
 
 WRONG = (
     "node confirm-dead n1", "node rotate", "node rotate n1 --all", "node invite n2 --role king",
-    "operator add ann",
-    "", "packge", "package enbale web", "move web", "move web n2 --abort", "move", "status extra",
+    "operator add ann", "", "packge", "package enbale web", "move web", "move web n2 --abort",
+    "move", "status extra",
     "package disable web --for soon", "package disable web --for 0s", "events --since -1h",
-    "node halt n1 -f -d", "cluster halt -fd", "package maintenance web of", "status -o xml",
-    "package maintenance web off --for 1h", "package check", "cluster init cluster.yaml",
-    "node halt -o json", "lab cut", "lab cut n1 --network moon",
+    "node halt n1 -f -d", "node drain n1 --cancel --allow-restart", "cluster halt -fd",
+    "package maintenance web of", "status -o xml", "package maintenance web off --for 1h",
+    "package check", "cluster init cluster.yaml", "node halt -o json", "lab cut",
+    "lab cut n1 --network moon",
 )
 
 

@@ -8,7 +8,7 @@ import pytest
 from cluster.core import entries
 from cluster.core.apply import apply
 from cluster.core.codec import decode_entry, decode_state, encode_entry, encode_state
-from cluster.core.coordinator import TRY_AGAIN_MS, Knowledge, decide, evacuations
+from cluster.core.coordinator import TRY_AGAIN_MS, Knowledge, decide
 from cluster.core.duties import Claim, Destroy, Hold, Keep, Receive, Send, Start, Thaw, duties
 from cluster.core.machine import StateMachine
 from cluster.core.model import Figures, Landing, Proof, State
@@ -80,7 +80,10 @@ class Story:
                         switching=True) is None
 
     def duty(self, node: str) -> type | None:
-        found = duties(self.state, node).get("p1")
+        return self.duty_of("p1", node)
+
+    def duty_of(self, package: str, node: str) -> type | None:
+        found = duties(self.state, node).get(package)
         return type(found) if found else None
 
     def knowledge(self, **fields: object) -> Knowledge:
@@ -276,25 +279,6 @@ def test_a_target_lost_early_asks_the_source_to_end_the_move() -> None:
     move = story.state.packages["p1"].move
     assert move is not None and move.abort_because
     assert story.duty("n1") is Send
-
-
-def test_draining_moves_one_package_at_a_time_and_takes_none() -> None:
-    story = Story().running()
-    assert story.say(entries.NodeDraining, node="n1") is None
-    ((record, targets),) = evacuations(story.state, story.knowledge())
-    assert record.name == "p1" and targets == ("n2", "n3")
-    assert story.say(entries.NodeStuck, node="n1", package="p1", problem=ILL) is None
-    assert evacuations(story.state, story.knowledge()) == []
-    assert story.duty("n1") is Keep, "a package that cannot move keeps running"
-
-
-def test_a_node_that_is_halted_is_not_held_to_have_failed_the_package() -> None:
-    story = Story().running()
-    assert story.say(entries.NodeHalted, node="n1", force=True) is None
-    assert story.duty("n1") is Destroy
-    assert story.say(entries.GuestReleased, package="p1", epoch=1, node="n1") is None
-    record = story.state.packages["p1"]
-    assert (record.state, record.avoid, record.failures_ms) == ("relocate_wait", (), ())
 
 
 def test_what_is_written_is_read_again() -> None:

@@ -11,6 +11,11 @@ PATIENCE_S = 20.0
 NAMES = ("db", "mail", "web")
 
 
+def is_even(request: str) -> bool:
+    """A coin that costs no throw of the dice: runs known by their seeds stay what they are."""
+    return int(request[-1], 16) % 2 == 0
+
+
 class Operators:
     def __init__(self, world: World) -> None:
         self._world, self._dice = world, world.timeline.dice
@@ -107,11 +112,15 @@ class Operators:
             for_s=self._for_s())
 
     def _drain(self) -> ask.AnyRequest:
-        return ask.DrainNode(request=self._id(), node=self._node())
+        request = self._id()
+        return ask.DrainNode(
+            request=request, node=self._node(), allow_restart=is_even(request))
 
     def _resume(self) -> ask.AnyRequest:
-        return ask.ResumeNode(
-            request=self._id(), node=self._node(), bring_back=self._dice.random() < 0.5)
+        request, node, bring_back = self._id(), self._node(), self._dice.random() < 0.5
+        if is_even(request) and not bring_back:
+            return ask.CancelDrain(request=request, node=node)
+        return ask.ResumeNode(request=request, node=node, bring_back=bring_back)
 
     def _halt_node(self) -> ask.AnyRequest:
         return ask.HaltNode(

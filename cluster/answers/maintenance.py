@@ -1,0 +1,92 @@
+"""Answers about a node's maintenance: drain, cancel, resume, bring home.
+
+The plan of a drain is shown and goes into the record with the order; from there on the coordinator
+carries it out, whoever that is.
+"""
+
+from cluster.answers.desk import Desk, done, late, refusal
+from cluster.answers.planning import plan_of
+from cluster.api.messages import CancelDrain, DrainNode, Reply, ResumeNode
+from cluster.api.roles import Caller
+from cluster.core import entries, refusals, view
+from cluster.core.apply import decide
+from cluster.core.model import NodeRecord, State, packages_of
+from packages.core.problem import Problem
+
+RETURN_S = 3600.0
+"""Packages come home within the limits, and each copy takes what it takes."""
+
+
+async def drain(desk: Desk, caller: Caller, ask: DrainNode) -> Reply:
+    node, state = ask.node, desk.ledger.state
+    if node not in state.nodes:
+        return refusal(ask, refusals.unknown_node(node))
+    if state.outcomes.get(ask.request) is not None:
+        return done(ask, _drained(state, node))  # its answer was lost
+    entry = desk.entry(
+        entries.NodeDraining, caller, ask, node=node, allow_restart=ask.allow_restart)
+    impossible = decide(state, entry)
+    if isinstance(impossible, Problem):
+        return refusal(ask, impossible)
+    plan = await plan_of(desk, node, allow_restart=ask.allow_restart)
+    if ask.dry_run:
+        return done(ask, view.plan(plan))
+    entry = desk.entry(
+        entries.NodeDraining, caller, ask, node=node, allow_restart=ask.allow_restart, plan=plan)
+    return await desk.change(ask, entry) or done(ask, _drained(desk.ledger.state, node))
+
+
+def _drained(state: State, node: str) -> dict[str, object]:
+    record = state.nodes[node]
+    shown = view.plan(record.drain) if record.drain is not None else {"node": node}
+    return shown | {
+        "state": record.state, "packages": [each.name for each in packages_of(state, node)],
+    }
+
+
+async def cancel_drain(desk: Desk, caller: Caller, ask: CancelDrain) -> Reply:
+    entry = desk.entry(entries.DrainCancelled, caller, ask, node=ask.node)
+    return await desk.change(ask, entry) or done(ask, {"node": ask.node, "state": "running"})
+
+
+async def resume(desk: Desk, caller: Caller, ask: ResumeNode) -> Reply:
+    record = desk.ledger.state.nodes.get(ask.node)
+    if record is None:
+        return refusal(ask, refusals.unknown_node(ask.node))
+    home = at_home_there(desk.ledger.state, record) if ask.bring_back else ()
+    stopped = await desk.change(ask, desk.entry(
+        entries.NodeResumed, caller, ask, node=ask.node, returning=home))
+    if stopped is not None or not ask.bring_back:
+        return stopped or done(ask, {"node": ask.node, "state": "running"})
+
+    def ended(state: State) -> bool:
+        node = state.nodes.get(ask.node)
+        return node is None or node.state != "running" or not node.returning
+
+    if not await desk.ledger.until(ended, deadline_s=RETURN_S):
+        return late(ask, f"node:{ask.node}", "Not every package is home yet.")
+    state = desk.ledger.state
+    returned = [
+        name for name in home
+        if name in state.packages and state.packages[name].owner == ask.node
+    ]
+    node = state.nodes.get(ask.node)
+    return done(ask, {
+        "node": ask.node, "state": node.state if node is not None else "unknown",
+        "returned": returned,
+    }, [each.problem for each in (node.stuck if node is not None else ()) if each.package in home])
+
+
+def at_home_there(state: State, node: NodeRecord) -> tuple[str, ...]:
+    """What its last drain took away, where one is in the record; else the packages whose primary
+    node it is. Only what runs elsewhere now."""
+    if node.drain is not None:
+        names = [move.package for move in node.drain.moves()]
+    else:
+        names = [name for name, each in sorted(state.packages.items())
+                 if each.spec.nodes[0] == node.name]
+    return tuple(
+        name for name in names
+        if (record := state.packages.get(name)) is not None and node.name in record.spec.nodes
+        and record.owner not in (None, node.name) and record.state == "running"
+    )
