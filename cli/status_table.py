@@ -48,10 +48,11 @@ def cluster_lines(cluster: Tree, verbose: bool) -> list[str]:
 
 
 def node_lines(node: Tree, verbose: bool) -> list[str]:
-    row = (node["name"], node["status"], node["state"], node["address"])
-    lines = table(
-        ("NODE", "STATUS", "STATE", "ADDRESS"), [row], indent=2, widths=(NAME, WORD, WORD),
-    )
+    head = ["NODE", "STATUS", "STATE", "ADDRESS"]
+    row = [node["name"], node["status"], node["state"], node["address"]]
+    if node.get("role", "voter") != "voter":  # what is usual is not worth a column
+        head, row = [*head, "ROLE"], [*row, node["role"]]
+    lines = table(head, [row], indent=2, widths=(NAME, WORD, WORD))
     if node.get("awaited"):
         lines.append(f"    {waiting(node['awaited'])}")
     if verbose:

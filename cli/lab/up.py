@@ -29,6 +29,7 @@ DEFAULTS = LabOptions()
               show_default=True, help="What runs the guests; auto tries KVM with a real start.")
 @click.option("--profile", type=click.Choice(["lan", "fast", "wan"]), default=DEFAULTS.profile,
               show_default=True, help="How soon a silent node is taken for dead.")
+@click.option("--witness", is_flag=True, help="One more node, which votes and runs nothing.")
 @dry_run_option
 def command(place: LabPlace, dry_run: bool, **chosen: Any) -> None:
     """Make a cluster on this machine; needs root.

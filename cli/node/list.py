@@ -22,7 +22,9 @@ def lines(status: Any) -> list[str]:
     running = [each["node"] for each in status["packages"] if each["node"]]
     rows = [
         (each["name"], each["status"], each["state"], each["address"],
-         str(running.count(each["name"])))
+         str(running.count(each["name"])), each.get("role", "voter"))
         for each in status["nodes"]
     ]
-    return table(("NODE", "STATUS", "STATE", "ADDRESS", "PACKAGES"), rows)
+    head = ("NODE", "STATUS", "STATE", "ADDRESS", "PACKAGES", "ROLE")
+    shown = len(head) if any(row[-1] != "voter" for row in rows) else len(head) - 1
+    return table(head[:shown], [row[:shown] for row in rows])

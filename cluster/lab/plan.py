@@ -54,6 +54,8 @@ class LabOptions(Value):
     accel: Accelerator = "tcg"
     """Without hardware: a machine may have /dev/kvm and hang every guest on it."""
     profile: Profile = "lan"
+    witness: bool = False
+    """One more node, which votes and runs nothing."""
 
 
 class NodePlan(Value):
@@ -65,6 +67,7 @@ class NodePlan(Value):
     folder: str
     """Of the node's etc, lib and log."""
     run: str
+    is_witness: bool = False
 
 
 class PackagePlan(Value):
@@ -104,23 +107,28 @@ def unknown_node(plan: LabPlan, name: str) -> Problem:
 def make_plan(options: LabOptions, number: int) -> LabPlan:
     """The lab for options that `check_options` let pass."""
     names = [f"n{index}" for index in range(1, options.nodes + 1)]
+    nodes = [plan_node(options, number, index) for index in range(options.nodes)]
+    if options.witness:
+        nodes.append(plan_node(options, number, options.nodes, is_witness=True))
     return LabPlan(
         number=number, options=options, switch=f"vmsg{number}-sw", root_link=f"vl{number}",
         root_address=f"10.{number}.0.1", subnet=f"10.{number}.0.0/24",
-        nodes=tuple(plan_node(options, number, index) for index in range(options.nodes)),
+        nodes=tuple(nodes),
         packages=tuple(
             plan_package(options, number, index, names) for index in range(options.packages)
         ),
     )
 
 
-def plan_node(options: LabOptions, number: int, index: int) -> NodePlan:
+def plan_node(
+    options: LabOptions, number: int, index: int, *, is_witness: bool = False,
+) -> NodePlan:
     name, host = f"n{index + 1}", FIRST_NODE + index
     return NodePlan(
         name=name, netns=f"vmsg{number}-{name}", lan_address=f"10.{number}.0.{host}",
         address=f"10.{number}.1.{host}", migration_address=f"10.{number}.2.{host}",
         folder=str(PurePosixPath(options.dir, "nodes", name)),
-        run=f"{RUN}/{number}-{name}",
+        run=f"{RUN}/{number}-{name}", is_witness=is_witness,
     )
 
 
@@ -141,6 +149,7 @@ def cluster_config(plan: LabPlan) -> ClusterConfig:
         nodes=tuple(
             NodeConfig(
                 name=each.name, address=each.address, migration_address=each.migration_address,
+                role="witness" if each.is_witness else "member",
             ) for each in plan.nodes
         ),
         vswitches=(VswitchConfig(name=VSWITCH, subnet=plan.subnet),),
@@ -153,6 +162,8 @@ def check_options(options: LabOptions) -> list[Problem]:
     least_memory = LEAST_MEMORY_MIB[options.guest]
     rules = (
         (1 <= options.nodes <= MOST_NODES, f"--nodes is {options.nodes}, not 1 to {MOST_NODES}"),
+        (not options.witness or 1 < options.nodes < MOST_NODES,
+         f"a witness needs 2 to {MOST_NODES - 1} nodes beside it, not {options.nodes}"),
         (0 <= options.packages <= MOST_PACKAGES,
          f"--packages is {options.packages}, not 0 to {MOST_PACKAGES}"),
         (options.memory_mib >= least_memory,

@@ -122,6 +122,13 @@ WAITING = STATUS | {
     ],
     "packages": [package("db", "n3", status="unknown"), package("web", "n1", status="unknown")],
 }
+WITNESSED = STATUS | {
+    "nodes": [
+        *({**node, "role": "voter", "votes": True} for node in STATUS["nodes"][:2]),
+        {"name": "w", "status": "up", "state": "running", "address": "10.1.0.9", "role": "witness",
+         "votes": True},
+    ],
+}
 CUT_OFF = STATUS | {
     "cluster": STATUS["cluster"] | {"status": "unknown", "leader": None, "quorum": False},
 }

@@ -94,6 +94,8 @@ SPECIAL: dict[str, tuple[str, dict[type[ask.Request], Any]]] = {
     "status_waiting_for_proof": ("status", {ask.GetStatus: done(answers.WAITING)}),
     "confirm_dead_heard": (
         "node confirm-dead n2 --reason gone", {ask.ConfirmDead: refused(answers.HEARD)}),
+    "status_with_a_witness": ("status", {ask.GetStatus: done(answers.WITNESSED)}),
+    "list_with_a_witness": ("node list", {ask.GetStatus: done(answers.WITNESSED)}),
     "status_without_quorum": ("status", {ask.GetStatus: done(answers.CUT_OFF)}),
     "move_refused": ("move web n3", {ask.MovePackage: refused(answers.DISK, answers.SHARED)}),
     "move_refused_json": ("-o json move web n3", {ask.MovePackage: refused(answers.DISK)}),

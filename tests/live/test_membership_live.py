@@ -131,24 +131,3 @@ async def test_two_changes_in_one_file_are_refused(tmp_path: Path) -> None:
         # One that never came is.
         await farm.done("node", "remove", "n4")
         await farm.status_until(lambda status: len(status["nodes"]) == 3)
-
-
-async def test_two_nodes_and_a_witness(tmp_path: Path) -> None:
-    async with hosts(tmp_path, *FOUNDERS) as farm:
-        ports = await found(farm, founders=("n1", "n2"))
-        await add(farm, ports["n3"], "--witness")
-        await farm.join("n3")
-        farm.start("n3")
-        await farm.status_until(lambda status: votes(status) == set(FOUNDERS))
-        shown = await farm.asked("node", "list")
-        assert [each["role"] for each in shown["nodes"]] == ["voter", "voter", "witness"]
-        for lost in FOUNDERS:
-            asked = next(name for name in FOUNDERS if name != lost)
-            await farm.end(lost)
-            await farm.status_until(lambda status, lost=lost: (
-                status["cluster"]["quorum"] and status["cluster"]["leader"] not in (None, lost)
-            ), on=asked)
-            await farm.done("cluster", "halt", "-f", on=asked)
-            await farm.done("cluster", "run", on=asked)
-            farm.start(lost)
-            await farm.until_up(*FOUNDERS, on=asked)

@@ -332,3 +332,13 @@ def test_a_node_that_was_away_is_introduced_to_a_leader_it_does_not_know(rig: Me
     assert "dog" not in back.engine.members.names
     rig.pass_time(3.0)
     assert back.engine.leader_name == "dog" and back.engine.members == all_voting(FOUR)
+
+
+def test_who_listens_has_the_log_and_may_propose(rig: MembersRig) -> None:
+    """A follower past seven voters does everything but vote."""
+    rig.start(*rig.names)
+    rig.settle(*FOUNDERS, listening=("dog",))
+    dog = rig.voters["dog"]
+    assert rig.decide(dog, b"of a follower") == [(b"applied of a follower", 0)]
+    assert all(b"of a follower" in rig.books[name].commands for name in FOUR)
+    assert dog.engine.leader_name == rig.leader().engine.name
