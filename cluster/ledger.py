@@ -5,12 +5,12 @@ applied once. What must never happen here: a proposal reported as refused that m
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from cluster.clock import Clock
 from cluster.core.codec import encode_entry
 from cluster.core.entries import Entry
-from cluster.core.floor import refused_by_floor
+from cluster.core.floor import SINCE, Version, refused_by_floor
 from cluster.core.machine import StateMachine
 from cluster.core.model import Outcome, PackageRecord, State
 from cluster.raft.replica import Replica
@@ -23,13 +23,17 @@ PAUSE_S = 0.05
 
 
 class Ledger:
-    """Wraps the replica and its machine; `by` signs this node's own entries."""
+    """Wraps the replica and its machine; `by` signs this node's own entries. `since`: in which
+    version of the product each kind of entry came in (core/floor.py)."""
 
-    def __init__(self, replica: Replica, machine: StateMachine, clock: Clock, by: str) -> None:
+    def __init__(
+        self, replica: Replica, machine: StateMachine, clock: Clock, by: str, *,
+        since: Mapping[type[Entry], Version] = SINCE,
+    ) -> None:
         self.replica = replica
         self.clock = clock
         self.by = by
-        self._machine = machine
+        self._machine, self._since = machine, since
         self._waiting: dict[asyncio.Event, None] = {}  # in order: a set has another each time
         self._watchers: list[Callable[[], None]] = []
         replica.watch(self._moved_on)
@@ -67,7 +71,7 @@ class Ledger:
     async def propose(self, entry: Entry, *, deadline_s: float) -> Problem | None:
         """None when applied, the record's refusal, or `no-quorum` / `timed-out` when the deadline
         passed; after `timed-out` the entry may still be applied, under its id."""
-        refused = refused_by_floor(self.state, type(entry))
+        refused = refused_by_floor(self.state, type(entry), self._since)
         if refused is not None:
             return refused
         raw = encode_entry(entry)

@@ -10,17 +10,21 @@ The floor never falls: a node that comes with a version below it is not let in, 
 hold what it cannot read.
 """
 
+from collections.abc import Mapping
+
 from cluster.core.entries import Entry
 from cluster.core.model import State
 from packages.core.problem import Problem, problem
 
-FIRST = (0, 1, 0)
+Version = tuple[int, int, int]
 
-SINCE: dict[type[Entry], tuple[int, int, int]] = {}
+FIRST: Version = (0, 1, 0)
+
+SINCE: Mapping[type[Entry], Version] = {}
 """Every kind so far is of the first version."""
 
 
-def version_of(text: str) -> tuple[int, int, int]:
+def version_of(text: str) -> Version:
     """The numbers of a version; what is none counts as the first."""
     parts = text.split(".")
     if len(parts) != 3 or not all(part.isascii() and part.isdigit() for part in parts):
@@ -29,14 +33,14 @@ def version_of(text: str) -> tuple[int, int, int]:
     return major, minor, patch
 
 
-def floor(state: State) -> tuple[int, int, int]:
+def floor(state: State) -> Version:
     """The lowest version among the nodes that ever took part; FIRST before any did."""
     versions = [version_of(each.version) for each in state.nodes.values() if each.version]
     return min(versions, default=FIRST)
 
 
 def refused_by_floor(
-    state: State, kind: type[Entry], since: dict[type[Entry], tuple[int, int, int]] = SINCE,
+    state: State, kind: type[Entry], since: Mapping[type[Entry], Version] = SINCE,
 ) -> Problem | None:
     """Why an entry of this kind may not be proposed yet."""
     needed = since.get(kind, FIRST)
