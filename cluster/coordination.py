@@ -80,5 +80,6 @@ class Coordination:
         dead = self._landlord.condemn()
         return Knowledge(
             now_ms=self._clock.wall_ms(), term=self._ledger.replica.term(),
-            heard=self._landlord.heard(), dead=dict(dead), limits=self._limits(),
+            heard=self._landlord.heard(), dead=dict(dead),
+            suspected=self._landlord.suspected(), limits=self._limits(),
         )

@@ -27,6 +27,7 @@ from cluster.raft.syncobj import SyncObjReplica
 from cluster.seating import endpoint_of, founding_members
 from cluster.sockets import keys_of, make_keys, public_of
 from packages.core.problem import Problem
+from packages.fencing.fences import fences_of_host
 from packages.storage.block_devices import BlockDevices
 from packages.storage.device_users import every_process, same_network_namespace
 from packages.vm.qemu.accelerators import kvm_trial
@@ -58,8 +59,8 @@ class Daemon:
             config_text=(etc / "cluster.yaml").read_text(), replica=self._replica(machine),
             neighbours=self.host_keys.peers, host_keys=self.host_keys,
             timings=PROFILES[folder.config.profile],
-            driver=QemuDriver(run, self.clock), carrier=self._carrier(),
-            host=self._host_facts(), guardian=GuardianLink(
+            driver=QemuDriver(run, self.clock, node=folder.name), carrier=self._carrier(),
+            host=self._host_facts(), fences=fences_of_host(), guardian=GuardianLink(
                 str(run / "guardian.sock"), heard=lambda news: self.node.guardian_news(news)),
         )
 

@@ -39,6 +39,7 @@ from cluster.seating import file_members
 from packages.core.limits import Limits
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem, refusals
+from packages.fencing.fences import Fences
 from packages.surroundings import Surroundings
 from packages.vm.carrier import Carrier
 from packages.vm.driver import Driver
@@ -69,7 +70,7 @@ class Node:
     def __init__(
         self, *, name: str, config: ClusterConfig, config_text: str, timings: Timings, clock: Clock,
         machine: StateMachine, replica: Replica, neighbours: Mapping[str, Neighbour],
-        guardian: Guardian, driver: Driver, carrier: Carrier, host: Host,
+        guardian: Guardian, driver: Driver, carrier: Carrier, host: Host, fences: Fences,
         host_keys: HostKeys | None = None,
     ) -> None:
         self.name, self.config, self.clock = name, config, clock
@@ -89,11 +90,11 @@ class Node:
         self.worker = Worker(Surroundings(
             node=name, driver=driver, carrier=carrier, ledger=self.ledger, clock=clock,
             may_run=self.tenant.holds, guests_changed=self._guests_changed, guarded=self._guarded,
-            target_ready=self._target_ready, against_start=self._against_start,
+            target_ready=self._target_ready, against_start=self._against_start, fences=fences,
         ))
         self.survey = Survey(
             node=name, config=config, ledger=self.ledger, host=host, peers=neighbours,
-            worker=self.worker,
+            worker=self.worker, fences=fences,
         )
         self.keyring = Keyring(
             nodes=[each.name for each in config.nodes], ledger=self.ledger, clock=clock,

@@ -15,12 +15,13 @@ from cluster.core import duties, entries
 from cluster.core.duties import AnyDuty
 from cluster.core.duties import duty as duty_of
 from cluster.core.refusals import stale_order
-from packages import arrival
+from packages import access, arrival
 from packages.core.model import MonitorSpec, PackageSpec
 from packages.core.move_recovery import may_have_switched
 from packages.core.problem import Problem, problem
 from packages.departure import Departure
 from packages.monitors.runner import MonitorRunner
+from packages.reviving import revive
 from packages.surroundings import Body, Surroundings
 from packages.vm.driver import Guest, GuestEvent
 from packages.watching import start_watch
@@ -50,11 +51,13 @@ class PackageAgent:
         self._listening_to: Guest | None = None
         self._landed_for: str | None = None
         self._revived: tuple[str, int] | None = None
+        self._alone: tuple[str, int] | None = None
+        """The guest beside which nobody can write to the disks, for all this agent knows."""
         self._do: dict[type[Any], Callable[[Any], Awaitable[None]]] = {
             duties.Start: self._start, duties.Keep: self._keep, duties.Halt: self._halt,
             duties.Destroy: self._destroy, duties.Leave: self._leave, duties.Send: self._send,
             duties.Receive: self._receive, duties.Claim: self._claim, duties.Thaw: self._thaw,
-            duties.Hold: self._hold, duties.Attach: self._attach,
+            duties.Hold: self._hold, duties.Attach: self._attach, duties.Fence: self._fence,
         }
 
     def adopt(self, guest: Guest) -> None:
@@ -156,6 +159,8 @@ class PackageAgent:
                 entries.StrayEnded, "the record does not give it to this node",
                 node=self.around.node, package=self.name, epoch=guest.epoch,
             )
+        if self.body.guest is None and record is not None:
+            await access.give_up(self.around, record.spec, guest.epoch)
 
     # watching
 
@@ -204,8 +209,9 @@ class PackageAgent:
         if guest is None:
             if not self.around.may_run():
                 return
-            refused = await self.around.against_start(duty.spec)
-            made = refused[0] if refused else await self.around.driver.start(
+            reasons = await self.around.against_start(duty.spec)
+            refused = reasons[0] if reasons else await access.let_in(self.around, duty)
+            made = refused or await self.around.driver.start(
                 duty.spec, epoch=duty.epoch, boot_id=duty.boot_id,
                 deadline_s=duty.spec.start_timeout_s, born=self._born,
             )
@@ -213,7 +219,7 @@ class PackageAgent:
                 self._forget_guest()
                 await self._say_failed(duty, made)
                 return
-            guest = made
+            guest, self._alone = made, (duty.boot_id, duty.epoch)
         await self._watched(duty.spec, grace=True)
         await self.around.ledger.say(
             entries.GuestStarted, f"started on {self.around.node}", package=self.name,
@@ -249,22 +255,15 @@ class PackageAgent:
             await self._ended(duty, "the guest powered itself off", powered_off=True)
             return
         if isinstance(duty, duties.Keep) and self._revived != (guest.boot_id, duty.epoch):
-            if await self._revive(guest, seen.state):
+            if await revive(self.around, guest, seen.state):
                 self._revived = (guest.boot_id, duty.epoch)
         await self._watched(duty.spec, grace=False)
         self._mind_lease()
         if self.failure is not None and not duty.maintenance:
             await self._say_failed(duty, self.failure)
-
-    async def _revive(self, guest: Guest, state: str) -> bool:
-        """Continue a guest that stands although the record says it runs here: a move that ended
-        left it so, or a restart of the daemon fell into one. Done once: a guest that stands later
-        was stopped by others, which is for its monitors to say. False: look again."""
-        if state == "switchover":
-            state = (await self.around.driver.cancel(guest)).state
-        if state in ("postmigrate", "paused", "prelaunch"):
-            return self.around.may_run() and await self.around.driver.resume(guest) is None
-        return state not in ("switchover", "unanswered")
+        if isinstance(duty, duties.Keep) and self._alone != (guest.boot_id, duty.epoch):
+            if await access.alone(self.around, duty.spec, duty.epoch):
+                self._alone = (guest.boot_id, duty.epoch)
 
     async def _taken_back(self, guest: Guest, duty: duties.Keep | duties.Send) -> bool:
         """The target's copy died before it ran: this copy of the same life is the last again."""
@@ -314,6 +313,7 @@ class PackageAgent:
             entries.GuestReleased, f"gone from {self.around.node}", package=self.name,
             epoch=duty.epoch, node=self.around.node, powered_off=powered_off,
         )
+        await access.give_up(self.around, duty.spec, duty.epoch)
 
     async def _halt(self, duty: duties.Halt) -> None:
         await self._stop_watch()
@@ -391,6 +391,9 @@ class PackageAgent:
             monitored_at_ms=max(thawing.resumed_at_ms, float(self.around.clock.wall_ms())),
         )
         await announcing
+
+    async def _fence(self, duty: duties.Fence) -> None:
+        await access.shut_out(self.around, duty)
 
     async def _hold(self, duty: duties.Hold) -> None:
         await self._stop_watch()

@@ -10,6 +10,7 @@ import logging
 from cluster.core import entries
 from cluster.core.duties import Claim, Receive, Thaw
 from cluster.core.model import Landing
+from packages.access import let_in_beside
 from packages.core.model import PackageSpec
 from packages.core.move_recovery import target_answer
 from packages.core.problem import Problem, problem
@@ -58,7 +59,8 @@ async def _prepare(around: Surroundings, body: Body, duty: Receive) -> Problem |
 
 
 async def _make_guest(around: Surroundings, body: Body, duty: Receive) -> Problem | None:
-    made = await around.driver.receive(
+    refused = await let_in_beside(around, duty.spec, duty.epoch)
+    made = refused or await around.driver.receive(
         carried_on(duty), epoch=duty.epoch, boot_id=duty.boot_id, machine=duty.move.machine,
         deadline_s=duty.spec.phase_timeouts.init_s,
     )

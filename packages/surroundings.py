@@ -8,6 +8,7 @@ from cluster.clock import Clock
 from cluster.ledger import Ledger
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem
+from packages.fencing.fences import Fences
 from packages.vm.carrier import Carrier
 from packages.vm.driver import Driver, Guest
 
@@ -20,7 +21,7 @@ class Surroundings:
         may_run: Callable[[], bool], guests_changed: Callable[[], None],
         guarded: Callable[[], Awaitable[Problem | None]],
         target_ready: Callable[[str, str, str], Awaitable[bool]],
-        against_start: Callable[[PackageSpec], Awaitable[list[Problem]]],
+        against_start: Callable[[PackageSpec], Awaitable[list[Problem]]], fences: Fences,
     ) -> None:
         self.node = node
         self.driver = driver
@@ -37,6 +38,7 @@ class Surroundings:
         """(node, package, move) -> its agent answers and its guest waits for this move."""
         self.against_start = against_start
         """Why a package may not start here: its disks, switches, memory."""
+        self.fences = fences
 
 
 class Body:

@@ -21,7 +21,7 @@ async def lease(desk: Desk, caller: Caller, ask: AskLease) -> Reply:
 
 
 async def facts(desk: Desk, _: Caller, ask: AskFacts) -> Reply:
-    return done(ask, plain(await desk.survey.here(ask.disks, ask.package)))
+    return done(ask, plain(await desk.survey.here(ask.disks, ask.package, ask.fences)))
 
 
 async def progress(desk: Desk, _: Caller, ask: AskProgress) -> Reply:

@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Mapping
 
 from cluster.answers.desk import Desk
-from cluster.answers.survey import NodeAnswer, paths
+from cluster.answers.survey import NodeAnswer, fences_of, paths
 from cluster.core import refusals
 from cluster.core.coordinator import candidates, node_views
 from cluster.core.model import PackageRecord, State, packages_of
@@ -37,8 +37,10 @@ async def plan_of(desk: Desk, node: str, *, allow_restart: bool) -> DrainPlan:
     disks = {name: tuple(sorted({
         path for record in records if name in targets[record.name] for path in paths(record.spec)
     })) for name in sorted(state.nodes) if name != node}
+    fences = {path: fence for each in records for path, fence in fences_of(each.spec).items()}
     answers = dict(zip(disks, await asyncio.gather(*(
-        desk.survey.of(name, asked) for name, asked in disks.items())), strict=True))
+        desk.survey.of(name, asked, None, {path: fences[path] for path in asked if path in fences})
+        for name, asked in disks.items())), strict=True))
     at_source = await _at_source(desk, node, records)
     return plan_drain(
         node,
@@ -57,7 +59,8 @@ async def _at_source(
 
     async def asked(record: PackageRecord) -> NodeAnswer | None:
         async with room:
-            return await desk.survey.of(node, paths(record.spec), record.name)
+            return await desk.survey.of(
+                node, paths(record.spec), record.name, fences_of(record.spec))
 
     found = await asyncio.gather(*(asked(record) for record in records))
     return {record.name: answer for record, answer in zip(records, found, strict=True)}

@@ -14,13 +14,15 @@ from cluster.config.schema import ClusterConfig
 from cluster.core import runs
 from cluster.core.model import UP, PackageRecord, State
 from cluster.ledger import Ledger
-from packages.core.facts import NodeFacts
-from packages.core.model import PackageSpec
+from packages.core.facts import DiskFacts, NodeFacts
+from packages.core.fencing import ISCSI_SCHEME, DiskGuard, fenced_by, why_unable
+from packages.core.model import FenceSpec, PackageSpec
 from packages.core.preflight import (
     Placement, PreflightInput, RunningGuest, apply_rules, preflight, start_rules
 )
 from packages.core.problem import Problem
 from packages.core.values import Undecodable, Value, changed, shaped
+from packages.fencing.fences import Fences
 from packages.vm.driver import Guest
 from packages.worker import Worker
 
@@ -29,6 +31,9 @@ FACTS_S = 4.0
 COMPARED_DISKS = 200
 """Other packages' disks whose identity is looked up when a package is applied, so that one LUN
 under two names is found; their paths are always compared."""
+
+
+UNFENCED: Mapping[str, FenceSpec] = {}
 
 
 class Host(Protocol):
@@ -47,14 +52,24 @@ class NodeAnswer(Value):
 class Survey:
     def __init__(
         self, *, node: str, config: ClusterConfig, ledger: Ledger, host: Host,
-        peers: Mapping[str, Neighbour], worker: Worker,
+        peers: Mapping[str, Neighbour], worker: Worker, fences: Fences,
     ) -> None:
         self.node, self.config, self.ledger = node, config, ledger
-        self._host, self._peers, self._worker = host, peers, worker
+        self._host, self._peers, self._worker, self._fences = host, peers, worker, fences
 
-    async def here(self, disks: tuple[str, ...], package: str | None = None) -> NodeAnswer:
+    async def here(
+        self, disks: tuple[str, ...], package: str | None = None,
+        fences: Mapping[str, FenceSpec] = UNFENCED,
+    ) -> NodeAnswer:
         """What this node tells about itself."""
-        facts = await self._host.gather(self.config, disks, deadline_s=FACTS_S)
+        facts, guards = await asyncio.gather(
+            self._host.gather(self.config, disks, deadline_s=FACTS_S),
+            self._fences.status(fences, deadline_s=FACTS_S),
+        )
+        facts = changed(facts, disks=tuple(
+            _with_guard(disk, guards[disk.path], fences[disk.path])
+            if disk.path in guards else disk
+            for disk in facts.disks))
         agent = self._worker.agents.get(package) if package else None
         guest = agent.body.guest if agent else None
         if guest is not None:
@@ -65,14 +80,15 @@ class Survey:
 
     async def of(
         self, node: str, disks: tuple[str, ...], package: str | None = None,
+        fences: Mapping[str, FenceSpec] = UNFENCED,
     ) -> NodeAnswer | None:
         """What a node tells about itself; None when it does not."""
         if node == self.node:
-            return await self.here(disks, package)
+            return await self.here(disks, package, fences)
         record = self.ledger.state.nodes.get(node)
         if record is None or record.state not in UP or node not in self._peers:
             return None
-        ask = AskFacts(disks=disks, package=package)
+        ask = AskFacts(disks=disks, package=package, fences=dict(fences))
         reply = await self._peers[node].ask(ask, deadline_s=FACTS_S + 1.0)
         if not isinstance(reply, Reply) or reply.verdict != "done":
             return None
@@ -87,8 +103,8 @@ class Survey:
         disks = paths(record.spec)
         source = record.owner
         there, at_source = await asyncio.gather(
-            self.of(target, disks),
-            self.of(source, disks, record.name) if source else _nothing(),
+            self.of(target, disks, None, fences_of(record.spec)),
+            self.of(source, disks, record.name, fences_of(record.spec)) if source else _nothing(),
         )
         return self.verdict(record, target, there, at_source)
 
@@ -113,7 +129,7 @@ class Survey:
     async def against_start(self, spec: PackageSpec, node: str) -> list[Problem]:
         """Every reason against starting a halted package on `node`."""
         return self.verdict_on_start(
-            spec, node, await self.of(node, paths(spec), spec.name))
+            spec, node, await self.of(node, paths(spec), spec.name, fences_of(spec)))
 
     def verdict_on_start(
         self, spec: PackageSpec, node: str, there: NodeAnswer | None,
@@ -129,7 +145,7 @@ class Survey:
             for disk in other.spec.vm.disks))[:COMPARED_DISKS]
         names = [name for name in spec.nodes if name in self.ledger.state.nodes]
         answers = await asyncio.gather(*(
-            self.of(name, paths(spec), spec.name) for name in names))
+            self.of(name, paths(spec), spec.name, fences_of(spec)) for name in names))
         identities = await self.here(others)
         claimed = {
             disk.identity: owner for disk in identities.facts.disks if disk.identity
@@ -174,6 +190,23 @@ class Survey:
 
 async def _nothing() -> Any:
     return None
+
+
+def _with_guard(disk: DiskFacts, guard: DiskGuard | Problem, fence: FenceSpec) -> DiskFacts:
+    """A LUN that QEMU opens itself is known by what its target says; nobody else sees it."""
+    if isinstance(guard, Problem):
+        return changed(disk, unfenced=guard.because)
+    disk = changed(disk, unfenced=why_unable(fence, guard))
+    if not disk.path.startswith(ISCSI_SCHEME):
+        return disk
+    return changed(
+        disk, kind="whole", identity=guard.identity, size_bytes=guard.size_bytes,
+        sector_bytes=guard.sector_bytes)
+
+
+def fences_of(spec: PackageSpec) -> dict[str, FenceSpec]:
+    """What is asked of each of the package's disks, where anything is."""
+    return {path: spec.fence for path in paths(spec)} if fenced_by(spec) else {}
 
 
 def paths(spec: PackageSpec) -> tuple[str, ...]:

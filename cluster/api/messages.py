@@ -9,6 +9,7 @@ command line only prints them.
 from typing import Any, Literal, Union
 
 from cluster.config.schema import Role
+from packages.core.model import FenceSpec
 from packages.core.problem import Problem
 from packages.core.values import Value
 
@@ -306,6 +307,8 @@ class AskFacts(Request, tag="facts"):
 
     disks: tuple[str, ...] = ()
     package: str | None = None
+    fences: dict[str, FenceSpec] = {}
+    """By disk: whether it can be fenced so is told with it."""
 
 
 class AskProgress(Request, tag="progress"):

@@ -7,7 +7,9 @@ through `cluster.core.story`.
 
 from collections.abc import Callable
 
-from cluster.core import admission, entries, maintenance, members, membership, moves, queue, runs
+from cluster.core import (
+    admission, entries, fencing, maintenance, members, membership, moves, queue, runs
+)
 from cluster.core.model import EVENTS_KEPT, OUTCOMES_KEPT, Event, Outcome, State
 from cluster.core.story import tell
 from packages.core.problem import Problem
@@ -67,6 +69,8 @@ RULES: dict[type[entries.Entry], Callable[..., State | Problem]] = {
     entries.OperatorAdded: admission.operator_added,
     entries.OperatorRemoved: admission.operator_removed,
     entries.NodeRejoining: admission.node_rejoining,
+    entries.FenceOrdered: fencing.fence_ordered,
+    entries.FenceAnswered: fencing.fence_answered,
 }
 
 

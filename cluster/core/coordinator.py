@@ -8,6 +8,7 @@ its death.
 from collections.abc import Callable, Mapping
 
 from cluster.core import entries
+from cluster.core.fencing import to_be_fenced
 from cluster.core.model import PackageRecord, Proof, State, may_be_lost, packages_of
 from cluster.core.runs import blocked_nodes
 from packages.core.limits import Limits
@@ -27,6 +28,8 @@ class Knowledge(Value):
     dead: Mapping[str, str]
     """Node -> why its lease is proven over; granting to it has stopped."""
     limits: Limits = Limits()
+    suspected: Mapping[str, str] = {}
+    """Node -> how long it has been silent, too long for one that is well."""
 
 
 Mint = Callable[[], str]
@@ -40,6 +43,7 @@ def decide(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]:
     """Entries to propose now, in order; the same list again until they are applied."""
     return [
         *_deaths(state, known, mint),
+        *_fences(state, known, mint),
         *_starts(state, known, mint),
         *_settled(state, known, mint),
         *_returned(state, known, mint),
@@ -58,6 +62,23 @@ def _deaths(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]:
             incarnation=node.incarnation, proof=Proof(kind="lease", because=because),
             term=known.term,
         ))
+    return found
+
+
+def _fences(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]:
+    """Silent owners are shut out by the node that is to take over, where there is one."""
+    wanted = to_be_fenced(state, frozenset(known.suspected), known.heard, known.now_ms)
+    views = node_views(state, known.heard) if wanted and state.running else {}
+    found: list[entries.Entry] = []
+    for record in wanted if state.running else ():
+        assert record.owner is not None
+        choice = place(record, views, frozenset({record.owner}))
+        if choice.node is not None:
+            found.append(entries.FenceOrdered(
+                id=mint(), at_ms=known.now_ms, by=BY, package=record.name, epoch=record.epoch,
+                victim=record.owner, node=choice.node, term=known.term,
+                because=f"{record.owner} is {known.suspected[record.owner]}",
+            ))
     return found
 
 

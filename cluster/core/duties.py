@@ -6,7 +6,7 @@ and doing one twice is harmless. A guest on a node without a duty for it is ende
 
 from typing import Union
 
-from cluster.core.model import MoveRecord, PackageRecord, State, packages_of
+from cluster.core.model import MoveRecord, PackageRecord, State, fencing_of, packages_of
 from cluster.core.runs import in_maintenance
 from packages.core.model import PackageSpec
 from packages.core.values import Value
@@ -81,8 +81,15 @@ class Hold(Duty):
     move: MoveRecord
 
 
+class Fence(Duty):
+    """Shut the owner of this epoch, which is silent, out of the disks, and say when it is."""
+
+    order: str
+    victim: str
+
+
 AnyDuty = Union[
-    Start, Keep, Halt, Destroy, Leave, Attach, Send, Receive, Claim, Thaw, Hold,
+    Start, Keep, Halt, Destroy, Leave, Attach, Send, Receive, Claim, Thaw, Hold, Fence,
 ]
 
 OWNED: dict[str, type[Start] | type[Halt] | type[Destroy] | type[Leave]] = {
@@ -97,6 +104,11 @@ def duties(state: State, node: str) -> dict[str, AnyDuty]:
 
 
 def duty(record: PackageRecord, node: str) -> AnyDuty | None:
+    fencing = fencing_of(record)
+    if fencing is not None and fencing.node == node and fencing.problem is None:
+        # Also before a move: one whose source is shut out is over.
+        return Fence(spec=record.spec, epoch=record.epoch, boot_id=record.boot_id,
+                     order=fencing.id, victim=fencing.victim)
     if record.move is not None and record.moving:
         return _moving(record, record.move, node)
     if record.owner != node:

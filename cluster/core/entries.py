@@ -7,6 +7,9 @@ changed: a cluster of two adjacent versions reads both (see codec.py).
 
 from typing import Union
 
+from cluster.core.entry import Entry as Entry
+from cluster.core.fence_entries import FenceAnswered as FenceAnswered
+from cluster.core.fence_entries import FenceOrdered as FenceOrdered
 from cluster.core.model import Figures, Landing, Member, Proof, Purpose, Seat
 from cluster.core.trust import Role, Trust
 from packages.core.drain_plan import DrainPlan
@@ -14,13 +17,6 @@ from packages.core.limits import Limits
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem
 from packages.core.values import Value
-
-
-class Entry(Value, tag_field="kind"):
-    id: str
-    at_ms: int
-    by: str
-    because: str
 
 
 class Noted(Entry, tag="noted"):
@@ -396,5 +392,5 @@ AnyEntry = Union[
     MoveFrozen, MoveAbortAsked, MoveAborting, MoveAborted, MoveCommitted, MoveThawed, MoveReturned,
     TrustFormed, NodeInvited, NodeAdmitted, RotationAsked, NodeKeyOffered, NodeKeyRetired,
     OperatorAdded, OperatorRemoved, NodeRejoining, DrainCancelled, PackageRelocated, ReturnEnded,
-    MoveQueued, MoveUnqueued,
+    MoveQueued, MoveUnqueued, FenceOrdered, FenceAnswered,
 ]

@@ -145,7 +145,9 @@ def node_halted(state: State, entry: entries.NodeHalted) -> State | Problem:
         return refusals.unknown_node(entry.node)
     if node.state not in UP:
         return refusals.node_not_up(entry.node, node.state)
-    held = packages_of(state, entry.node)
+    # One that it only fences for the cluster is not its own to halt.
+    held = [each for each in packages_of(state, entry.node)
+            if each.owner == entry.node or each.moving]
     if held and not (entry.force or entry.detach):
         return refusals.node_not_empty(
             entry.node, [record.name for record in packages_of(state, entry.node)])

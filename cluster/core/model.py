@@ -195,6 +195,19 @@ class QueuedMove(Value):
     because: str = ""
 
 
+class Fencing(Value):
+    """A node is to shut the silent owner of this epoch out of the disks, or could not."""
+
+    id: str
+    victim: str
+    epoch: int
+    node: str
+    at_ms: int
+    """Of the order, then of its failure."""
+    because: str = ""
+    problem: Problem | None = None
+
+
 class PackageRecord(Value):
     spec: PackageSpec
     state: PackageState = "halted"
@@ -222,6 +235,8 @@ class PackageRecord(Value):
     """What allowed the last takeover, or the halt of what a dead node held."""
     not_runnable_on: str | None = None
     """The node the package left by its last move: its copy there was given up."""
+    fencing: Fencing | None = None
+    """Counts as long as its victim owns the package in that epoch: see `fencing_of`."""
 
     @property
     def name(self) -> str:
@@ -292,9 +307,20 @@ EVENTS_KEPT = 5000
 """About 1.5 MB of snapshot; older history is in the daemon's log."""
 
 
+def fencing_of(record: PackageRecord) -> Fencing | None:
+    """The fence that was last ordered for today's owner."""
+    fencing = record.fencing
+    if fencing is None or (fencing.victim, fencing.epoch) != (record.owner, record.epoch):
+        return None
+    return fencing
+
+
 def named_nodes(record: PackageRecord) -> set[str]:
     """The nodes a package has something to do with now."""
     involved = {record.owner} if record.owner else set()
+    fencing = fencing_of(record)
+    if fencing is not None and fencing.problem is None:
+        involved.add(fencing.node)
     if record.move is not None and record.move.stage != "done":
         involved |= {record.move.source, record.move.target}
     return {name for name in involved if name}

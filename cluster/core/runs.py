@@ -40,6 +40,10 @@ def package_applied(state: State, entry: entries.PackageApplied) -> State | Prob
         return refusals.package_moving(record)
     if record.owner is not None and record.spec.vm != spec.vm:
         return refusals.not_in_state(record, "have its virtual machine changed")
+    old, new = record.spec.fence, spec.fence
+    if record.owner is not None and (old.kind, old.initiator) != (new.kind, new.initiator):
+        # Its guest is at the disks as the old one let it in.
+        return refusals.not_in_state(record, "have its fence changed")
     if record.owner is not None and record.owner not in spec.nodes:
         return refusals.node_not_eligible(spec.name, record.owner, spec.nodes)
     auto_run = spec.auto_run if spec.auto_run != record.spec.auto_run else record.auto_run

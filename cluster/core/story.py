@@ -183,7 +183,7 @@ def _package(
         return [_event(subject, "package deleted")]
     if before is None:
         return [_event(subject, "package applied", after=after.state)]
-    told = _move(subject, before.move, after.move, entry)
+    told = [*_move(subject, before.move, after.move, entry), *_fence(subject, before, after)]
     if after.queued is not None and before.queued is None:
         told.append(_event(
             subject, "move waits for its turn", before=after.owner or "",
@@ -202,6 +202,21 @@ def _package(
             before=words[before.auto_run], after=words[after.auto_run],
         ))
     return told + _holds(subject, before, after)
+
+
+def _fence(subject: str, before: PackageRecord, after: PackageRecord) -> list[Event]:
+    fencing = after.fencing
+    if fencing is None or fencing == before.fencing:
+        return []
+    if fencing.problem is None:
+        return [_event(
+            subject, "storage fence ordered", before=fencing.victim, after=fencing.node,
+            because=fencing.because,
+        )]
+    return [_event(
+        subject, "storage fence failed", before=fencing.victim, after=fencing.node,
+        because=fencing.problem.because,
+    )]
 
 
 def _holds(subject: str, before: PackageRecord, after: PackageRecord) -> list[Event]:

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from cluster.core import refusals
+from cluster.core.fencing import may_be_fenced
 from cluster.core.model import (
     UP, Event, MoveRecord, NodeRecord, PackageRecord, State, packages_of, suffices, unproven
 )
@@ -92,21 +93,23 @@ def is_silent(name: str, around: Surroundings) -> bool:
 def awaited(state: State, record: NodeRecord, around: Surroundings) -> dict[str, Any] | None:
     """What packages of a node that may be dead wait for, by any of these kinds of proof, and until
     when the first of them comes by itself; null where nothing is waited for."""
+    until_ms, kinds = 0, ["operator"]
     if record.state in UP and is_silent(record.name, around):
         assert around.silence is not None
-        until_ms = around.silence.lease_over_ms.get(record.name, 0)
         held = [each for each in packages_of(state, record.name) if each.owner == record.name]
-        by_lease = [each.name for each in held if suffices("lease", each)]
-        kinds = ("lease", "operator") if by_lease or not held else ("operator",)
-        comes = until_ms and "lease" in kinds
-        return {
-            "for": list(kinds), "until": rfc3339(until_ms) if comes else None,
-            "packages": [each.name for each in held],
-        }
-    held = unproven(state, record.name)
-    if not held:
-        return None
-    return {"for": ["operator"], "until": None, "packages": [each.name for each in held]}
+        if not held or any(suffices("lease", each) for each in held):
+            until_ms = around.silence.lease_over_ms.get(record.name, 0)
+            kinds = ["lease", *kinds]
+    else:
+        held = unproven(state, record.name)
+        if not held:
+            return None
+    if any(may_be_fenced(each) for each in held):
+        kinds = ["storage", *kinds]
+    return {
+        "for": kinds, "until": rfc3339(until_ms) if until_ms else None,
+        "packages": [each.name for each in held],
+    }
 
 
 def _node(
@@ -203,7 +206,7 @@ def package(
         shown |= {
             "description": record.spec.description, "since": rfc3339(record.since_ms),
             "service_restart": record.spec.service_restart, "proof": plain(record.proof),
-            "lease_is_proof": record.spec.lease_is_proof,
+            "lease_is_proof": record.spec.lease_is_proof, "fence": record.spec.fence.kind,
             "machine": record.machine, "disks": [disk.path for disk in record.spec.vm.disks],
             "monitors": [plain(monitor) for monitor in record.spec.monitors],
             "not_runnable_on": record.not_runnable_on,

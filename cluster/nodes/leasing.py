@@ -20,6 +20,10 @@ from packages.core.values import Map, changed
 
 log = logging.getLogger(__name__)
 
+STANDS_STILL = 2
+"""What of the time of suspicion the leader itself may have stood still: with a heartbeat more, the
+others' silence is still shorter than that time."""
+
 AskLeader = Callable[[str, int], Awaitable[float | None]]
 """(leader, number) -> what it grants, in seconds."""
 
@@ -79,6 +83,7 @@ class Landlord:
         self._joined: dict[str, tuple[str, float]] = {}
         """Since when this leader knows the incarnation in the record: a node that has just joined
         has had no time to ask."""
+        self._looked_s = self._awake_since_s = clock.boottime_s()
 
     def grant(self, node: str, incarnation: str) -> float | None:
         """What is left of the asker's lease, counted from its sending; None: nothing is granted."""
@@ -158,6 +163,22 @@ class Landlord:
         """They were not proposed after all, so nothing can come of them."""
         for each in entries:
             self._doubted.pop(each.id, None)
+
+    def suspected(self) -> Map[str, str]:
+        """Nodes silent for longer than one that is well can be -> in words for how long. Silence
+        while this node itself stood still says nothing about the others."""
+        book, heard, now_s = self._opened(), self.heard(), self._clock.boottime_s()
+        if now_s - self._looked_s > self._timings.suspect_s / STANDS_STILL:
+            self._awake_since_s = now_s
+        self._looked_s = now_s
+        if book is None or not self.settled():
+            return Map()
+        if now_s - self._awake_since_s <= self._timings.suspect_s:
+            return Map()
+        return Map({
+            name: f"silent for {now_s - book.silent_since_s(name):.1f} s"
+            for name in self._ledger.state.nodes if name != self._node and name not in heard
+        })
 
     def silences(self) -> Map[str, float]:
         """Nodes that are silent and could be proven dead -> in how many seconds their lease is over

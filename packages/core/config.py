@@ -7,9 +7,10 @@ out. Whether the nodes, disks and switches it names exist is not asked here (pre
 import posixpath
 from typing import Any, get_type_hints
 
+from packages.core.fencing import is_iscsi
 from packages.core.model import (
-    Accelerator, DiskBus, DiskSpec, KernelSpec, MonitorKind, MonitorSpec, NetworkSpec, PackageSpec,
-    PhaseTimeouts, VmSpec
+    Accelerator, DiskBus, DiskSpec, FenceKind, FenceSpec, KernelSpec, MonitorKind, MonitorSpec,
+    NetworkSpec, PackageSpec, PhaseTimeouts, TargetTool, VmSpec
 )
 from packages.core.problem import Problem
 from packages.core.shape import (
@@ -31,6 +32,14 @@ DESCRIPTION = text(
 PATH = text(
     rf"/(?:[^{CONTROLS}]*[^/\s{CONTROLS}])?", longest=4095,
     says="an absolute path without control characters, not ending with '/'",
+)
+# RFC 3720's names, in the letters that every target takes as they are.
+ISCSI_NAME = r"(?:iqn\.[0-9]{4}-[0-9]{2}\.[a-z0-9.:-]{1,150}|(?:eui|naa)\.[0-9A-Fa-f]{16,32})"
+DISK_PATH = text(
+    rf"/(?:[^{CONTROLS}]*[^/\s{CONTROLS}])?"
+    rf"|iscsi://(?:[A-Za-z0-9.-]{{1,253}}|\[[0-9A-Fa-f:]{{2,39}}\])(?::[0-9]{{1,5}})?/{ISCSI_NAME}"
+    r"/[0-9]{1,5}", longest=4095,
+    says="an absolute path, or iscsi://HOST[:PORT]/TARGET/LUN",
 )
 # An interface name of Linux: at most 15 characters, neither '/' nor ':' nor spaces.
 SWITCH = text(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,14})", says="the name of a bridge (15 characters)")
@@ -94,6 +103,54 @@ def _program_is_absolute(
     )
 
 
+def _access_words_suit_kind(
+    values: dict[str, Any], tree: Mapping, where: str, faults: Faults,
+) -> None:
+    kind = values.get("kind")
+    for key in ("tool", "command", "initiator"):
+        entry = entry_of(tree, key)
+        if entry is not None and kind not in (None, "target_access"):
+            faults.add(
+                "config-key-unknown", entry.line, what=f"{path_to(where, key)} has no meaning",
+                because=f"a fence of kind {kind} does not use {key}",
+                fix=f"take `{key}` out, or write `kind: target_access`",
+            )
+
+
+def _fence_command_is_absolute(
+    values: dict[str, Any], tree: Mapping, where: str, faults: Faults,
+) -> None:
+    words, entry = values.get("command"), entry_of(tree, "command")
+    if entry is None or not words or words[0].startswith("/"):
+        return
+    faults.add(
+        "config-bad-value", entry.line, what=f"{where}.command begins with {words[0]!r}",
+        because="what runs the target's tool is named by its absolute path",
+        fix="write the program's whole path first, such as /usr/bin/ssh",
+    )
+
+
+def _disks_suit_fence(
+    values: dict[str, Any], tree: Mapping, where: str, faults: Faults,
+) -> None:
+    """A reservation belongs to the kernel's own LUN, an access list to one that QEMU opens."""
+    vm, fence = values.get("vm"), values.get("fence") or FenceSpec()
+    entry = entry_of(tree, "vm")
+    if vm is None or entry is None or entry_of(tree, "fence") and "fence" not in values:
+        return
+    for disk in vm.disks:
+        wanted = "target_access" if is_iscsi(disk) else "scsi_reservation"
+        if fence.kind == wanted or fence.kind == "none" and not is_iscsi(disk):
+            continue
+        faults.add(
+            "config-bad-value", entry.line,
+            what=f"disk {disk.path} and a fence of kind {fence.kind} do not go together",
+            because="a LUN that QEMU opens itself is kept by its target's access list, and one "
+                    "that the host's kernel opened by its reservation",
+            fix=f"write `fence: {{kind: {wanted}}}`, and name all disks alike",
+        )
+
+
 def _something_to_boot(
     values: dict[str, Any], tree: Mapping, where: str, faults: Faults,
 ) -> None:
@@ -108,7 +165,7 @@ def _something_to_boot(
 
 
 DISK = block(DiskSpec, {
-    "path": required(PATH),
+    "path": required(DISK_PATH),
     "bus": optional(choice(DiskBus)),
     "wwid": optional(text(r"[!-~](?:[ -~]{0,198}[!-~])?", says="a WWID or serial number")),
     "locking": optional(choice(get_type_hints(DiskSpec)["locking"])),
@@ -148,6 +205,14 @@ MONITOR = block(MonitorSpec, {
     "path": optional(text(r"/[!-~]*", says="a path beginning with '/'")),
     "argv": optional(many(text(longest=4095), least=1)),
 }, checks=(_fields_suit_kind, _program_is_absolute))
+FENCE = block(FenceSpec, {
+    "kind": required(choice(FenceKind)),
+    "tool": optional(choice(TargetTool)),
+    "command": optional(many(text(longest=4095), least=1)),
+    "initiator": optional(text(
+        r"iqn\.[0-9]{4}-[0-9]{2}\.[a-z0-9.-]{1,80}",
+        says="an iSCSI name such as iqn.2026-01.org.example, without ':'")),
+}, checks=(_access_words_suit_kind, _fence_command_is_absolute))
 # A day is longer than any phase of a move that anybody still waits for.
 PHASE_S = number(0.1, 86400)
 PACKAGE = block(PackageSpec, {
@@ -158,6 +223,7 @@ PACKAGE = block(PackageSpec, {
     "lease_is_proof": optional(truth()),
     "vm": required(VM),
     "monitors": optional(many(MONITOR, claims={"monitor": lambda monitor: (monitor.name,)})),
+    "fence": optional(FENCE),
     "service_restart": optional(whole(0, 1000)),
     "start_timeout_s": optional(number(1, 86400)),
     "halt_timeout_s": optional(number(1, 86400)),
@@ -169,7 +235,7 @@ PACKAGE = block(PackageSpec, {
     })),
     "freeze_budget_ms": optional(whole(1, 600_000)),
     "migration_bandwidth_mib_s": optional(whole(1, 1_000_000)),
-})
+}, checks=(_disks_suit_fence,))
 
 
 def package_from_tree(

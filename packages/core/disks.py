@@ -8,7 +8,7 @@ identity are never taken for the same one: the price of being wrong is two write
 from collections.abc import Callable
 
 from packages.core.facts import DiskFacts
-from packages.core.model import DiskSpec
+from packages.core.model import DiskSpec, FenceSpec
 from packages.core.problem import Problem, problem
 from packages.core.values import Value
 
@@ -22,6 +22,7 @@ class DiskQuestion(Value):
     node: str
     disk: DiskSpec
     seen: DiskFacts
+    fence: FenceSpec = FenceSpec()
     at_source: DiskFacts | None = None
     own_pid: int = 0
     """The package's own guest on that node; it may have the disk open."""
@@ -125,12 +126,23 @@ def disk_in_use(asked: DiskQuestion) -> Problem | None:
     )
 
 
+def storage_fence_unavailable(asked: DiskQuestion) -> Problem | None:
+    if asked.fence.kind == "none" or asked.seen.unfenced == "":
+        return None
+    because = asked.seen.unfenced or f"{asked.node} did not say whether it can be"
+    return _refused(
+        asked, "storage-fence-unavailable", what=f"cannot be fenced by {asked.fence.kind}",
+        because=because,
+        fix="mend that, give the package a LUN that can, or another `fence:` (docs/fencing.md)",
+    )
+
+
 BACKING_RULES: tuple[DiskRule, ...] = (
     disk_not_visible, disk_not_whole, disk_is_logical_volume, disk_is_file,
 )
 SOURCE_RULES: tuple[DiskRule, ...] = (*BACKING_RULES, disk_in_use)
 START_RULES: tuple[DiskRule, ...] = (
-    *BACKING_RULES, disk_read_only, disk_identity_differs, disk_in_use,
+    *BACKING_RULES, disk_read_only, disk_identity_differs, disk_in_use, storage_fence_unavailable,
 )
 MOVE_RULES = START_RULES
 

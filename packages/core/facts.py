@@ -33,6 +33,8 @@ class DiskFacts(Value):
     """Kernel holders (device mapper, md, swap) and partitions in use, by name."""
     opened_by: tuple[int, ...] = ()
     """Processes that have the device, or a partition of it, open."""
+    unfenced: str | None = None
+    """Why it cannot be fenced as the package asks; empty: it can. None: nobody looked."""
 
 
 class NodeFacts(Value):

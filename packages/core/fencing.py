@@ -100,6 +100,15 @@ def why_open(guard: DiskGuard, by: Registrant) -> str | None:
     return None
 
 
+def why_unable(fence: FenceSpec, guard: DiskGuard) -> str:
+    """Why the disk cannot keep a lost owner off although it has a list; empty when it can."""
+    if guard.foreign:
+        return f"others are let in too: {', '.join(guard.foreign)}"
+    if fence.kind == "target_access" and not guard.closed:
+        return "the target lets in whoever asks"
+    return ""
+
+
 def shown(each: Registrant) -> str:
     return f"{each.node} (epoch {each.epoch})"
 

@@ -113,6 +113,7 @@ def _examined(
             node=seen_by.name,
             disk=disk,
             seen=disk_named(seen_by, disk.path),
+            fence=asked.spec.fence,
             at_source=None if compared is None else disk_named(compared, disk.path),
             own_pid=own.pid if own is not None and own.node == seen_by.name else 0,
             claimed_disks=asked.claimed_disks,

@@ -15,7 +15,7 @@ from packages.core.values import Value
 class FencedDisk(Value):
     path: str
     fence: FenceSpec
-    nodes: tuple[str, ...]
+    nodes: tuple[str, ...] = ()
     """Those that may be on its list, by name."""
 
 

@@ -5,7 +5,7 @@ for by its lease.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from packages.core.fencing import DiskGuard, Registrant, registrant
@@ -21,6 +21,9 @@ from packages.fencing.tools import RunTool, run_tool
 ORDER_S = 5.0
 """For one step at all disks of a package. A target answers within milliseconds, one behind ssh
 within one second; a takeover that is still not through would have been served by a lease."""
+
+AT_ONCE = 8
+"""Questions to the storage at the same time: each is a process here, and a session there."""
 
 Step = Callable[[StorageFence, FencedDisk], Awaitable[Problem | None]]
 
@@ -57,9 +60,9 @@ class Fences(Protocol):
         """None: no other node that was let in up to this epoch can write to any of the disks."""
 
     async def status(
-        self, spec: PackageSpec, *, deadline_s: float = ORDER_S,
+        self, disks: Mapping[str, FenceSpec], *, deadline_s: float,
     ) -> dict[str, DiskGuard | Problem]:
-        """By the disks' paths; empty for a package without a fence."""
+        """By the disks' paths, each with the fence that is asked for. Within the deadline."""
 
 
 class DiskFences:
@@ -84,14 +87,20 @@ class DiskFences:
             disk, by, deadline_s=ORDER_S))
 
     async def status(
-        self, spec: PackageSpec, *, deadline_s: float = ORDER_S,
+        self, disks: Mapping[str, FenceSpec], *, deadline_s: float,
     ) -> dict[str, DiskGuard | Problem]:
-        if spec.fence.kind == "none":
-            return {}
-        adapter = self._adapter(spec.fence)
-        seen = await asyncio.gather(*(
-            adapter.status(disk, deadline_s=deadline_s) for disk in disks_of(spec)))
-        return {disk.path: each for disk, each in zip(disks_of(spec), seen, strict=True)}
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def seen(path: str, fence: FenceSpec) -> DiskGuard | Problem:
+            try:
+                async with asyncio.timeout(deadline_s), turns:
+                    return await self._adapter(fence).status(
+                        FencedDisk(path=path, fence=fence), deadline_s=deadline_s)
+            except TimeoutError:
+                return failed(path, f"the storage had not answered after {deadline_s:g} s")
+
+        found = await asyncio.gather(*(seen(path, fence) for path, fence in disks.items()))
+        return dict(zip(disks, found, strict=True))
 
     async def _each(self, spec: PackageSpec, step: Step) -> Problem | None:
         """At all disks at once; the first that could not be served, if any."""

@@ -94,5 +94,5 @@ def access_list(files: str, lun: Lun) -> AccessList:
         sessions=tuple(
             Session(initiator=name, number=0)
             for name in dict.fromkeys(name for name, _ in told) if name not in idle),
-        reference=lun.target, identity=f"lio:{lun.target}/{lun.number}",
+        reference=lun.target, identity=f"{lun.target}/{lun.number}",
     )

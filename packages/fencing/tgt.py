@@ -92,7 +92,12 @@ def access_list(listing: str, lun: Lun) -> AccessList | None:
         head = re.match(r"Target (\d+): (.+)", part)
         if head is not None and head[2].strip() == lun.target:
             disk = _lun_part(part, lun.number)
-            return changed(_list_of(part, disk), reference=head[1]) if disk is not None else None
+            if disk is None:
+                return None
+            listed = _list_of(part, disk)
+            return changed(
+                listed, reference=head[1],
+                identity=f"{lun.target}/{lun.number} {listed.identity}")
     return None
 
 
@@ -118,7 +123,7 @@ def _list_of(target: str, disk: str) -> AccessList:
         initiators=tuple(name for name in names if _is_initiator(name)),
         # An address lets in every initiator that is there.
         open_to=tuple(name for name in names if not _is_initiator(name)),
-        sessions=tuple(_sessions(nexuses)), identity=f"tgt:{' '.join(words.split())}",
+        sessions=tuple(_sessions(nexuses)), identity=" ".join(words.split()),
         size_bytes=int(size[1]) * SIZE_UNITS.get(size[2], 1) if size else 0,
         sector_bytes=int(size[3]) if size else 0,
     )

@@ -5,7 +5,7 @@ import pytest
 from packages.core import disks
 from packages.core.disks import DiskQuestion, DiskRule
 from packages.core.facts import DiskFacts
-from packages.core.model import DiskBus, DiskSpec
+from packages.core.model import DiskBus, DiskSpec, FenceSpec
 from packages.core.values import changed
 
 GOOD = DiskFacts(
@@ -95,6 +95,17 @@ def test_each_rule_refuses_and_lets_pass(
 def test_only_paravirtual_disks_move(bus: DiskBus, movable: bool) -> None:
     found = disks.disk_not_paravirtual("web", DiskSpec(path="/dev/a", bus=bus))
     assert (found is None) == movable
+
+
+def test_a_disk_that_cannot_be_fenced_as_asked_is_refused_with_its_reason() -> None:
+    asked = changed(ASKED, fence=FenceSpec(kind="scsi_reservation"))
+    for unfenced, because in ((None, "n2 did not say"), ("no such command", "no such command")):
+        found = disks.storage_fence_unavailable(
+            changed(asked, seen=changed(GOOD, unfenced=unfenced)))
+        assert found is not None and found.code == "storage-fence-unavailable"
+        assert because in found.because
+    assert disks.storage_fence_unavailable(changed(asked, seen=changed(GOOD, unfenced=""))) is None
+    assert disks.storage_fence_unavailable(ASKED) is None
 
 
 def test_every_user_of_a_disk_is_named() -> None:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from packages.core.fencing import (
     DiskGuard, Registrant, initiator_name, lun_of, outlived, own_earlier, registrant,
-    registrant_of_initiator, registrant_of_key, reservation_key, why_open
+    registrant_of_initiator, registrant_of_key, reservation_key, why_open, why_unable
 )
 from packages.core.model import FenceSpec
 
@@ -46,6 +46,16 @@ def test_a_disk_is_closed_only_when_everybody_before_is_gone_with_their_connecti
     lingering = DiskGuard(registrants=(by,), closed=True, lingering=(old,))
     assert "can still write" in (why_open(lingering, by) or "")
     assert "open" in (why_open(DiskGuard(registrants=(by,), closed=False), by) or "")
+
+
+def test_a_list_with_strangers_on_it_or_open_to_all_is_no_fence():
+    ours = (registrant("n1", 1),)
+    reservation, access = FenceSpec(kind="scsi_reservation"), FenceSpec(kind="target_access")
+    assert why_unable(reservation, DiskGuard(registrants=ours)) == ""
+    assert why_unable(access, DiskGuard(registrants=ours, closed=True)) == ""
+    assert "whoever" in why_unable(access, DiskGuard(registrants=ours))
+    stranger = DiskGuard(registrants=ours, foreign=("key 0x1",), closed=True)
+    assert "key 0x1" in why_unable(reservation, stranger) and why_unable(access, stranger)
 
 
 def test_where_a_lun_is():

@@ -130,6 +130,13 @@ def test_the_subject_is_the_package_where_its_name_can_be_read() -> None:
     (("name: web", "name: web\nphase_timeouts: 3"), "config-wrong-type"),
     (("name: web", "name: web\nfreeze_budget_ms: -1"), "config-bad-value"),
     (("name: web", "name: web\nname: other"), "config-unreadable"),
+    (("- path: /dev/loop1", "- path: iscsi://h/iqn.2026-01.lab:web/1"), "config-bad-value"),
+    (("- path: /dev/loop1", "- path: iscsi://h/web/1"), "config-bad-value"),
+    (("name: web", "name: web\nfence: {}"), "config-key-missing"),
+    (("name: web", "name: web\nfence: {kind: watchdog}"), "config-bad-value"),
+    (("name: web", "name: web\nfence: {kind: target_access}"), "config-bad-value"),
+    (("name: web", "name: web\nfence: {kind: scsi_reservation, tool: lio}"), "config-key-unknown"),
+    (("name: web", "name: web\nfence: {kind: target_access, command: [ssh]}"), "config-bad-value"),
 ], ids=str)
 def test_each_fault_alone_is_said_alone(change: tuple[str, str], code: str) -> None:
     assert change[0] in GOOD
@@ -144,6 +151,7 @@ def test_each_fault_alone_is_said_alone(change: tuple[str, str], code: str) -> N
     ("- path: /dev/loop1", "- {path: /dev/a, wwid: 6001, locking: off}"),
     ('"52:54:00:42:00:65"', "52:54:00:42:00:59"),
     ("name: web", "name: 12"),
+    ("name: web", "name: web\nfence: {kind: scsi_reservation}"),
     ("name: web", "name: web\ndescription:"),
     ("name: web", "name: web\nphase_timeouts: {copy_s: null}"),
     ("memory_mib: 64", "memory_mib: 64\n  cpu: Haswell-noTSX,+aes,pcid=off"),
@@ -151,6 +159,15 @@ def test_each_fault_alone_is_said_alone(change: tuple[str, str], code: str) -> N
 def test_unusual_but_right_is_taken(change: tuple[str, str]) -> None:
     assert change[0] in GOOD
     specs, problems = packages_from_text(GOOD.replace(*change))
+    assert problems == []
+    assert packages_from_text(dump(specs[0]))[0] == specs
+
+
+@pytest.mark.parametrize("host", ["10.0.0.9", "10.0.0.9:3261", "[fd00::9]", "san-1.example.org"])
+def test_a_lun_that_qemu_opens_itself_is_named_by_its_target(host: str) -> None:
+    text = GOOD.replace("/dev/loop1", f"iscsi://{host}/iqn.2026-01.org.example:web.1/0") + (
+        "fence: {kind: target_access, tool: lio, command: [/usr/bin/ssh, san]}\n")
+    specs, problems = packages_from_text(text)
     assert problems == []
     assert packages_from_text(dump(specs[0]))[0] == specs
 

@@ -49,6 +49,18 @@ def test_the_name_tells_package_epoch_and_life() -> None:
     assert values(arguments(), "-name") == ["vmsg:web:7:ab"]
 
 
+def test_a_lun_that_qemu_opens_itself_is_opened_under_the_owners_name() -> None:
+    spec = PackageSpec(name="web", nodes=("a",), vm=VmSpec(memory_mib=64, disks=(
+        DiskSpec(path="iscsi://10.0.0.9/iqn.2026-01.lab:web/1"),)))
+    (disk,) = values(command_line(spec, Launch(
+        epoch=7, boot_id="ab", machine="pc-q35-7.2", accel="tcg", folder="/run/x/web", taps=(),
+        incoming=False, initiator="iqn.2026-01.vmsg:a.7")), "-blockdev")
+    assert disk == (
+        "node-name=disk0,driver=raw,file.driver=iscsi,file.transport=tcp,"
+        "file.portal=10.0.0.9:3260,file.target=iqn.2026-01.lab:web,file.lun=1,"
+        "file.initiator-name=iqn.2026-01.vmsg:a.7,cache.direct=on,file.cache.direct=on")
+
+
 def test_disks_bypass_the_hosts_cache_and_stop_the_guest_on_errors() -> None:
     argv = arguments(disks=(DiskSpec(path="/dev/a"), DiskSpec(path="/dev/b", locking="off")))
     nodes = values(argv, "-blockdev")

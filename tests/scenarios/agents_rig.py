@@ -18,6 +18,7 @@ from cluster.raft.fake import FakeNetwork
 from packages.agent import PackageAgent
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem
+from packages.fencing.fake import FakeStorage
 from packages.surroundings import Surroundings
 from packages.vm.fake import FakeDriver, FakeFabric
 from packages.vm.fake_carrier import FakeCables, FakeCarrier
@@ -42,6 +43,7 @@ class AgentNode:
             carrier=FakeCarrier(name, rig.fabric, rig.cables, rig.clock), ledger=self.ledger,
             clock=rig.clock, may_run=lambda: self.has_lease, guests_changed=lambda: None,
             guarded=lambda: self.guard(), target_ready=self.is_ready, against_start=self.nothing,
+            fences=rig.storage.fences(name),
         ))
         self.ledger.watch(self.agent.wake)
         self.task: asyncio.Task[None] | None = None
@@ -72,7 +74,7 @@ class Rig:
     def __init__(self, *names: str) -> None:
         self.clock = HostClock()
         self.network = FakeNetwork(names, clock=self.clock, election_s=0.0)
-        self.fabric, self.cables = FakeFabric(), FakeCables()
+        self.fabric, self.cables, self.storage = FakeFabric(), FakeCables(), FakeStorage()
         self.nodes = {name: AgentNode(name, self) for name in names}
 
     async def __aenter__(self) -> "Rig":

@@ -181,7 +181,7 @@ class Host:
             driver=self.build.driver(process, self.machine, self.driver),
             carrier=self.build.carrier(
                 process, self.machine, self.carrier, around.network, self.name),
-            host=SimulatedFacts(self.name),
+            host=SimulatedFacts(self.name), fences=around.storage.fences(self.name),
         )
         self.build.assembled(node)
         return node

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from packages.fencing.fake import FakeStorage
 from packages.vm.fake import FakeFabric
 from packages.vm.fake_carrier import FakeCables
 from tests.simulation.network import Manner, Network
@@ -20,3 +21,4 @@ class Surroundings:
         self.network = Network(self.timeline, manner)
         self.fabric = FakeFabric()
         self.cables = FakeCables()
+        self.storage = FakeStorage()

@@ -8,6 +8,7 @@ listens) stands in `Launch`. A guest is always made stopped (-S): the driver alo
 import uuid
 from collections.abc import Callable
 
+from packages.core.fencing import is_iscsi, lun_of
 from packages.core.model import DiskSpec, PackageSpec, VmSpec
 from packages.core.values import Value
 
@@ -33,6 +34,8 @@ class Launch(Value):
     folder: str
     taps: tuple[str, ...]
     incoming: bool
+    initiator: str = ""
+    """By what name this life logs in at `iscsi://` disks."""
     work_fd: int = 3
     emergency_fd: int = 4
 
@@ -57,7 +60,7 @@ def command_line(spec: PackageSpec, launch: Launch) -> list[str]:
         "-machine", launch.machine, "-accel", launch.accel, "-cpu", vm.cpu,
         "-smp", str(vm.vcpus), "-m", _memory(vm, launch.accel), "-rtc", "base=utc",
         *_monitors(launch), *_console(launch.folder), "-device", "pvpanic",
-        *_disks(vm), *_networks(vm, launch.taps), *_kernel(vm), *_host_devices(vm),
+        *_disks(vm, launch), *_networks(vm, launch.taps), *_kernel(vm), *_host_devices(vm),
         *(["-incoming", "defer"] if launch.incoming else []),
     ]
 
@@ -85,7 +88,7 @@ def _console(folder: str) -> list[str]:
     return ["-chardev", f"file,id=console,path={path},append=on", "-serial", "chardev:console"]
 
 
-def _disks(vm: VmSpec) -> list[str]:
+def _disks(vm: VmSpec, launch: Launch) -> list[str]:
     arguments: list[str] = []
     controllers: set[str] = set()
     placed: dict[str, int] = {}
@@ -96,7 +99,7 @@ def _disks(vm: VmSpec) -> list[str]:
         if controller and controller not in controllers:
             controllers.add(controller)
             arguments += ["-device", controller]
-        arguments += ["-blockdev", _block_node(index, disk)]
+        arguments += ["-blockdev", _block_node(index, disk, launch)]
         arguments += ["-device", f"{device(vm, number)},drive=disk{index},id=device{index}"
                       f"{'' if disk.bus == 'floppy' else _ON_ERRORS},bootindex={index + 1}"]
     return arguments
@@ -107,13 +110,20 @@ def _disks(vm: VmSpec) -> list[str]:
 _ON_ERRORS = ",werror=stop,rerror=stop"
 
 
-def _block_node(index: int, disk: DiskSpec) -> str:
+def _block_node(index: int, disk: DiskSpec, launch: Launch) -> str:
     """Past the host's cache: what the guest was told is written must be on the LUN, and the other
     node must not read an old copy."""
+    opened = _iscsi(disk, launch) if is_iscsi(disk) else (
+        f"file.driver=host_device,file.filename={_escaped(disk.path)},file.locking={disk.locking}")
+    return f"node-name=disk{index},driver=raw,{opened},cache.direct=on,file.cache.direct=on"
+
+
+def _iscsi(disk: DiskSpec, launch: Launch) -> str:
+    """QEMU's own session at the target, which has no locks to keep a second one out."""
+    lun = lun_of(disk.path)
     return (
-        f"node-name=disk{index},driver=raw,file.driver=host_device,"
-        f"file.filename={_escaped(disk.path)},file.locking={disk.locking},"
-        "cache.direct=on,file.cache.direct=on"
+        f"file.driver=iscsi,file.transport=tcp,file.portal={lun.portal},file.target={lun.target},"
+        f"file.lun={lun.number},file.initiator-name={launch.initiator}"
     )
 
 

@@ -29,8 +29,8 @@ ANNOUNCE = {"initial": 20, "max": 300, "rounds": 6, "step": 60}
 class QemuDriver:
     """One node's guests. Make it inside a running event loop."""
 
-    def __init__(self, run_folder: Path, clock: Clock) -> None:
-        self._lives = Lives(run_folder, clock)
+    def __init__(self, run_folder: Path, clock: Clock, *, node: str = "") -> None:
+        self._lives = Lives(run_folder, clock, node=node)
         self._clock = clock
 
     async def start(

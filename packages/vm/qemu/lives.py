@@ -12,6 +12,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from cluster.clock import Clock
+from packages.core.fencing import initiator_name, registrant
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem, problem
 from packages.core.values import Value, changed
@@ -45,9 +46,11 @@ class Order(Value):
 
 
 class Lives:
-    """All instances of one run folder, by package. One turn at a time for each package."""
+    """All instances of one run folder, by package. One turn at a time for each package. `node` is
+    whose guests they are, to storage that knows its users by name."""
 
-    def __init__(self, run_folder: Path, clock: Clock) -> None:
+    def __init__(self, run_folder: Path, clock: Clock, *, node: str) -> None:
+        self._node = node
         self._run_folder = run_folder.absolute()
         self._clock = clock
         self._instances: dict[str, Instance] = {}
@@ -98,6 +101,7 @@ class Lives:
         launch = Launch(
             epoch=order.epoch, boot_id=order.boot_id, machine=order.machine, accel=accel,
             folder=str(folder.path), taps=taps, incoming=order.incoming,
+            initiator=initiator_name(spec.fence, registrant(self._node, order.epoch)),
         )
         process = _spawned(spec, launch, folder)
         if isinstance(process, OSError):

@@ -1,0 +1,22 @@
+"""What is agreed upon when a silent owner is shut out of its disks (cluster/core/fencing.py)."""
+
+from cluster.core.entry import Entry
+from packages.core.problem import Problem
+
+
+class FenceOrdered(Entry, tag="fence-ordered"):
+    """`node` is to shut the silent owner `victim` of this epoch out of the package's disks."""
+
+    package: str
+    epoch: int
+    victim: str
+    node: str
+    term: int
+
+
+class FenceAnswered(Entry, tag="fence-answered"):
+    """The owner that was to be shut out cannot write any more; or why it perhaps can."""
+
+    package: str
+    order: str
+    problem: Problem | None = None
