@@ -20,7 +20,7 @@ COLOURS = {
     "unknown": "yellow", "starting": "yellow", "halting": "yellow", "failing": "yellow",
     "relocate_wait": "yellow", "maintenance": "yellow", "draining": "yellow", "warn": "yellow",
     "suspended": "yellow", "detached": "yellow", "aborted": "yellow", "disabled": "yellow",
-    "off": "yellow",
+    "off": "yellow", "quarantined": "yellow",
 }
 
 

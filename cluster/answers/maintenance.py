@@ -1,4 +1,4 @@
-"""Answers about a node's maintenance: drain, cancel, resume, bring home.
+"""Answers about a node's maintenance: drain, cancel, resume, bring home, quarantine.
 
 The plan of a drain is shown and goes into the record with the order; from there on the coordinator
 carries it out, whoever that is.
@@ -6,7 +6,7 @@ carries it out, whoever that is.
 
 from cluster.answers.desk import Desk, done, late, refusal
 from cluster.answers.planning import plan_of
-from cluster.api.messages import CancelDrain, DrainNode, Reply, ResumeNode
+from cluster.api.messages import CancelDrain, DrainNode, Reply, ResumeNode, UnquarantineNode
 from cluster.api.roles import Caller
 from cluster.core import entries, refusals, view
 from cluster.core.apply import decide
@@ -75,6 +75,11 @@ async def resume(desk: Desk, caller: Caller, ask: ResumeNode) -> Reply:
         "node": ask.node, "state": node.state if node is not None else "unknown",
         "returned": returned,
     }, [each.problem for each in (node.stuck if node is not None else ()) if each.package in home])
+
+
+async def unquarantine(desk: Desk, caller: Caller, ask: UnquarantineNode) -> Reply:
+    entry = desk.entry(entries.NodeUnquarantined, caller, ask, node=ask.node)
+    return await desk.change(ask, entry) or done(ask, {"node": ask.node})
 
 
 def at_home_there(state: State, node: NodeRecord) -> tuple[str, ...]:

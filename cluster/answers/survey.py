@@ -226,5 +226,6 @@ def placement(state: State, record: PackageRecord | None, node: str) -> Placemen
         switching=node not in blocked,
         in_maintenance=there is not None and there.state in ("draining", "maintenance"),
         up=there is not None and there.state in UP,
+        quarantined=there is not None and there.state == "quarantined",
         because=because,
     )

@@ -25,6 +25,7 @@ HANDLERS: dict[type[Any], Handler] = {
     messages.DrainNode: maintenance.drain,
     messages.CancelDrain: maintenance.cancel_drain,
     messages.ResumeNode: maintenance.resume,
+    messages.UnquarantineNode: maintenance.unquarantine,
     messages.ConfirmDead: deaths.confirm_dead,
     messages.CheckPackages: packages.check,
     messages.ApplyPackages: packages.apply,

@@ -129,6 +129,10 @@ class ConfirmDead(Changing, tag="node-confirm-dead"):
     node: str = ""
 
 
+class UnquarantineNode(Changing, tag="node-unquarantine"):
+    node: str = ""
+
+
 class CheckPackages(Request, tag="package-check"):
     files: tuple[NamedText, ...] = ()
 
@@ -326,11 +330,11 @@ class AskReady(Request, tag="ready"):
 
 AnyRequest = Union[
     GetStatus, GetConfig, CheckCluster, ApplyCluster, RunCluster, HaltCluster, AddNode, RemoveNode,
-    RunNode, HaltNode, DrainNode, ResumeNode, ConfirmDead, CheckPackages, ApplyPackages,
-    GetPackages, DeletePackage, RunPackage, HaltPackage, SetSwitching, SetMaintenance, MovePackage,
-    GetMove, AbortMove, Preflight, GetEvents, InviteNode, JoinNode, RotateNode, RejoinNode, GetKeys,
-    AddOperator, RemoveOperator, AskCertificate, AskKeyKnown, AskLease, AskSilence, AskDeath,
-    AskFacts, AskProgress, AskReady, CancelDrain,
+    RunNode, HaltNode, DrainNode, ResumeNode, ConfirmDead, UnquarantineNode, CheckPackages,
+    ApplyPackages, GetPackages, DeletePackage, RunPackage, HaltPackage, SetSwitching,
+    SetMaintenance, MovePackage, GetMove, AbortMove, Preflight, GetEvents, InviteNode, JoinNode,
+    RotateNode, RejoinNode, GetKeys, AddOperator, RemoveOperator, AskCertificate, AskKeyKnown,
+    AskLease, AskSilence, AskDeath, AskFacts, AskProgress, AskReady, CancelDrain,
 ]
 
 

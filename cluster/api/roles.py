@@ -42,6 +42,7 @@ LEAST_ROLE: dict[type[ask.Request], Least] = {
     ask.DrainNode: "full-admin",
     ask.CancelDrain: "full-admin",
     ask.ResumeNode: "full-admin",
+    ask.UnquarantineNode: "full-admin",
     ask.ConfirmDead: "full-admin",
     ask.InviteNode: "full-admin",
     ask.RotateNode: "full-admin",

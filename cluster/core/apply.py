@@ -8,7 +8,7 @@ through `cluster.core.story`.
 from collections.abc import Callable
 
 from cluster.core import (
-    admission, entries, fencing, maintenance, members, membership, moves, queue, runs
+    admission, entries, fencing, maintenance, members, membership, moves, quarantine, queue, runs
 )
 from cluster.core.model import EVENTS_KEPT, OUTCOMES_KEPT, Event, Outcome, State
 from cluster.core.story import tell
@@ -38,6 +38,7 @@ RULES: dict[type[entries.Entry], Callable[..., State | Problem]] = {
     entries.PackageRelocated: maintenance.package_relocated,
     entries.NodeResumed: maintenance.node_resumed,
     entries.ReturnEnded: maintenance.return_ended,
+    entries.NodeUnquarantined: quarantine.node_unquarantined,
     entries.PackageApplied: runs.package_applied,
     entries.PackageDeleted: runs.package_deleted,
     entries.PackageAssigned: runs.package_assigned,

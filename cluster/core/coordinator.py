@@ -47,6 +47,7 @@ def decide(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]:
         *_starts(state, known, mint),
         *_settled(state, known, mint),
         *_returned(state, known, mint),
+        *_unquarantined(state, known, mint),
     ]
 
 
@@ -135,12 +136,14 @@ def place(
     record: PackageRecord, views: Mapping[str, NodeView],
     exclude: frozenset[str] = frozenset(),
 ) -> Choice:
-    """The node for a package now; nodes it failed on lately only if no other is left."""
-    choice = choose(record.spec.nodes, views, blocked=blocked_nodes(record), avoid=record.avoid,
-                    exclude=exclude)
-    if choice.node is None and record.avoid:
-        return choose(record.spec.nodes, views, blocked=blocked_nodes(record), avoid=(),
-                      exclude=exclude)
+    """The node to start a package on now; quarantined nodes, and those it failed on lately, only
+    if no other is left."""
+    nodes, blocked = record.spec.nodes, blocked_nodes(record)
+    choice = choose(nodes, views, blocked=blocked, avoid=record.avoid, exclude=exclude)
+    if choice.node is None:
+        anywhere = choose(
+            nodes, views, blocked=blocked, avoid=(), exclude=exclude, last_resort=True)
+        return anywhere if anywhere.node is not None else choice
     return choice
 
 
@@ -168,6 +171,15 @@ def _returned(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]
     ]
 
 
+def _unquarantined(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]:
+    return [
+        entries.NodeUnquarantined(
+            id=mint(), at_ms=known.now_ms, by=BY, because="its time is over", node=name)
+        for name, node in sorted(state.nodes.items())
+        if node.quarantined_until_ms is not None and known.now_ms >= node.quarantined_until_ms
+    ]
+
+
 def ended_holds(state: State, now_ms: int, mint: Mint) -> list[entries.Entry]:
     """Operators' suspensions whose time is over."""
     return [
@@ -182,11 +194,12 @@ def ended_holds(state: State, now_ms: int, mint: Mint) -> list[entries.Entry]:
 
 
 def candidates(record: PackageRecord, views: Mapping[str, NodeView]) -> tuple[str, ...]:
-    """Every node that may take a running package, best first."""
-    exclude = frozenset({record.owner} if record.owner else ())
+    """Every node that may take a running package, best first: those it failed on lately last."""
+    own = frozenset({record.owner} if record.owner else ())
     found: list[str] = []
-    while True:
-        choice = place(record, views, exclude | set(found))
-        if choice.node is None:
-            return tuple(found)
-        found.append(choice.node)
+    for avoid in (record.avoid, ()):
+        while (name := choose(
+                record.spec.nodes, views, blocked=blocked_nodes(record), avoid=avoid,
+                exclude=own | set(found)).node) is not None:
+            found.append(name)
+    return tuple(found)

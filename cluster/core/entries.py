@@ -10,8 +10,15 @@ from typing import Union
 from cluster.core.entry import Entry as Entry
 from cluster.core.fence_entries import FenceAnswered as FenceAnswered
 from cluster.core.fence_entries import FenceOrdered as FenceOrdered
+from cluster.core.key_entries import NodeAdmitted as NodeAdmitted
+from cluster.core.key_entries import NodeInvited as NodeInvited
+from cluster.core.key_entries import NodeKeyOffered as NodeKeyOffered
+from cluster.core.key_entries import NodeKeyRetired as NodeKeyRetired
+from cluster.core.key_entries import OperatorAdded as OperatorAdded
+from cluster.core.key_entries import OperatorRemoved as OperatorRemoved
+from cluster.core.key_entries import RotationAsked as RotationAsked
+from cluster.core.key_entries import TrustFormed as TrustFormed
 from cluster.core.model import Figures, Landing, Member, Proof, Purpose, Seat
-from cluster.core.trust import Role, Trust
 from packages.core.drain_plan import DrainPlan
 from packages.core.limits import Limits
 from packages.core.model import PackageSpec
@@ -147,6 +154,12 @@ class ReturnEnded(Entry, tag="return-ended"):
     node: str
     package: str
     problem: Problem | None = None
+
+
+class NodeUnquarantined(Entry, tag="node-unquarantined"):
+    """Its time is over, or an operator says so."""
+
+    node: str
 
 
 class PackageApplied(Entry, tag="package-applied"):
@@ -319,64 +332,6 @@ class MoveReturned(Entry, tag="move-returned"):
     package: str
 
 
-class TrustFormed(Entry, tag="trust-formed"):
-    """The keys the cluster begins with; only the first is taken."""
-
-    trust: Trust
-
-
-class NodeInvited(Entry, tag="node-invited"):
-    """Whoever holds the secret half of `key` may, until then, become this node."""
-
-    node: str
-    key: str
-    role: Role
-    """Of the operator on the new host."""
-    until_ms: int
-
-
-class NodeAdmitted(Entry, tag="node-admitted"):
-    """An invited host has made its keys, and they are known from now on."""
-
-    node: str
-    invitation: str
-    key: str
-    operator_key: str
-    digest: str
-    """Of everything the host asked for: only this very request is answered again."""
-
-
-class RotationAsked(Entry, tag="rotation-asked"):
-    """The node is to make a new key and change over to it."""
-
-    node: str
-
-
-class NodeKeyOffered(Entry, tag="node-key-offered"):
-    """Accepted from now on beside the one in use."""
-
-    node: str
-    rotation: str
-    key: str
-
-
-class NodeKeyRetired(Entry, tag="node-key-retired"):
-    """The node uses the new key; the old one opens nothing any more."""
-
-    node: str
-    rotation: str
-
-
-class OperatorAdded(Entry, tag="operator-added"):
-    name: str
-    key: str
-    role: Role
-
-
-class OperatorRemoved(Entry, tag="operator-removed"):
-    name: str
-
-
 class NodeRejoining(Entry, tag="node-rejoining"):
     """The node has set a damaged journal aside. It counts as nobody until it has this entry, which
     the others agreed upon without it (docs/consensus.md)."""
@@ -392,5 +347,5 @@ AnyEntry = Union[
     MoveFrozen, MoveAbortAsked, MoveAborting, MoveAborted, MoveCommitted, MoveThawed, MoveReturned,
     TrustFormed, NodeInvited, NodeAdmitted, RotationAsked, NodeKeyOffered, NodeKeyRetired,
     OperatorAdded, OperatorRemoved, NodeRejoining, DrainCancelled, PackageRelocated, ReturnEnded,
-    MoveQueued, MoveUnqueued, FenceOrdered, FenceAnswered,
+    MoveQueued, MoveUnqueued, FenceOrdered, FenceAnswered, NodeUnquarantined,
 ]

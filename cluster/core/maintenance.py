@@ -9,6 +9,7 @@ from cluster.core import entries, refusals
 from cluster.core.model import (
     NodeRecord, NodeState, PackageRecord, State, Stuck, packages_of, with_node, with_package
 )
+from cluster.core.quarantine import released
 from packages.core.problem import Problem
 from packages.core.values import changed
 
@@ -17,7 +18,7 @@ CALLED_OFF = ("opened", "copy", "frozen")
 
 
 def node_draining(state: State, entry: entries.NodeDraining) -> State | Problem:
-    node = _in_state(state, entry.node, ("running", "draining"))
+    node = _in_state(state, entry.node, ("running", "quarantined", "draining"))
     if isinstance(node, Problem):
         return node
     state = _settled(state, node, entry, "draining", changed(
@@ -63,7 +64,8 @@ def node_resumed(state: State, entry: entries.NodeResumed) -> State | Problem:
     if node.state == "running" and not (entry.returning or node.returning or node.stuck):
         return refusals.node_not_up(entry.node, node.state)
     return _settled(state, node, entry, "running", changed(
-        node, maintained=False, allow_restart=False, drain=None, returning=entry.returning))
+        released(node), maintained=False, allow_restart=False, drain=None,
+        returning=entry.returning))
 
 
 def node_stuck(state: State, entry: entries.NodeStuck) -> State | Problem:

@@ -4,6 +4,8 @@ What must never happen here: a node that joins while a guest runs there that the
 somebody else; a takeover without a proof.
 """
 
+from collections.abc import Iterable
+
 from cluster.core import entries, refusals
 from cluster.core.floor import refused_version
 from cluster.core.model import (
@@ -11,6 +13,8 @@ from cluster.core.model import (
     with_package
 )
 from cluster.core.moves import end_move, lose_node
+from cluster.core.quarantine import is_quarantined, released, why, with_failure
+from cluster.core.runs import in_maintenance
 from cluster.core.trust import without_invitation
 from packages.core.problem import Problem, problem
 from packages.core.values import changed
@@ -36,6 +40,9 @@ def cluster_halted(state: State, entry: entries.ClusterHalted) -> State | Proble
     moving = [record for _, record in sorted(state.packages.items()) if record.moving]
     if entry.detach and moving:
         return refusals.package_moving(moving[0])
+    refused = _against_detaching(state.packages.values()) if entry.detach else None
+    if refused is not None:
+        return refused
     state = changed(state, running=False)
     for name in sorted(state.packages):
         state = _let_go(state, state.packages[name], entry, detach=entry.detach)
@@ -60,20 +67,20 @@ def node_joined(state: State, entry: entries.NodeJoined) -> State | Problem:
             )
     state = changed(state, trust=without_invitation(state.trust, entry.node))
     state = _detached_after_join(state, entry)
-    after = _after_join(state, node)
-    since = entry.at_ms if after != node.state else node.since_ms
-    return with_node(state, changed(
-        node, state=after, incarnation=entry.incarnation, version=entry.version, since_ms=since,
-        because=entry.because if after != node.state else node.because, proof=None,
-    ))
+    after = _after_join(state, node, entry.at_ms)
+    node = changed(node, incarnation=entry.incarnation, version=entry.version, proof=None)
+    if after != node.state:
+        because = why(node) if after == "quarantined" else entry.because
+        node = changed(node, state=after, since_ms=entry.at_ms, because=because)
+    return with_node(state, node)
 
 
-def _after_join(state: State, node: NodeRecord) -> NodeState:
+def _after_join(state: State, node: NodeRecord, at_ms: int) -> NodeState:
     """What an operator wanted of it before its daemon or host went down holds on."""
     if node.state not in ("unknown", "failed"):
         return node.state
     if not node.maintained:
-        return "running"
+        return "quarantined" if is_quarantined(node, at_ms) else "running"
     return "draining" if packages_of(state, node.name) else "maintenance"
 
 
@@ -130,6 +137,8 @@ def node_failed(state: State, entry: entries.NodeFailed) -> State | Problem:
     # A halted node stays so; without its incarnation it is granted nothing until it joins anew.
     after: NodeState = "halted" if node.state in ("halted", "halting") else "failed"
     since_ms = entry.at_ms if after != node.state else node.since_ms
+    if after == "failed" and node.state in UP:
+        node = with_failure(node, entry.at_ms)
     state = with_node(state, changed(
         node, state=after, since_ms=since_ms, because=entry.because, proof=entry.proof,
         stuck=(), incarnation="" if after == "halted" else node.incarnation,
@@ -153,6 +162,9 @@ def node_halted(state: State, entry: entries.NodeHalted) -> State | Problem:
             entry.node, [record.name for record in packages_of(state, entry.node)])
     if any(record.moving for record in held):
         return refusals.package_moving(next(record for record in held if record.moving))
+    refused = _against_detaching(held) if entry.detach else None
+    if refused is not None:
+        return refused
     for record in held:
         state = _let_go(state, record, entry, detach=entry.detach)
     # Guests have the time for their own shutdown, and need the node's lease for it.
@@ -160,6 +172,17 @@ def node_halted(state: State, entry: entries.NodeHalted) -> State | Problem:
     return with_node(state, changed(
         node, state=after, since_ms=entry.at_ms, because=entry.because, stuck=(), returning=(),
     ))
+
+
+def _against_detaching(records: Iterable[PackageRecord]) -> Problem | None:
+    """Neither what is on its way up or down, nor what somebody works on, is left alone like that:
+    Serviceguard's rules for a live detach."""
+    for record in sorted(records, key=lambda each: each.name):
+        if record.owner is not None and record.state not in ("running", "detached"):
+            return refusals.not_in_state(record, "be detached")
+        if record.owner is not None and in_maintenance(record):
+            return refusals.package_in_maintenance(record.name)
+    return None
 
 
 def node_run(state: State, entry: entries.NodeRun) -> State | Problem:
@@ -173,7 +196,8 @@ def node_run(state: State, entry: entries.NodeRun) -> State | Problem:
             fix="A node that failed joins again by itself when its daemon runs.",
         )
     state = with_node(state, changed(
-        node, state="running", since_ms=entry.at_ms, because=entry.because, maintained=False,
+        released(node), state="running", since_ms=entry.at_ms, because=entry.because,
+        maintained=False,
     ))
     for record in packages_of(state, entry.node):
         if record.state == "detached":

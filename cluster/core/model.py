@@ -15,9 +15,9 @@ from packages.core.problem import Problem
 from packages.core.values import Map, Value, changed
 
 NodeState = Literal[
-    "unknown", "running", "draining", "maintenance", "halting", "halted", "failed",
+    "unknown", "running", "draining", "maintenance", "quarantined", "halting", "halted", "failed",
 ]
-UP: frozenset[str] = frozenset({"running", "draining", "maintenance", "halting"})
+UP: frozenset[str] = frozenset({"running", "draining", "maintenance", "quarantined", "halting"})
 """States in which a node takes part and may hold guests."""
 
 PackageState = Literal[
@@ -115,6 +115,9 @@ class NodeRecord(Value):
     """What cannot move may be halted and started elsewhere."""
     returning: tuple[str, ...] = ()
     """Packages to be brought home, online."""
+    failures_ms: tuple[int, ...] = ()
+    """When it failed lately."""
+    quarantined_until_ms: int | None = None
 
 
 class Hold(Value):

@@ -94,6 +94,8 @@ def against_opening(state: State, record: PackageRecord, target: str) -> Problem
         return refusals.node_not_eligible(record.name, target, record.spec.nodes)
     if node.state in ("draining", "maintenance"):
         return refusals.node_in_maintenance(target, node.state)
+    if node.state == "quarantined":
+        return refusals.node_quarantined(target)
     if node.state != "running":
         return refusals.node_not_up(target, node.state)
     return None

@@ -117,6 +117,21 @@ def node_in_maintenance(name: str, state: str) -> Problem:
     )
 
 
+def package_in_maintenance(name: str) -> Problem:
+    return problem(
+        "package-in-maintenance", f"package:{name}", what=f"Package {name} is in maintenance.",
+        because="Somebody works on it, and its health is not watched.",
+        fix=f"vmsg package maintenance {name} off",
+    )
+
+
+def node_quarantined(name: str) -> Problem:
+    return problem(
+        "node-quarantined", f"node:{name}", what=f"Node {name} takes no packages for a time.",
+        because="It has failed too often lately.", fix=f"vmsg node unquarantine {name}",
+    )
+
+
 def node_not_draining(name: str, state: str) -> Problem:
     return problem(
         "node-not-draining", f"node:{name}", what=f"Node {name} is not being emptied.",

@@ -93,7 +93,7 @@ def _against_start(
         return refusals.node_not_eligible(record.name, entry.node, record.spec.nodes)
     if node.state in ("draining", "maintenance"):
         return refusals.node_in_maintenance(entry.node, node.state)
-    if node.state != "running":
+    if node.state not in ("running", "quarantined"):
         return refusals.node_not_up(entry.node, node.state)
     if not state.running:
         return refusals.cluster_halted(state.name)

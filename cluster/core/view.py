@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from cluster.core import refusals
+from cluster.core import quarantine, refusals
 from cluster.core.fencing import may_be_fenced
 from cluster.core.model import (
     UP, Event, MoveRecord, NodeRecord, PackageRecord, State, packages_of, suffices, unproven
@@ -135,6 +135,8 @@ def _node(
             "stuck": [plain(each) for each in record.stuck],
             "drain": plan(record.drain) if record.drain is not None else None,
             "returning": list(record.returning),
+            "quarantined_until": rfc3339(record.quarantined_until_ms)
+            if record.quarantined_until_ms is not None else None,
         }
     return shown
 
@@ -304,6 +306,8 @@ def _node_problems(state: State, record: NodeRecord, around: Surroundings) -> li
                 f"vmsg node confirm-dead {record.name} --reason TEXT",
             severity="warn",
         )]
+    if record.state == "quarantined":
+        waiting = [*waiting, quarantine.shown(record, rfc3339(record.quarantined_until_ms or 0))]
     return [*waiting, *(each.problem for each in record.stuck)]
 
 

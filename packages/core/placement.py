@@ -28,13 +28,14 @@ class Choice(Value):
 
 def choose(
     wanted: tuple[str, ...], nodes: Mapping[str, NodeView], *, blocked: frozenset[str],
-    avoid: tuple[str, ...], exclude: frozenset[str] = frozenset(),
+    avoid: tuple[str, ...], exclude: frozenset[str] = frozenset(), last_resort: bool = False,
 ) -> Choice:
-    """The first node of `wanted` that takes part, is heard and is not blocked."""
+    """The first node of `wanted` that takes part, is heard and is not blocked; as a last resort
+    also one that has failed too often lately."""
     refused: list[tuple[str, str]] = []
     for name in wanted:
         reason = _reason_against(name, nodes.get(name), blocked=blocked, avoid=avoid,
-                                 exclude=exclude)
+                                 exclude=exclude, last_resort=last_resort)
         if reason is None:
             place = "its primary node" if name == wanted[0] else "the next of its nodes that can"
             return Choice(node=name, because=f"{name} is {place}", refused=tuple(refused))
@@ -45,13 +46,13 @@ def choose(
 
 def _reason_against(
     name: str, node: NodeView | None, *, blocked: frozenset[str], avoid: tuple[str, ...],
-    exclude: frozenset[str],
+    exclude: frozenset[str], last_resort: bool,
 ) -> str | None:
     if node is None:
         return "not in the cluster"
     if name in exclude:
         return "the package is there now"
-    if node.state != "running":
+    if node.state != "running" and not (last_resort and node.state == "quarantined"):
         return node.state
     if not node.heard:
         return "unheard"

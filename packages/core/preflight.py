@@ -33,6 +33,7 @@ MOVE_RULES: tuple[Rule, ...] = (
     package.package_moving,
     package.package_in_maintenance,
     *PLACEMENT_RULES,
+    placement.node_quarantined,
     placement.node_version_differs,
     cpu.accelerator_missing,
     cpu.cpu_family_differs,

@@ -28,6 +28,7 @@ class Placement(Value):
     switching: bool = True
     in_maintenance: bool = False
     up: bool = True
+    quarantined: bool = False
     because: str = ""
     """The record's own reason for whichever of these is in the way, if it has one."""
 

@@ -86,6 +86,8 @@ CATALOGUE: dict[str, str] = {
     "node-in-maintenance": "the node is being emptied or is in maintenance",
     "node-not-up": "the node is down, halted or unheard",
     "node-not-empty": "packages still run on the node",
+    "node-quarantined": "the node has failed too often lately and takes no packages for a time",
+    "node-not-quarantined": "the node is not quarantined",
     "node-not-draining": "the node is not being emptied, so there is nothing to cancel",
     "no-node-available": "no node may run the package now",
     # preflight: the target against what the guest needs

@@ -13,7 +13,8 @@ from rig.labs import ask, moved, standing_lab
 from rig.report import publish, spread, verdict
 
 from cluster.api.client import Client
-from cluster.api.messages import GetEvents, GetStatus
+from cluster.api.messages import GetEvents, GetStatus, UnquarantineNode
+from cluster.clock import HostClock
 from cluster.config.schema import PROFILES, Profile
 from cluster.lab import lab
 from cluster.lab.ready import answered, echoes
@@ -101,6 +102,9 @@ async def settled(client: Client) -> Any:
     """The status, once every node is up and the package runs, as before the cut."""
     while True:
         status = await ask(client, GetStatus())
+        for each in status["nodes"]:
+            if each["state"] == "quarantined":  # cuts are what is measured here
+                await ask(client, UnquarantineNode(request=HostClock().token(), node=each["name"]))
         nodes = {each["status"] for each in status["nodes"]}
         if nodes == {"up"} and status["cluster"]["leader"] and not status["problems"] and \
                 status["packages"][0]["state"] == "running":

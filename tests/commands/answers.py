@@ -217,6 +217,7 @@ HAPPY: dict[type[ask.Request], Any] = {
         "without_spare": ["ldap"], "seconds": 92.4, "state": "draining",
         "packages": ["db", "mail", "web"],
     }),
+    ask.UnquarantineNode: done({"node": "n1"}),
     ask.CancelDrain: done({"node": "n1", "state": "running"}),
     ask.ResumeNode: done({"node": "n1", "state": "running", "returned": ["web"]}),
     ask.ConfirmDead: done({"node": "n3", "state": "failed"}, WORD),

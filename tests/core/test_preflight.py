@@ -73,6 +73,7 @@ MOVES: list[tuple[str, PreflightInput, PreflightInput]] = [
     ("node-not-eligible", changed(GOOD, spec=changed(SPEC, nodes=("n1", "n3"))), GOOD),
     ("node-switching-disabled", placed(switching=False), placed(switching=True)),
     ("node-in-maintenance", placed(in_maintenance=True), GOOD),
+    ("node-quarantined", placed(quarantined=True), GOOD),
     ("node-not-up", changed(placed(up=False), target_facts=None), GOOD),
     ("facts-missing", changed(GOOD, target_facts=None), GOOD),
     ("facts-missing", changed(GOOD, source_facts=None), GOOD),

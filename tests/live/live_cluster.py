@@ -19,7 +19,7 @@ from typing import Any
 from cluster.api.client import Client
 from cluster.api.messages import (
     AnyRequest, ApplyPackages, GetEvents, GetMove, GetStatus, MovePackage, NamedText, Reply,
-    RunPackage
+    RunPackage, UnquarantineNode
 )
 from cluster.config.keys import load_node_folder
 from cluster.lab import commands, guests, lab, processes, ready
@@ -323,7 +323,11 @@ class LiveCluster:
                 await self.start_daemon(node.name)
         self.away.clear()
         await self.until(lambda status: all(
-            each["status"] == "up" and each["state"] == "running" for each in status["nodes"]))
+            each["status"] == "up" and each["state"] in ("running", "quarantined")
+            for each in status["nodes"]))
+        for each in (await self.status())["nodes"]:
+            if each["quarantined_until"]:  # one scenario's failures do not count in the next
+                await self.done(UnquarantineNode(request=token(), node=each["name"]))
         for package in self.plan.packages:
             if (await self.shown(package.name))["state"] in ("halted", "failed"):
                 await self.done(RunPackage(request=token(), package=package.name))

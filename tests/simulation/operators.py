@@ -160,6 +160,8 @@ class Operators:
         for name, node in state.nodes.items():
             if node.state in ("draining", "maintenance"):
                 found.append(ask.ResumeNode(request=self._id(), node=name))
+            elif node.state == "quarantined":
+                found.append(ask.UnquarantineNode(request=self._id(), node=name))
             elif node.state == "halted":
                 found.append(ask.RunNode(request=self._id(), node=name))
         for name, record in state.packages.items():

@@ -37,6 +37,18 @@ def node_in_maintenance(asked: PreflightInput) -> Problem | None:
     )
 
 
+def node_quarantined(asked: PreflightInput) -> Problem | None:
+    """Asked of moves alone: a start there is a last resort, a running guest has none to seek."""
+    if not asked.placement.quarantined:
+        return None
+    return problem(
+        "node-quarantined", f"node:{asked.target}",
+        what=f"{asked.target} takes no packages for a time",
+        because="it has failed too often lately",
+        fix=f"find out why, then: vmsg node unquarantine {asked.target}",
+    )
+
+
 def node_not_up(asked: PreflightInput) -> Problem | None:
     if asked.placement.up:
         return None

@@ -1,0 +1,65 @@
+"""A node that fails again and again takes no packages for a time. PURE.
+
+Each failure costs every package there a start elsewhere; a node that comes back in between, takes
+packages and fails once more is worse than one that stays away. What must never happen here: a
+package without any node although a quarantined one could run it (cluster/core/coordinator.py
+places it there as a last resort).
+"""
+
+from cluster.core import entries, refusals
+from cluster.core.model import NodeRecord, State, with_node
+from packages.core.problem import Problem, problem
+from packages.core.values import changed
+
+FAILURES = 3
+WINDOW_MS = 3_600_000
+"""Three failures within an hour are no coincidence any more."""
+QUARANTINE_MS = 1_800_000
+"""Half an hour: for an operator to have a look, and what comes back by itself loses little."""
+
+
+def with_failure(node: NodeRecord, at_ms: int) -> NodeRecord:
+    """The node's record with one more failure; too many lately, and it is quarantined."""
+    lately = (*(each for each in node.failures_ms if abs(at_ms - each) < WINDOW_MS), at_ms)
+    node = changed(node, failures_ms=lately[-FAILURES:])
+    if len(lately) < FAILURES:
+        return node
+    return changed(node, quarantined_until_ms=at_ms + QUARANTINE_MS)
+
+
+def is_quarantined(node: NodeRecord, at_ms: int) -> bool:
+    return node.quarantined_until_ms is not None and at_ms < node.quarantined_until_ms
+
+
+def why(node: NodeRecord) -> str:
+    return f"it failed {len(node.failures_ms)} times within an hour"
+
+
+def released(node: NodeRecord) -> NodeRecord:
+    """Its failures are forgotten."""
+    return changed(node, quarantined_until_ms=None, failures_ms=())
+
+
+def shown(node: NodeRecord, until: str) -> Problem:
+    return problem(
+        "node-quarantined", f"node:{node.name}",
+        what=f"Node {node.name} is quarantined until {until}.",
+        because=f"{node.because}: packages start there only where no other node can run them.",
+        fix=f"Find out why, then: vmsg node unquarantine {node.name}", severity="warn",
+    )
+
+
+def node_unquarantined(state: State, entry: entries.NodeUnquarantined) -> State | Problem:
+    node = state.nodes.get(entry.node)
+    if node is None:
+        return refusals.unknown_node(entry.node)
+    if node.quarantined_until_ms is None:
+        return problem(
+            "node-not-quarantined", f"node:{entry.node}",
+            what=f"Node {entry.node} is not quarantined.", because=f"It is {node.state}.",
+            fix="Look at: vmsg node list",
+        )
+    node = released(node)
+    if node.state == "quarantined":
+        node = changed(node, state="running", since_ms=entry.at_ms, because=entry.because)
+    return with_node(state, node)
