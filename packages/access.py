@@ -23,7 +23,11 @@ async def let_in(around: Surroundings, duty: Start) -> Problem | None:
     if not fenced_by(spec):
         return None
     refused = await fences.register(spec, around.node, duty.epoch)
-    return refused or await fences.fence(spec, around.node, duty.epoch)
+    refused = refused or await fences.fence(spec, around.node, duty.epoch)
+    if refused is None:
+        # What it had itself: from a fence it carried out, or a life whose end it did not see.
+        await give_up(around, spec, duty.epoch - 1)
+    return refused
 
 
 async def let_in_beside(around: Surroundings, spec: PackageSpec, epoch: int) -> Problem | None:

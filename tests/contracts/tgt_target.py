@@ -13,13 +13,23 @@ STARTED_S = 10.0
 
 
 class TgtTarget:
-    """`folder` holds its control socket, whose path may have at most 100 characters."""
+    """`folder` holds its control socket, whose path may have at most 100 characters; `backing` is
+    the file or device behind the LUN, by default a file there."""
 
-    def __init__(self, folder: Path, netns: str, *, portal: str = f"{ADDRESS}:3260") -> None:
+    def __init__(
+        self, folder: Path, netns: str, *, portal: str = f"{ADDRESS}:3260",
+        backing: Path | None = None,
+    ) -> None:
         self.netns, self.portal = netns, portal
-        self.backing = folder / "lun"
+        self.backing = backing or self._file(folder / "lun")
         self._socket = folder / "tgtd"
         self._tgtd: subprocess.Popen[bytes] | None = None
+
+    @staticmethod
+    def _file(path: Path) -> Path:
+        path.touch()
+        os.truncate(path, LUN_BYTES)
+        return path
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -30,8 +40,6 @@ class TgtTarget:
         return f"iscsi://{self.portal}/{TARGET}/{number}"
 
     async def start(self) -> None:
-        self.backing.touch()
-        os.truncate(self.backing, max(LUN_BYTES, self.backing.stat().st_size))
         self._tgtd = subprocess.Popen(
             ["ip", "netns", "exec", self.netns, *self.command, "tgtd", "-f", "--iscsi",
              f"portal={self.portal}"],
@@ -43,6 +51,13 @@ class TgtTarget:
         done = self.admin("--mode", "logicalunit", "--op", "new", "--tid", "1", "--lun", "1",
                           "-b", str(self.backing))
         assert done == 0
+
+    def listing(self) -> str:
+        """What tgtadm shows of everything."""
+        return subprocess.run(
+            [*self.command, "tgtadm", "--lld", "iscsi", "--mode", "target", "--op", "show"],
+            check=True, stdout=subprocess.PIPE, text=True, timeout=STARTED_S,
+        ).stdout
 
     def admin(self, *words: str) -> int:
         return subprocess.run(

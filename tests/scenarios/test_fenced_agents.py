@@ -82,6 +82,17 @@ async def test_the_silent_owner_is_shut_out_before_the_package_is_free() -> None
         assert let_in(rig) == {("n3", 2)}, "the one that fenced is off the list again"
 
 
+async def test_the_one_that_fenced_and_takes_over_is_on_the_list_once() -> None:
+    async with Rig("n1", "n2", "n3") as rig:
+        await running(rig)
+        await rig.nodes["n1"].end()
+        await fence(rig, "n2")
+        await rig.until(lambda: rig.record.owner is None)
+        await rig.say(entries.PackageAssigned, package="p1", node="n2", boot_id="b2")
+        await rig.until(lambda: rig.record.state == "running")
+        assert let_in(rig) == {("n2", 2)}
+
+
 async def test_one_that_was_shut_out_and_lives_ends_its_guest_and_may_own_again() -> None:
     async with Rig("n1", "n2", "n3") as rig:
         await running(rig)

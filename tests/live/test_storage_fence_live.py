@@ -1,0 +1,183 @@
+"""A package on a LUN that QEMU opens itself, at a real target: moved, and taken over by its fence.
+
+The target (tgtd) stands on the guests' switch, off every node, as a SAN does. QEMU's image locks
+say nothing there, and would not: the hosts of a cluster share no kernel.
+"""
+
+import asyncio
+import re
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from cluster.api.messages import HaltPackage, Preflight, RunPackage
+from cluster.lab import commands, guests, lab
+from tests.contracts.tgt_target import TgtTarget
+from tests.live.live_cluster import LiveCluster, live_cluster, one, token
+
+pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
+
+LEASE_S, MARGIN_S = 3.5, 0.6
+"""Of the profile the labs run with: a takeover that waits for the lease takes as long as both."""
+
+FENCE = """\
+fence:
+  kind: target_access
+  tool: tgt
+  command: [{command}]
+"""
+
+
+class San:
+    """The lab's LUN of p1, behind a target of its own."""
+
+    def __init__(self, cluster: LiveCluster, folder: Path) -> None:
+        number = cluster.plan.number
+        self.address = f"10.{number}.0.9"
+        self.cluster = cluster
+        self.target = TgtTarget(
+            folder, cluster.plan.switch, portal=f"{self.address}:3260",
+            backing=Path(cluster.record.disks["p1"]))
+
+    async def start(self) -> None:
+        plugged = await commands.run(
+            "ip", "-n", self.cluster.plan.switch, "addr", "add", f"{self.address}/24", "dev", "lan")
+        assert isinstance(plugged, str), plugged
+        await self.target.start()
+
+    def package_text(self) -> str:
+        """The lab's own package, on this LUN, with a fence."""
+        text = guests.package_text(
+            self.cluster.plan, self.cluster.package(), self.target.path())
+        fence = FENCE.format(command=", ".join(self.target.command))
+        return f"{text}service_restart: 1000\nlease_is_proof: true\n{fence}"
+
+    def let_in(self) -> set[str]:
+        """Names on the list, as `NODE.EPOCH`."""
+        _, _, names = self.target.listing().partition("ACL information:")
+        return {name.strip().rpartition(":")[2] for name in names.splitlines() if name.strip()}
+
+    def connected(self) -> set[str]:
+        return {name.rpartition(":")[2]
+                for name in re.findall(r"Initiator: (\S+)", self.target.listing())}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def fenced(tmp_path_factory):
+    with tempfile.TemporaryDirectory(prefix="san-") as folder:
+        async with live_cluster(tmp_path_factory.mktemp("fenced") / "lab") as cluster:
+            san = San(cluster, Path(folder))
+            try:
+                await san.start()
+                await cluster.until_running()
+                await cluster.done(HaltPackage(request=token(), package="p1"))
+                await cluster.until(lambda status: one(status)["state"] == "halted")
+                await cluster.apply(san.package_text())
+                await cluster.done(RunPackage(request=token(), package="p1"))
+                await cluster.until_running()
+                yield cluster, san
+            finally:
+                san.target.end()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def both(fenced):
+    cluster, san = fenced
+    await cluster.in_order()
+    yield cluster, san
+
+
+def name_of(shown: dict) -> str:
+    return f"{shown['node']}.{shown['epoch']}"
+
+
+async def settled(cluster: LiveCluster, san: San) -> dict:
+    """One copy, and nobody but its owner at the target."""
+    shown = await cluster.one_copy()
+    async with asyncio.timeout(20):
+        while san.let_in() != {name_of(shown)} or san.connected() != {name_of(shown)}:
+            await asyncio.sleep(0.05)
+    return shown
+
+
+async def taken_over(cluster: LiveCluster, before: dict) -> dict:
+    status = await cluster.until(
+        lambda status: one(status)["node"] not in (None, before["node"])
+        and one(status)["state"] == "running")
+    after = one(status)
+    assert after["boot_id"] != before["boot_id"]
+    assert after["proof"]["kind"] == "storage" and after["proof"]["node"] == before["node"]
+    return after
+
+
+async def test_a_move_goes_through_and_leaves_its_target_alone_at_the_disk(both):
+    cluster, san = both
+    before = await settled(cluster, san)
+    target = next(name for name in cluster.names if name != before["node"])
+    checked = await cluster.done(Preflight(package="p1", node=target))
+    assert checked["nodes"][0]["allowed"], checked
+    move = await cluster.moved(target)
+    assert move["result"] == "completed", move
+    after = await settled(cluster, san)
+    assert (after["node"], after["boot_id"]) == (target, before["boot_id"])
+    assert (await cluster.moved(before["node"]))["result"] == "completed"
+
+
+async def test_a_power_cut_is_taken_over_without_waiting_for_the_lease(both):
+    cluster, san = both
+    before = await settled(cluster, san)
+    leader = await cluster.leader()
+    if before["node"] == leader:
+        other = next(name for name in cluster.names if name != leader)
+        assert (await cluster.moved(other))["result"] == "completed"
+        before = await settled(cluster, san)
+    cluster.away.add(before["node"])
+    began = time.monotonic()
+    assert await lab.kill(cluster.record.dir, before["node"]) is None
+    status = await cluster.until(lambda status: one(status)["epoch"] > before["epoch"])
+    assert time.monotonic() - began < LEASE_S + MARGIN_S - 0.5, "as late as by its lease"
+    assert one(status)["proof"]["kind"] == "storage"
+    await taken_over(cluster, before)
+    told = [each["what"] for each in await cluster.events()]
+    assert "storage fence ordered" in told
+    await settled(cluster, san)
+
+
+async def test_a_host_that_hangs_whole_and_goes_on_cannot_write_beside_its_successor(both):
+    """The end of its lease alone would not have stopped it: its guardian hung as well."""
+    cluster, san = both
+    before = await settled(cluster, san)
+    here = before["node"]
+    cluster.away.add(here)
+    assert await lab.hang(cluster.record.dir, here) is None
+    after = await taken_over(cluster, before)
+    assert san.let_in() >= {name_of(after)} and name_of(before) not in san.let_in()
+    old = cluster.copy_on(here)
+    assert await lab.thaw(cluster.record.dir, here) is None
+    cluster.away.discard(here)
+    async with asyncio.timeout(30):
+        while any(each.pid == old.pid for each in cluster.copies()):
+            assert name_of(before) not in san.connected()
+            await asyncio.sleep(0.02)
+    assert (await cluster.shown())["boot_id"] == after["boot_id"]
+    await settled(cluster, san)
+    assert (await cluster.moved(here))["result"] == "completed", "it is let in again, anew"
+    assert (await settled(cluster, san))["node"] == here
+
+
+async def test_a_target_that_lets_in_everybody_is_found_before_anything_is_changed(both):
+    cluster, san = both
+    before = await settled(cluster, san)
+    san.target.admin("--mode", "target", "--op", "bind", "--tid", "1", "-I", "ALL")
+    try:
+        target = next(name for name in cluster.names if name != before["node"])
+        checked = await cluster.done(Preflight(package="p1", node=target))
+        [there] = checked["nodes"]
+        assert not there["allowed"]
+        assert "storage-fence-unavailable" in [each["code"] for each in there["problems"]]
+    finally:
+        san.target.admin("--mode", "target", "--op", "unbind", "--tid", "1", "-I", "ALL")
+    assert (await settled(cluster, san))["epoch"] == before["epoch"]
