@@ -120,7 +120,8 @@ async def claim(around: Surroundings, body: Body, duty: Claim) -> None:
         state = await _said_in_the_end(around, guest, duty)
     if _is_decided(around, duty):
         return
-    if target_answer(state) == "claim":
+    ended_well = await around.carrier.has_ended_well(move.id)
+    if target_answer(state, ended_well=ended_well) == "claim":
         await around.ledger.say(
             entries.MoveCommitted, f"{move.source} is lost and the whole memory is here",
             move=move.id, package=duty.package, figures=move.figures,
@@ -130,7 +131,10 @@ async def claim(around: Surroundings, body: Body, duty: Claim) -> None:
         await around.driver.destroy(guest)
         body.guest = None
         around.guests_changed()
-    because = f"{move.source} was lost and the copy on {around.node} was not complete"
+    because = f"{move.source} was lost and the copy on {around.node} " + (
+        "was not complete" if state not in ("paused", "running") else
+        "may not be the last: the channel broke, and the source may have run on"
+    )
     await around.ledger.say(
         entries.MoveAborted, because, move=move.id, package=duty.package, problem=problem(
             "move-failed", f"package:{duty.package}",

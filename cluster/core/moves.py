@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from cluster.core import entries, refusals
 from cluster.core.model import (
-    UP, Freeze, MoveRecord, MoveStage, PackageRecord, PackageState, State, suffices, with_package
+    UP, Freeze, MoveRecord, MoveStage, PackageRecord, PackageState, Proof, State, suffices,
+    with_package
 )
 from packages.core.limits import Route, crowded
 from packages.core.problem import Problem, problem
@@ -243,9 +244,8 @@ def lose_node(state: State, record: PackageRecord, entry: entries.NodeFailed) ->
     if record.state == "halting" or record.state == "detached":
         return with_package(state, _without_owner(
             record, entry, state_after=after_halt(state, record)))
-    # A target may hold the whole memory by now, yet nobody can say that it is the last: where the
-    # channel broke after the switch, the source's hypervisor let its guest run on by itself, and
-    # what it wrote until its lease ended would be undone (simulation, seed 3297).
+    if move is not None and move.stage == "frozen":
+        return with_package(state, orphan(record, entry.at_ms, entry.because, entry.proof))
     record = end_move(record, problem(
         "move-failed", f"package:{record.name}", what="The move was ended by a node's failure.",
         because=entry.because, fix="The package is started elsewhere; nothing needs to be done.",
@@ -260,13 +260,16 @@ def after_halt(state: State, record: PackageRecord) -> PackageState:
     return "relocate_wait" if wanted else "halted"
 
 
-def orphan(record: PackageRecord, at_ms: int, because: str) -> PackageRecord:
-    """The source's copy is lost in the switch, and its agent says that it did not run again:
-    nobody owns the package until the target has said whether it holds the whole memory."""
+def orphan(
+    record: PackageRecord, at_ms: int, because: str, proof: Proof | None = None,
+) -> PackageRecord:
+    """The source's copy is lost in the switch: nobody owns the package until the target has said
+    whether it holds the whole memory, and the last of it."""
     assert record.move is not None
     record = changed(record, move=changed(record.move, stage="orphaned"))
     return changed(
         record, owner=None, state="relocate_wait", since_ms=at_ms, because=because,
+        proof=proof or record.proof,
     )
 
 

@@ -56,8 +56,7 @@ def may_have_switched(stage: str, state: str, migration: str) -> bool:
 TargetAnswer = Literal["claim", "wait", "give-up"]
 
 CLAIM: dict[str, TargetAnswer] = {
-    # Loaded completely and never run: the memory is the last, for the source was lost in the
-    # switch and no abort was agreed.
+    # Loaded completely and never run.
     "paused": "claim",
     "running": "claim",
     "incoming": "give-up",
@@ -66,6 +65,10 @@ CLAIM: dict[str, TargetAnswer] = {
 }
 
 
-def target_answer(state: str) -> TargetAnswer:
-    """What a target says of its copy when the source is lost in the switch (MOVES.md, rule 3)."""
-    return CLAIM.get(state, "give-up")
+def target_answer(state: str, *, ended_well: bool) -> TargetAnswer:
+    """What a target says of its copy when the source is lost in the switch (MOVES.md, rule 3). The
+    copy is the last of the memory if no abort was agreed and the channel did not break: a source
+    whose channel breaks lets its guest run on by itself, and what that wrote would be undone
+    (simulation, seeds 3297 and 5000154)."""
+    answer = CLAIM.get(state, "give-up")
+    return "give-up" if answer == "claim" and not ended_well else answer

@@ -31,6 +31,10 @@ class Carrier(Protocol):
         """On the source: a unix socket path whose connections arrive at the landing, on the node
         that can prove it is `target`. Returns when it listens."""
 
+    async def has_ended_well(self, move: str) -> bool:
+        """On the target: the source's hypervisor closed its end by itself, or died, with the
+        channel whole: nothing made it let its guest run on."""
+
     async def end(self, move: str) -> None:
         """Close this move's carrier on this node; harmless when there is none."""
 

@@ -62,6 +62,11 @@ class FakeCarrier:
         self._moves.add(move)
         return path
 
+    async def has_ended_well(self, move: str) -> bool:
+        landed = self._cables.landings.get(move)
+        target = self._fabric.listening.get(landed[1]) if landed is not None else None
+        return target is not None and target.has_ended_well
+
     async def end(self, move: str) -> None:
         if move not in self._moves:
             return

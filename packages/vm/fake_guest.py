@@ -25,6 +25,8 @@ class FakeGuest:
         """As by SIGSTOP: nothing happens and nobody answers."""
         self.hears_power_button = True
         self.partner: FakeGuest | None = None
+        self.has_ended_well = False
+        """A target's: the source has closed the channel by itself."""
         self.listeners: list[Heard] = []
         self.ended = asyncio.Event()
         self.copy: FakeCopy | None = None
@@ -144,5 +146,6 @@ def complete(source: FakeGuest) -> None:
     source.partner = target.partner = None
     target.state = "paused"
     target.migrate_to("completed")
+    target.has_ended_well = True
     source.state = "postmigrate"
     source.migrate_to("completed")

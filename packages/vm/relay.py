@@ -6,13 +6,18 @@
     role=launch  connects to the target's relay, listens on a unix socket for QEMU
 
 It is a process of its own, so that a busy daemon never slows a guest's memory and a stuck peer
-never hangs the daemon; standard library only and of ours nothing, so that it starts in tens of
-milliseconds: its start is part of every move. It survives the daemon, since a move must: it ends
-when its connections have ended, when nothing connects in time, or when it is killed.
+never hangs the daemon; standard library only, so that it starts in tens of milliseconds: its start
+is part of every move. It survives the daemon, since a move must: it ends when its connections have
+ended, when nothing connects in time, or when it is killed.
+
+Each end of a connection ends by itself, and over TLS it says so. A source whose channel breaks in
+the switch runs on by itself, so what the target holds is the last of the memory only where the
+source's QEMU was the first to close: the target's relay notes that in the file `ended_path`.
 
 What must never happen here: a byte from anybody who has not proven with the cluster's certificate
 to be the expected node and shown this move's token reaching QEMU (one byte of garbage kills a
-waiting target); guest memory in the clear, unless the orders say `plain`; a wait without an end.
+waiting target); guest memory in the clear, unless the orders say `plain`; a wait without an end; a
+channel that broke taken for one that ended.
 
 One line goes to standard output: `ready PORT`, or `refused REASON WORDS`. Then it is closed.
 """
@@ -32,9 +37,8 @@ CONNECT_S = 5.0
 UNUSED_S = 120.0
 """With nobody connected: longer than a move's init phase (90 s)."""
 LINGER_S = 1.0
-"""After the last connection has ended; the channels of one migration end together."""
-BUFFER_BYTES = 1 << 20
-SOCKET_BUFFER_BYTES = 4 << 20
+"""After the last connection, or the first direction of one: those of a migration end together."""
+BUFFER_BYTES, SOCKET_BUFFER_BYTES = 1 << 20, 4 << 20
 STRANGERS = 16
 """Connections being examined at a time; more are dropped unseen."""
 TOKEN_BYTES = 64
@@ -60,8 +64,7 @@ class Census:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._carrying = 0
-        self._has_carried = False
+        self._carrying, self._has_carried = 0, False
         self._idle_since_s = time.monotonic()
 
     def __enter__(self) -> None:
@@ -77,19 +80,18 @@ class Census:
     def left_s(self) -> float:
         """Until this process is of no more use."""
         with self._lock:
-            if self._carrying:
-                return UNUSED_S
             limit_s = LINGER_S if self._has_carried else UNUSED_S
-            return self._idle_since_s + limit_s - time.monotonic()
+            idle_s = 0.0 if self._carrying else time.monotonic() - self._idle_since_s
+            return limit_s - idle_s
 
 
 class Direction:
     """One of a connection's two: what was read from `source` and not yet written to `sink`."""
 
     def __init__(self, source: Stream, sink: Stream, first: bytes = b"") -> None:
-        self.source = source
-        self.sink = sink
-        self.ended = False
+        self.source, self.sink, self.reverse = source, sink, self
+        self.ended = self.told = False
+        """Nothing more comes, though what came may still have to be written; the sink knows it."""
         self._view = memoryview(bytearray(BUFFER_BYTES))
         self._begin, self._end = 0, len(first)
         self._view[:len(first)] = first
@@ -112,6 +114,9 @@ class Direction:
             if count is not None:
                 self._begin += count
                 moved = True
+        if self.ended and self.is_empty and not self.told:
+            self.reverse.ended |= _end(self.sink)
+            self.told = moved = True
         return moved
 
 
@@ -120,8 +125,7 @@ def main() -> None:
     if not orders:
         return
     try:
-        run = land if orders["role"] == "land" else launch
-        run(orders)
+        (land if orders["role"] == "land" else launch)(orders)
     except Refusal as refusal:
         reason, words = refusal.args
         _report(f"refused {reason} {words}")
@@ -144,10 +148,9 @@ def land(orders: Orders) -> None:
         finally:
             examining.release()
         if trusted is None:
-            connection.close()
-            return
+            return connection.close()
         with census:
-            _deliver(trusted, orders["socket_path"])
+            _deliver(trusted, orders)
 
     _serve(listener, accepted, examining)
 
@@ -167,8 +170,7 @@ def launch(orders: Orders) -> None:
         try:
             remote = spare.pop() if spare else _connected(orders, context)
         except Refusal:
-            local.close()
-            return
+            return local.close()
         with census:
             _carry(local, remote)
 
@@ -190,11 +192,11 @@ def _serve(
             connection, _ = listener.accept()
         except OSError:
             continue
-        if not examining.acquire(blocking=False):
+        if examining.acquire(blocking=False):
+            connection.setblocking(True)
+            threading.Thread(target=accepted, args=(connection, census), daemon=True).start()
+        else:
             connection.close()
-            continue
-        connection.setblocking(True)
-        threading.Thread(target=accepted, args=(connection, census), daemon=True).start()
 
 
 def _examined(connection: Stream, context: ssl.SSLContext | None, orders: Orders) -> Stream | None:
@@ -203,7 +205,8 @@ def _examined(connection: Stream, context: ssl.SSLContext | None, orders: Orders
         _harden(connection)
         connection.settimeout(CONNECT_S)
         if context:
-            connection = context.wrap_socket(connection, server_side=True)
+            connection = context.wrap_socket(
+                connection, server_side=True, suppress_ragged_eofs=False)
             if not _is_node(connection.getpeercert(), orders["peer"]):
                 return None
         if not equal_in_constant_time(_line(connection), orders["token"].encode()):
@@ -217,14 +220,15 @@ def _examined(connection: Stream, context: ssl.SSLContext | None, orders: Orders
 def _connected(orders: Orders, context: ssl.SSLContext | None) -> Stream:
     """A connection to the target's relay, welcomed there. Raises Refusal."""
     try:
-        address = (orders["address"], int(orders["port"]))
-        connection = socket.create_connection(address, timeout=CONNECT_S)
+        connection = socket.create_connection(
+            (orders["address"], int(orders["port"])), timeout=CONNECT_S)
         _harden(connection)
     except OSError as failure:
         raise Refusal("unreachable", failure) from failure
     try:
         if context:
-            connection = context.wrap_socket(connection, server_hostname=orders["peer"])
+            connection = context.wrap_socket(
+                connection, server_hostname=orders["peer"], suppress_ragged_eofs=False)
             if not _is_node(connection.getpeercert(), orders["peer"]):
                 raise Refusal("untrusted", "the certificate is another node's")
         connection.sendall(orders["token"].encode() + b"\n")
@@ -237,7 +241,7 @@ def _connected(orders: Orders, context: ssl.SSLContext | None) -> Stream:
     return connection
 
 
-def _deliver(trusted: Stream, socket_path: str) -> None:
+def _deliver(trusted: Stream, orders: Orders) -> None:
     """Let QEMU know of the source only once it speaks: an idle connection would keep the one that
     comes for real from being heard, and one that closes would end a waiting target."""
     local = socket.socket(socket.AF_UNIX)
@@ -245,8 +249,10 @@ def _deliver(trusted: Stream, socket_path: str) -> None:
         trusted.settimeout(UNUSED_S)
         first = trusted.recv(BUFFER_BYTES)
         if first:
-            local.connect(socket_path)
-            _carry(trusted, local, first)
+            local.connect(orders["socket_path"])
+            if _carry(trusted, local, first) and isinstance(trusted, ssl.SSLSocket):
+                # Without TLS a relay that is killed looks like one that has ended.
+                os.close(os.open(orders["ended_path"], os.O_WRONLY | os.O_CREAT, 0o600))
     except OSError:
         return
     finally:
@@ -254,31 +260,48 @@ def _deliver(trusted: Stream, socket_path: str) -> None:
         trusted.close()
 
 
-def _carry(one: Stream, other: Stream, first: bytes = b"") -> None:
-    """Both directions until either end closes. What was read before is still delivered."""
+def _carry(one: Stream, other: Stream, first: bytes = b"") -> bool:
+    """Both directions, each until it ends; a break of either is the end of both. Whether what came
+    from `one` ended by itself, with everything delivered."""
     for stream in (one, other):
         stream.setblocking(False)
     there, back = Direction(one, other, first), Direction(other, one)
+    there.reverse, back.reverse = back, there
+    until_s = float("inf")
     try:
-        while True:
-            moved = there.move() | back.move()
-            if any(each.ended and each.is_empty for each in (there, back)):
-                return
-            if not moved:
-                _wait(there, back)
+        while not (there.told and back.told) and time.monotonic() < until_s:
+            if there.told or back.told:
+                until_s = min(until_s, time.monotonic() + LINGER_S)
+            if not (there.move() | back.move()):
+                _wait(there, back, until_s)
     except OSError:
-        return
+        pass
     finally:
         one.close()
         other.close()
+    return there.told
 
 
-def _wait(there: Direction, back: Direction) -> None:
+def _end(stream: Stream) -> bool:
+    """Say that nothing more comes this way. Whether the peer has said the same before."""
+    try:
+        if isinstance(stream, ssl.SSLSocket):
+            stream.unwrap()
+            return True
+        stream.shutdown(socket.SHUT_WR)
+    except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        pass  # it is on its way
+    return False
+
+
+def _wait(there: Direction, back: Direction, until_s: float) -> None:
     """Until a direction that has nothing may read or one that has something may write. A dead peer
     wakes it too: the kernel closes that connection after its own timers."""
     poll = select.poll()
     wanted: dict[int, int] = {}
     for each in (there, back):
+        if each.told:
+            continue
         if each.is_empty:
             descriptor, event = each.source.fileno(), select.POLLIN
         else:
@@ -286,7 +309,7 @@ def _wait(there: Direction, back: Direction) -> None:
         wanted[descriptor] = wanted.get(descriptor, 0) | event
     for descriptor, events in wanted.items():
         poll.register(descriptor, events)
-    poll.poll()
+    poll.poll(1000 * min(max(0.0, until_s - time.monotonic()), UNUSED_S))
 
 
 def _read(stream: Stream, into: memoryview) -> int | None:
@@ -301,8 +324,11 @@ def _read(stream: Stream, into: memoryview) -> int | None:
                 return count
     except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
         return count or None
-    except ssl.SSLEOFError:
+    except ssl.SSLZeroReturnError:  # the peer's end, after ours
         return count
+    except OSError:  # a break, found again once what came before it is delivered
+        if not count:
+            raise
     return count
 
 

@@ -87,6 +87,7 @@ class RelayCarrier:
         reported = await self._begin(move, {
             "role": "land", "address": self._address, "peer": source, "token": token,
             "socket_path": fitting(Path(socket_path)),
+            "ended_path": str(self._path(move, "ended")),
         })
         if isinstance(reported, Problem):
             return reported
@@ -100,6 +101,9 @@ class RelayCarrier:
         })
         return reported if isinstance(reported, Problem) else path
 
+    async def has_ended_well(self, move: str) -> bool:
+        return self._path(move, "ended").exists()
+
     async def end(self, move: str) -> None:
         if move in self._waiting:
             self._waiting.pop(move).close()
@@ -107,7 +111,7 @@ class RelayCarrier:
         if process:
             await process.kill(END_S)
             process.close()
-        for kind in ("json", "socket"):
+        for kind in ("json", "socket", "ended"):
             self._path(move, kind).unlink(missing_ok=True)
 
     async def close(self) -> None:

@@ -236,11 +236,17 @@ def test_a_package_lost_in_the_switch_with_switching_off_waits_for_an_operator()
     assert story.state.packages["p1"].state == "failed"
 
 
-@pytest.mark.parametrize("stage", ["copy", "frozen"])
-def test_a_source_node_lost_before_the_commit_means_a_cold_start(stage: str) -> None:
-    """Its guest may have run on by itself after the channel broke: nobody can say that it did
-    not, so the target's memory is not known to be the last (simulation, seed 3297)."""
-    story = Story().moving(stage)
+def test_a_source_node_lost_in_the_switch_leaves_the_word_to_the_target() -> None:
+    story = Story().moving("frozen")
+    story.fail("n1")
+    assert story.duty("n2") is Claim
+    assert decide(story.state, story.knowledge(), lambda: next(story.ids)) == []
+    proof = story.state.packages["p1"].proof
+    assert proof is not None and (proof.kind, proof.because) == ("lease", "silent")
+
+
+def test_a_source_node_lost_in_the_copy_means_a_cold_start() -> None:
+    story = Story().moving("copy")
     story.fail("n1")
     assert story.duty("n2") is None
     assert story.say(entries.MoveCommitted, move="m1", package="p1",

@@ -39,7 +39,13 @@ def test_the_target_may_hold_the_memory_once_the_switch_was_ordered(state, migra
 
 
 def test_only_a_target_that_has_everything_claims_it():
-    assert {state for state in CLAIM if target_answer(state) == "claim"} == {"paused", "running"}
-    assert target_answer("incoming") == "give-up"
-    assert target_answer("unanswered") == "wait"
-    assert target_answer("something new") == "give-up"
+    well = {state: target_answer(state, ended_well=True) for state in (*CLAIM, "something new")}
+    assert {state for state, said in well.items() if said == "claim"} == {"paused", "running"}
+    assert (well["incoming"], well["unanswered"]) == ("give-up", "wait")
+    assert well["something new"] == "give-up"
+
+
+def test_a_copy_behind_a_broken_channel_is_never_claimed():
+    """Its source may have run on by itself (simulation, seeds 3297 and 5000154)."""
+    assert "claim" not in {target_answer(state, ended_well=False) for state in CLAIM}
+    assert target_answer("unanswered", ended_well=False) == "wait"

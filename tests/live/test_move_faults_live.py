@@ -65,13 +65,12 @@ MATRIX = {
     "device": {
         # Whether the dead source's last bytes are enough for the target is for QEMU to say.
         "source-guest": "either", "target-guest": "kept", "source-daemon-restarted": "kept",
-        "source-daemon": "lost", "target-daemon-restarted": "kept", "target-daemon": "kept",
+        "source-daemon": "kept", "target-daemon-restarted": "kept", "target-daemon": "kept",
         "coordinator": "kept", "source-relay": "kept", "target-relay": "kept",
     },
     "completed": {
-        # The dead daemon's commit may have reached the leader before it died.
         "source-guest": "kept", "target-guest": "kept", "source-daemon-restarted": "kept",
-        "source-daemon": "either", "target-daemon-restarted": "kept",
+        "source-daemon": "kept", "target-daemon-restarted": "kept",
         # The source and the third node agree on the commit; then nobody is left at the target to
         # say that its copy never ran.
         "target-daemon": "lost", "coordinator": "kept",

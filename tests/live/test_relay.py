@@ -6,6 +6,7 @@ and remembers whether anybody ever came.
 
 import asyncio
 import os
+import signal
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -36,13 +37,14 @@ class Hypervisor:
         self.visits = 0
         self.heard = b""
         self.left = asyncio.Event()
+        self.leaves_after = 1 << 40
 
     async def serve(self) -> asyncio.Server:
         return await asyncio.start_unix_server(self._echo, self.path)
 
     async def _echo(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.visits += 1
-        while piece := await reader.read(1 << 16):
+        while len(self.heard) < self.leaves_after and (piece := await reader.read(1 << 16)):
             self.heard += piece
             writer.write(piece)
             await writer.drain()
@@ -157,6 +159,61 @@ async def test_the_end_of_the_source_is_the_end_at_the_target(nodes: Nodes) -> N
     async with asyncio.timeout(DEADLINE_S):
         await nodes.hypervisor.left.wait()
     writer.close()
+
+
+async def test_a_channel_that_its_source_closes_has_ended_well(tls_nodes: Nodes) -> None:
+    path = await tls_nodes.source.launch(MOVE, landing=await tls_nodes.land(), target="beta")
+    assert isinstance(path, str), path
+    assert not await tls_nodes.target.has_ended_well(MOVE)
+    assert await echoed(path, SECRET) == SECRET
+    async with asyncio.timeout(DEADLINE_S):
+        while not await tls_nodes.target.has_ended_well(MOVE):
+            await asyncio.sleep(0.01)
+    await tls_nodes.target.end(MOVE)
+    assert not await tls_nodes.target.has_ended_well(MOVE), "the next attempt begins anew"
+
+
+async def test_also_when_the_target_closes_first(tls_nodes: Nodes) -> None:
+    """As QEMU does: the target acknowledges and closes, and then the source knows that it may."""
+    tls_nodes.hypervisor.leaves_after = len(SECRET)
+    path = await tls_nodes.source.launch(MOVE, landing=await tls_nodes.land(), target="beta")
+    assert isinstance(path, str), path
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(SECRET)
+    async with asyncio.timeout(DEADLINE_S):
+        assert await reader.read() == SECRET
+        writer.close()
+        while not await tls_nodes.target.has_ended_well(MOVE):
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("killed", ["source", "target"])
+async def test_a_channel_that_broke_has_not_ended_well(tls_nodes: Nodes, killed: str) -> None:
+    path = await tls_nodes.source.launch(MOVE, landing=await tls_nodes.land(), target="beta")
+    assert isinstance(path, str), path
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(SECRET)
+    await reader.readexactly(len(SECRET))
+    carrier = tls_nodes.source if killed == "source" else tls_nodes.target
+    os.kill(carrier._relays[MOVE].pid, signal.SIGKILL)
+    async with asyncio.timeout(DEADLINE_S):
+        await tls_nodes.hypervisor.left.wait()
+    for each in (tls_nodes.source, tls_nodes.target):
+        assert await each._relays[MOVE].ended_within(DEADLINE_S)
+    assert not await tls_nodes.target.has_ended_well(MOVE)
+    writer.close()
+
+
+async def test_in_the_clear_nobody_can_tell_an_end_from_a_break(tmp_path: Path) -> None:
+    nodes = Nodes(tmp_path, "plain")
+    server = await nodes.hypervisor.serve()
+    path = await nodes.source.launch(MOVE, landing=await nodes.land(), target="beta")
+    assert isinstance(path, str), path
+    assert await echoed(path, SECRET) == SECRET
+    assert await nodes.target._relays[MOVE].ended_within(DEADLINE_S)
+    assert not await nodes.target.has_ended_well(MOVE)
+    await nodes.close()
+    server.close()
 
 
 async def test_a_launch_that_sends_nothing_never_reaches_the_hypervisor(nodes: Nodes) -> None:

@@ -120,9 +120,19 @@ async def test_a_target_that_is_still_loading_what_it_was_sent_may_say_so() -> N
         rig.nodes["n2"].begin()
         loaded_s = rig.clock.boottime_s() + 0.2
         await rig.until(lambda: rig.clock.boottime_s() > loaded_s)
-        target.state = "paused"
+        target.state, target.has_ended_well = "paused", True
         await rig.until(lambda: not rig.record.moving)
         assert (rig.record.owner, rig.record.boot_id) == ("n2", "b1")
+
+
+async def test_a_target_behind_a_broken_channel_gives_its_memory_up() -> None:
+    """Its source's guest may have run on by itself before it was lost."""
+    async with Rig("n1", "n2", "n3") as rig:
+        target = await orphaned(rig)
+        rig.nodes["n2"].begin()
+        target.state = "paused"
+        await rig.until(lambda: not rig.record.moving)
+        assert (rig.record.state, rig.state("n2")) == ("relocate_wait", "gone")
 
 
 async def test_a_target_that_never_says_anything_again_is_given_up() -> None:

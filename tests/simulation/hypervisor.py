@@ -127,6 +127,7 @@ class MachineDriver(FakeDriver):
         elif target.exit is not None:
             source.fail("failed")
         else:
+            target.has_ended_well = True
             source.state = "postmigrate"
             source.migrate_to("completed")
 
@@ -264,6 +265,9 @@ class SimulatedCarrier:
         if self._network.is_cut(self._host, target):
             landing = Landing(address=landing.address, port=landing.port, token="unreachable")
         return await self._carry(self._inner.launch, move, landing=landing, target=target)
+
+    async def has_ended_well(self, move: str) -> bool:
+        return await self._carry(self._inner.has_ended_well, move)
 
     async def end(self, move: str) -> None:
         await self._carry(self._inner.end, move)
