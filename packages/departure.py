@@ -228,6 +228,8 @@ class Departure:
                 return "abort"
             numbers = await self.around.driver.progress(self.guest)
             if isinstance(numbers, Problem):
+                if seen == "failed":  # and gone since, perhaps, which the abort finds out
+                    return self._fails("the copy failed")
                 continue
             if seen == "failed" or numbers.state == "failed":
                 return self._fails(numbers.error or "the copy failed")
