@@ -30,9 +30,10 @@ PROPOSE_S = 2.0
 class Coordination:
     def __init__(
         self, *, ledger: Ledger, landlord: Landlord, clock: Clock, survey: Survey,
-        limits: Callable[[], Limits],
+        limits: Callable[[], Limits], fence: Callable[[], None],
     ) -> None:
         self._ledger, self._landlord, self._clock = ledger, landlord, clock
+        self._fence = fence
         self._seating = Seating(ledger)
         self._limits = limits
         self._errands = Errands(ledger=ledger, clock=clock, survey=survey)
@@ -43,6 +44,7 @@ class Coordination:
         self._ledger.watch(self._news.set)
         while True:
             self._news.clear()
+            self._landlord.notice()
             if self._ledger.replica.is_leader():
                 await self._once()
             try:
@@ -55,6 +57,7 @@ class Coordination:
         if not await self._landlord.begin():
             return
         self._seating.look()
+        self._fence()
         known = self._knowledge()
         wanted = decide(self._ledger.state, known, self._clock.token)
         now_s = self._clock.boottime_s()

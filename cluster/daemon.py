@@ -21,6 +21,7 @@ from cluster.host_keys import SocketKeys
 from cluster.node import VERSION, Node
 from cluster.nodes.facts import HostFacts
 from cluster.nodes.guardian_link import GuardianLink
+from cluster.power.agents import FenceAgents
 from cluster.raft.attendance import Attendance
 from cluster.raft.links import SocketLinks
 from cluster.raft.syncobj import SyncObjReplica
@@ -60,7 +61,8 @@ class Daemon:
             neighbours=self.host_keys.peers, host_keys=self.host_keys,
             timings=PROFILES[folder.config.profile],
             driver=QemuDriver(run, self.clock, node=folder.name), carrier=self._carrier(),
-            host=self._host_facts(), fences=fences_of_host(), guardian=GuardianLink(
+            host=self._host_facts(), fences=fences_of_host(), power=FenceAgents(),
+            guardian=GuardianLink(
                 str(run / "guardian.sock"), heard=lambda news: self.node.guardian_news(news)),
         )
 

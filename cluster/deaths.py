@@ -6,6 +6,7 @@ heard; leases granted to it while the fate of its declaration is not known.
 """
 
 import logging
+from collections.abc import Callable
 
 from cluster.clock import Clock
 from cluster.core.entries import NodeFailed
@@ -27,6 +28,8 @@ class Deaths:
 
     def __init__(self, *, node: str, ledger: Ledger, landlord: Landlord, clock: Clock) -> None:
         self._node, self._ledger, self._landlord, self._clock = node, ledger, landlord, clock
+        self.fenced: Callable[[], tuple[str, ...]] = tuple
+        """Nodes that a power fence can switch off."""
 
     def silence(self) -> Silence | None:
         """Who is heard and who is not, as the coordinator knows it; None: this is not it."""
@@ -35,7 +38,8 @@ class Deaths:
             return None
         now_ms = self._clock.wall_ms()
         return Silence(
-            term=replica.term(), heard=(*sorted(self._landlord.heard() | {self._node}),),
+            fenced=self.fenced(), term=replica.term(),
+            heard=(*sorted(self._landlord.heard() | {self._node}),),
             lease_over_ms={
                 name: now_ms + round(left_s * 1000)
                 for name, left_s in sorted(self._landlord.silences().items())
@@ -43,17 +47,9 @@ class Deaths:
         )
 
     async def declare(self, death: NodeFailed) -> Problem | None:
-        """Have it agreed that the node is dead. Asked again under the same id,
-        it answers what came of it before."""
-        outcome = self._ledger.state.outcomes.get(death.id)
-        if outcome is not None:
-            return outcome.problem
-        known = self.silence()
-        if known is None:
+        """Have it agreed that the node is dead."""
+        if not self._ledger.replica.is_leader():
             return no_quorum(self._node)
-        refused = against_death(self._ledger.state, known, death.node, death.proof.kind)
-        if refused is not None:
-            return refused
         self._landlord.stop(death)
         refused = await self._ledger.propose(death, deadline_s=DECLARE_S)
         if refused is not None:

@@ -17,7 +17,7 @@ from typing import Protocol
 from cluster.answers.desk import Desk
 from cluster.answers.survey import Host, Survey
 from cluster.answers.table import HANDLERS
-from cluster.api.messages import AskLease, AskReady, Reply
+from cluster.api.messages import AskLease, AskPatience, AskReady, Reply
 from cluster.api.neighbour import Neighbour
 from cluster.certifying import Certifier
 from cluster.clock import Clock
@@ -28,10 +28,12 @@ from cluster.core import entries
 from cluster.core.machine import StateMachine
 from cluster.core.model import State
 from cluster.deaths import Deaths
+from cluster.fencing import PowerFencing
 from cluster.keyring import HostKeys, Keyring, NoKeys
 from cluster.ledger import Ledger
 from cluster.nodes.guardian_link import Guardian, GuardianNews
 from cluster.nodes.leasing import Landlord, Tenant
+from cluster.power.fence import PowerFence
 from cluster.raft.replica import Replica
 from cluster.residence import Residence
 from cluster.rotation import Rotation
@@ -52,6 +54,8 @@ log = logging.getLogger("vmsgd")
 GUARDIAN_S = 5.0
 JOIN_S = 5.0
 JOIN_AGAIN_S = 0.3
+PATIENCE_S = 0.5
+"""A neighbour that does not answer within this is not waited for by a daemon that ends."""
 READY_S = 0.5
 """A target that does not answer within this is not moved to: it could not thaw the guest either."""
 
@@ -71,7 +75,7 @@ class Node:
         self, *, name: str, config: ClusterConfig, config_text: str, timings: Timings, clock: Clock,
         machine: StateMachine, replica: Replica, neighbours: Mapping[str, Neighbour],
         guardian: Guardian, driver: Driver, carrier: Carrier, host: Host, fences: Fences,
-        host_keys: HostKeys | None = None,
+        power: PowerFence, host_keys: HostKeys | None = None,
     ) -> None:
         self.name, self.config, self.clock = name, config, clock
         self.replica, self.guardian, self.driver = replica, guardian, driver
@@ -100,7 +104,7 @@ class Node:
             nodes=[each.name for each in config.nodes], ledger=self.ledger, clock=clock,
             host=host_keys or NoKeys(),
         )
-        deaths = Deaths(node=name, ledger=self.ledger, landlord=self.landlord, clock=clock)
+        self.fencing = self._fencing(power)
         certifier = Certifier(node=name, host=self.keyring.host, neighbours=neighbours)
         self.rotation = Rotation(
             node=name, ledger=self.ledger, keyring=self.keyring, certifier=certifier,
@@ -110,12 +114,12 @@ class Node:
             node=name, config=config, config_text=config_text, timings=self.timings, clock=clock,
             ledger=self.ledger, landlord=self.landlord, worker=self.worker, survey=self.survey,
             peers=neighbours, handlers=HANDLERS, keyring=self.keyring, certifier=certifier,
-            comeback=self.comeback, deaths=deaths, limits=self.limits,
+            comeback=self.comeback, fencing=self.fencing, limits=self.limits,
         )
         self.residence = self._resident(config_text)
         self.coordination = Coordination(
             ledger=self.ledger, landlord=self.landlord, clock=clock, survey=self.survey,
-            limits=self.limits,
+            limits=self.limits, fence=self.fencing.look,
         )
 
     def _resident(self, text: str) -> Residence:
@@ -126,9 +130,19 @@ class Node:
 
     def _configured(self, config: ClusterConfig, text: str) -> Problem | None:
         """The cluster has agreed upon another cluster file."""
-        self.config = self.desk.config = self.survey.config = config
+        self.config = self.desk.config = self.survey.config = self.fencing.config = config
         self.desk.config_text = text
         return self.keyring.host.follow(config, text)
+
+    def _fencing(self, power: PowerFence) -> PowerFencing:
+        self.landlord.followed = lambda: self.tenant.followed
+        deaths = Deaths(
+            node=self.name, ledger=self.ledger, landlord=self.landlord, clock=self.clock)
+        fencing = PowerFencing(
+            node=self.name, config=self.config, ledger=self.ledger, landlord=self.landlord,
+            deaths=deaths, clock=self.clock, door=power)
+        deaths.fenced = fencing.fenced
+        return fencing
 
     # what the doors tell
 
@@ -211,15 +225,24 @@ class Node:
                 self.tenant.run(), self._take_part(), self.coordination.run(),
                 self.keyring.run(), self.rotation.run(), self._come_back(), self._leave())]
             stack.push_async_callback(_cancelled, tasks)
+            stack.push_async_callback(self.fencing.close)
             for task in tasks:
                 task.add_done_callback(self._task_ended)
             log.info("%s takes part in %s", self.name, self.config.name)
             await self.stopping.wait()
+            await self._ask_patience()
         return self.why
 
     async def _leave(self) -> None:
         self.why = await self.residence.until_removed()
         self.stopping.set()
+
+    async def _ask_patience(self) -> None:
+        """An upgrade of the daemon is not to end with the power of its host switched off."""
+        if self.fencing.fences(self.name):
+            await asyncio.gather(*(
+                each.ask(AskPatience(), deadline_s=PATIENCE_S)
+                for each in self._neighbours.values()))
 
     async def _come_back(self) -> None:
         self.why = await self.comeback.run()

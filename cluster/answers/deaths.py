@@ -1,7 +1,7 @@
 """Answers about the death of a node: who is heard, and an operator's word that one is off."""
 
 from cluster.answers.desk import ENTRY_S, Desk, done, late, preview, refusal
-from cluster.api.messages import AskDeath, AskSilence, ConfirmDead, Reply
+from cluster.api.messages import AskDeath, AskPatience, AskSilence, ConfirmDead, Reply
 from cluster.api.roles import Caller
 from cluster.core import entries, refusals
 from cluster.core.model import Proof
@@ -14,6 +14,11 @@ from packages.core.values import changed, plain
 
 async def silence(desk: Desk, _: Caller, ask: AskSilence) -> Reply:
     return done(ask, plain(desk.deaths.silence()))
+
+
+async def patience(desk: Desk, caller: Caller, ask: AskPatience) -> Reply:
+    desk.landlord.be_patient(caller.name)
+    return done(ask)
 
 
 async def confirm_dead(desk: Desk, caller: Caller, ask: ConfirmDead) -> Reply:
@@ -48,7 +53,11 @@ async def death(desk: Desk, _: Caller, ask: AskDeath) -> Reply:
         return refusal(ask, no_quorum(desk.node))
     if ask.node not in desk.ledger.state.nodes:
         return refusal(ask, refusals.unknown_node(ask.node))
-    refused = await desk.deaths.declare(_entry(desk, ask, known))
+    state = desk.ledger.state
+    before = state.outcomes.get(ask.request)  # asked again, because an answer was lost
+    refused = before.problem if before is not None else (
+        against_death(state, known, ask.node, "operator")
+        or await desk.deaths.declare(_entry(desk, ask, known)))
     return refusal(ask, refused) if refused is not None else done(ask, {"node": ask.node})
 
 

@@ -22,7 +22,7 @@ from cluster.core.entries import Entry
 from cluster.core.model import PackageRecord, State
 from cluster.core.story import tell
 from cluster.core.view import Silence, Surroundings
-from cluster.deaths import Deaths
+from cluster.fencing import PowerFencing
 from cluster.keyring import Keyring
 from cluster.ledger import Ledger
 from cluster.nodes.leasing import Landlord
@@ -48,7 +48,7 @@ class Desk:
         self, *, node: str, config: ClusterConfig, config_text: str, timings: Timings,
         clock: Clock, ledger: Ledger, landlord: Landlord, worker: Worker, survey: Survey,
         peers: Mapping[str, Neighbour], handlers: Mapping[type[Any], Handler],
-        keyring: Keyring, certifier: Certifier, comeback: Comeback, deaths: Deaths,
+        keyring: Keyring, certifier: Certifier, comeback: Comeback, fencing: PowerFencing,
         limits: Callable[[], Limits],
     ) -> None:
         self.node, self.config, self.config_text = node, config, config_text
@@ -56,7 +56,7 @@ class Desk:
         self.landlord, self.worker, self.survey = landlord, worker, survey
         self.peers = peers
         self.keyring, self.certifier, self._comeback = keyring, certifier, comeback
-        self.deaths, self.limits = deaths, limits
+        self.deaths, self.fencing, self.limits = fencing.deaths, fencing, limits
         self._handlers = handlers
 
     async def answer(self, caller: Caller, request: AnyRequest) -> Reply:

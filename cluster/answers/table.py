@@ -3,7 +3,8 @@
 from typing import Any
 
 from cluster.answers import (
-    belonging, deaths, maintenance, moves, neighbours, nodes, packages, questions, rejoin, trust
+    belonging, deaths, maintenance, moves, neighbours, nodes, packages, power, questions, rejoin,
+    trust
 )
 from cluster.answers.desk import Handler
 from cluster.api import messages
@@ -27,6 +28,7 @@ HANDLERS: dict[type[Any], Handler] = {
     messages.ResumeNode: maintenance.resume,
     messages.UnquarantineNode: maintenance.unquarantine,
     messages.ConfirmDead: deaths.confirm_dead,
+    messages.FenceNode: power.fence_node,
     messages.CheckPackages: packages.check,
     messages.ApplyPackages: packages.apply,
     messages.DeletePackage: packages.delete,
@@ -49,6 +51,9 @@ HANDLERS: dict[type[Any], Handler] = {
     messages.AskLease: neighbours.lease,
     messages.AskSilence: deaths.silence,
     messages.AskDeath: deaths.death,
+    messages.AskFence: power.fence,
+    messages.AskFenceTest: power.fence_test,
+    messages.AskPatience: deaths.patience,
     messages.AskFacts: neighbours.facts,
     messages.AskProgress: neighbours.progress,
     messages.AskReady: neighbours.ready,

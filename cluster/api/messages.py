@@ -133,6 +133,15 @@ class UnquarantineNode(Changing, tag="node-unquarantine"):
     node: str = ""
 
 
+class FenceNode(Changing, tag="node-fence"):
+    """Switch a node's power off, heard or not; with `test` only ask its fences how it stands.
+    Result of a test: {"node", "tests": [{"from", "agent", "level", "power": "on|off"|null,
+    "problems": [PROBLEM]}]}."""
+
+    node: str = ""
+    test: bool = False
+
+
 class CheckPackages(Request, tag="package-check"):
     files: tuple[NamedText, ...] = ()
 
@@ -292,6 +301,10 @@ class AskLease(Request, tag="lease"):
     incarnation: str = ""
 
 
+class AskPatience(Request, tag="patience"):
+    """The asking node's daemon goes away on purpose: it is not to be fenced within its lease."""
+
+
 class AskSilence(Request, tag="silence"):
     """Result: Silence (cluster/core/view.py) of a node that coordinates, else null."""
 
@@ -303,6 +316,21 @@ class AskDeath(Request, tag="death"):
     node: str = ""
     by: str = ""
     reason: str = ""
+
+
+class AskFence(Request, tag="fence"):
+    """Of the coordinator: switch the node off by an operator's order. The request's id becomes
+    the entry's."""
+
+    node: str = ""
+    by: str = ""
+    reason: str = ""
+
+
+class AskFenceTest(Request, tag="fence-test"):
+    """Result: the tests of FenceNode as the answering node makes them."""
+
+    node: str = ""
 
 
 class AskFacts(Request, tag="facts"):
@@ -330,11 +358,12 @@ class AskReady(Request, tag="ready"):
 
 AnyRequest = Union[
     GetStatus, GetConfig, CheckCluster, ApplyCluster, RunCluster, HaltCluster, AddNode, RemoveNode,
-    RunNode, HaltNode, DrainNode, ResumeNode, ConfirmDead, UnquarantineNode, CheckPackages,
-    ApplyPackages, GetPackages, DeletePackage, RunPackage, HaltPackage, SetSwitching,
+    RunNode, HaltNode, DrainNode, ResumeNode, ConfirmDead, UnquarantineNode, FenceNode,
+    CheckPackages, ApplyPackages, GetPackages, DeletePackage, RunPackage, HaltPackage, SetSwitching,
     SetMaintenance, MovePackage, GetMove, AbortMove, Preflight, GetEvents, InviteNode, JoinNode,
     RotateNode, RejoinNode, GetKeys, AddOperator, RemoveOperator, AskCertificate, AskKeyKnown,
-    AskLease, AskSilence, AskDeath, AskFacts, AskProgress, AskReady, CancelDrain,
+    AskLease, AskSilence, AskDeath, AskFence, AskFenceTest, AskPatience, AskFacts, AskProgress,
+    AskReady, CancelDrain,
 ]
 
 

@@ -5,17 +5,20 @@ when the name server is. Every node reads the same file; one that is not wholly 
 """
 
 import ipaddress
+import re
 from typing import Any
 
 from cluster.config.load import load
 from cluster.config.schema import (
-    ClusterConfig, MigrationConfig, NodeConfig, NodeRole, Profile, Transport, VswitchConfig
+    ClusterConfig, FenceConfig, MigrationConfig, NodeConfig, NodeRole, Profile, Transport,
+    VswitchConfig
 )
-from packages.core.config import NAME, PORT, SWITCH, subject_of
+from packages.core.config import NAME, PATH, PORT, SWITCH, subject_of
 from packages.core.limits import Limits
 from packages.core.problem import Problem, problem
 from packages.core.shape import (
-    Faults, bad_value, block, choice, many, optional, read_tree, required, text, truth, whole
+    Faults, bad_value, block, choice, many, number, optional, read_tree, required, table, text,
+    truth, whole
 )
 from packages.core.tree import Mapping, Scalar, Tree, entry_of
 
@@ -73,6 +76,39 @@ def _own_migration_address(node: NodeConfig) -> tuple[str, ...]:
     return () if own is None or own == node.address else (own,)
 
 
+def _action_and_secrets_are_elsewhere(
+    values: dict[str, Any], tree: Mapping, where: str, faults: Faults,
+) -> None:
+    """The file is shown to everybody who may look at the cluster."""
+    options = entry_of(tree, "options")
+    for name in values.get("options", ()):
+        entry = entry_of(options.value, name) if options else None
+        line = entry.line if entry else tree.line
+        if name == "action":
+            faults.add(
+                "config-bad-value", line, what=f"{where}.options names the action",
+                because="vmsg says what the agent is to do", fix="take `action` out",
+            )
+        if SECRET.search(name):
+            faults.add(
+                "config-bad-value", line, what=f"{where}.options.{name} is a secret",
+                because="this file is shown to everybody who may look at the cluster",
+                fix=f"write it to a file of mode 0600 on every node, and its path under "
+                    f"`secrets: {{{name}: PATH}}`",
+            )
+
+
+SECRET = re.compile(r"(^|_)(passwd|password|passphrase|secret|token)$")
+PARAMETER = {"key": r"[A-Za-z0-9_-]{1,100}", "says": "a parameter's name"}
+FENCE = block(FenceConfig, {
+    "agent": required(text(
+        r"(?:/[!-~]*/)?fence_[A-Za-z0-9_]+", says="an agent such as fence_ipmilan")),
+    "level": optional(whole(1, 9)),
+    "options": optional(table(text(longest=1000), **PARAMETER)),
+    "secrets": optional(table(PATH, **PARAMETER)),
+    # Longer than any management controller needs, and still a wait an operator sits through.
+    "timeout_s": optional(number(0.1, 600)),
+}, checks=(_action_and_secrets_are_elsewhere,))
 NODE = block(NodeConfig, {
     "name": required(NAME),
     "address": required(address),
@@ -80,6 +116,7 @@ NODE = block(NodeConfig, {
     "raft_port": optional(PORT),
     "api_port": optional(PORT),
     "role": optional(choice(NodeRole)),
+    "fences": optional(many(FENCE, most=18)),
 }, checks=(_ports_differ,))
 
 

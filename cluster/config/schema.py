@@ -27,6 +27,19 @@ NodeRole = Literal["member", "witness"]
 Role = Literal["monitor", "package-admin", "full-admin"]
 
 
+class FenceConfig(Value):
+    """A fence agent that can switch one node's power off. Levels are tried in order; of one level
+    every agent has to succeed (two power supplies)."""
+
+    agent: str
+    level: int = 1
+    options: dict[str, str] = {}
+    secrets: dict[str, str] = {}
+    """Parameter -> the file its value stands in, on every node."""
+    timeout_s: float = 20.0
+    """A management controller that reboots answers after some 10 s."""
+
+
 class NodeConfig(Value):
     """One host. `address` is on the cluster network; the migration address defaults to it."""
 
@@ -37,6 +50,7 @@ class NodeConfig(Value):
     api_port: int = 5471
     role: NodeRole = "member"
     """A witness votes and runs nothing."""
+    fences: tuple[FenceConfig, ...] = ()
 
 
 class VswitchConfig(Value):

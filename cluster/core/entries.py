@@ -10,6 +10,7 @@ from typing import Union
 from cluster.core.entry import Entry as Entry
 from cluster.core.fence_entries import FenceAnswered as FenceAnswered
 from cluster.core.fence_entries import FenceOrdered as FenceOrdered
+from cluster.core.fence_entries import PowerFenceFailed as PowerFenceFailed
 from cluster.core.key_entries import NodeAdmitted as NodeAdmitted
 from cluster.core.key_entries import NodeInvited as NodeInvited
 from cluster.core.key_entries import NodeKeyOffered as NodeKeyOffered
@@ -347,5 +348,5 @@ AnyEntry = Union[
     MoveFrozen, MoveAbortAsked, MoveAborting, MoveAborted, MoveCommitted, MoveThawed, MoveReturned,
     TrustFormed, NodeInvited, NodeAdmitted, RotationAsked, NodeKeyOffered, NodeKeyRetired,
     OperatorAdded, OperatorRemoved, NodeRejoining, DrainCancelled, PackageRelocated, ReturnEnded,
-    MoveQueued, MoveUnqueued, FenceOrdered, FenceAnswered, NodeUnquarantined,
+    MoveQueued, MoveUnqueued, FenceOrdered, FenceAnswered, NodeUnquarantined, PowerFenceFailed,
 ]

@@ -1,4 +1,5 @@
-"""What is agreed upon when a silent owner is shut out of its disks (cluster/core/fencing.py)."""
+"""What is agreed upon when a silent owner is shut out of its disks (cluster/core/fencing.py), or
+its power is to be switched off (cluster/fencing.py)."""
 
 from cluster.core.entry import Entry
 from packages.core.problem import Problem
@@ -20,3 +21,12 @@ class FenceAnswered(Entry, tag="fence-answered"):
     package: str
     order: str
     problem: Problem | None = None
+
+
+class PowerFenceFailed(Entry, tag="power-fence-failed"):
+    """A level of the node's power fences could not switch it off; the next is tried."""
+
+    node: str
+    incarnation: str
+    level: int
+    problem: Problem

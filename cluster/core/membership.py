@@ -68,7 +68,8 @@ def node_joined(state: State, entry: entries.NodeJoined) -> State | Problem:
     state = changed(state, trust=without_invitation(state.trust, entry.node))
     state = _detached_after_join(state, entry)
     after = _after_join(state, node, entry.at_ms)
-    node = changed(node, incarnation=entry.incarnation, version=entry.version, proof=None)
+    node = changed(node, incarnation=entry.incarnation, version=entry.version, proof=None,
+                   fence=None)
     if after != node.state:
         because = why(node) if after == "quarantined" else entry.because
         node = changed(node, state=after, since_ms=entry.at_ms, because=because)
@@ -141,11 +142,21 @@ def node_failed(state: State, entry: entries.NodeFailed) -> State | Problem:
         node = with_failure(node, entry.at_ms)
     state = with_node(state, changed(
         node, state=after, since_ms=since_ms, because=entry.because, proof=entry.proof,
+        fence=node.fence if entry.proof.kind == "lease" else None,
         stuck=(), incarnation="" if after == "halted" else node.incarnation,
     ))
     for record in packages_of(state, entry.node):
         state = lose_node(state, record, entry)
     return state
+
+
+def fence_failed(state: State, entry: entries.PowerFenceFailed) -> State | Problem:
+    node = state.nodes.get(entry.node)
+    if node is None:
+        return refusals.unknown_node(entry.node)
+    if node.incarnation != entry.incarnation:
+        return refusals.stale_order(f"node:{entry.node}", "It has come back since.")
+    return with_node(state, changed(node, fence=entry.problem))
 
 
 def node_halted(state: State, entry: entries.NodeHalted) -> State | Problem:

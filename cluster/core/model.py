@@ -105,6 +105,8 @@ class NodeRecord(Value):
     since_ms: int = 0
     because: str = ""
     proof: Proof | None = None
+    fence: Problem | None = None
+    """Why it could not be switched off the last time it was to be."""
     stuck: tuple[Stuck, ...] = ()
     role: NodeRole = "voter"
     maintained: bool = False

@@ -1,7 +1,9 @@
 """Each change worded once, from (before, after, entry): log, history, metrics and dashboard are
 views of this. PURE."""
 
-from cluster.core.entries import Entry, MoveFrozen, MoveLanded, NodeRejoining, StrayEnded
+from cluster.core.entries import (
+    Entry, MoveFrozen, MoveLanded, NodeRejoining, PowerFenceFailed, StrayEnded
+)
 from cluster.core.model import Event, MoveRecord, NodeRecord, PackageRecord, Proof, State
 from cluster.core.trust import NodeKeys, Trust
 from packages.core.drain_plan import DrainPlan
@@ -12,6 +14,8 @@ def tell(before: State, after: State, entry: Entry, index: int) -> list[Event]:
     told = _cluster(before, after)
     if isinstance(entry, StrayEnded):
         told.append(_event(f"node:{entry.node}", f"stray guest of {entry.package} ended"))
+    if isinstance(entry, PowerFenceFailed):
+        told.append(_event(f"node:{entry.node}", f"fence failed, level {entry.level}"))
     if isinstance(entry, NodeRejoining):
         told.append(_event(f"node:{entry.node}", "journal set aside, begins again empty"))
     if before.seats != after.seats:

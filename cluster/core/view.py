@@ -37,6 +37,8 @@ class Silence(Value):
     heard: tuple[str, ...]
     lease_over_ms: dict[str, int] = {}
     """Silent node -> when its lease is over at the latest, by the coordinator's wall clock."""
+    fenced: tuple[str, ...] = ()
+    """Nodes that a power fence can switch off."""
 
 
 class Surroundings(Value):
@@ -104,6 +106,8 @@ def awaited(state: State, record: NodeRecord, around: Surroundings) -> dict[str,
         held = unproven(state, record.name)
         if not held:
             return None
+    if around.silence is not None and record.name in around.silence.fenced:
+        kinds = ["power", *kinds]
     if any(may_be_fenced(each) for each in held):
         kinds = ["storage", *kinds]
     return {
@@ -130,7 +134,7 @@ def _node(
     if verbose:
         shown |= {
             "since": rfc3339(record.since_ms), "because": record.because,
-            "version": record.version, "proof": plain(record.proof),
+            "version": record.version, "proof": plain(record.proof), "fence": plain(record.fence),
             "packages": sorted(state.placed.get(record.name, ())),
             "stuck": [plain(each) for each in record.stuck],
             "drain": plan(record.drain) if record.drain is not None else None,
@@ -289,6 +293,8 @@ def _node_problems(state: State, record: NodeRecord, around: Surroundings) -> li
     subject = f"node:{record.name}"
     waiting = [changed(refusals.proof_missing(each), severity="warn")
                for each in unproven(state, record.name)]
+    if record.fence is not None:
+        waiting.append(changed(record.fence, subject=subject, severity="warn"))
     if record.state == "failed":
         return [*waiting, problem(
             "node-failed", subject, what=f"Node {record.name} failed.", because=record.because,
@@ -298,7 +304,7 @@ def _node_problems(state: State, record: NodeRecord, around: Surroundings) -> li
     if record.state in UP and is_silent(record.name, around):
         over_ms = around.silence.lease_over_ms.get(record.name) if around.silence else None
         over = f" Its lease is over by {rfc3339(over_ms)}." if over_ms is not None else ""
-        return [problem(
+        return [*waiting, problem(
             "node-silent", subject, what=f"Node {record.name} is silent.",
             because="It has not asked for its lease lately, and is not proven dead: nothing it has "
                     f"is started elsewhere before that.{over}",

@@ -39,6 +39,8 @@ class Tenant:
         self._ask, self._renewed = ask, renewed
         self._holder = new_lease_holder(lease_s=timings.lease_s, token=clock.token())
         self._asking: set[asyncio.Task[None]] = set()
+        self.followed = ""
+        """The last leader that is another node."""
 
     @property
     def expiry_s(self) -> float:
@@ -52,6 +54,7 @@ class Tenant:
         while True:
             leader = self._ledger.replica.leader()
             if leader is not None:
+                self.followed = self.followed if leader == self._node else leader
                 # Not awaited: a slow answer must not delay the next request.
                 task = asyncio.ensure_future(self._once(leader))
                 self._asking.add(task)
@@ -84,6 +87,9 @@ class Landlord:
         """Since when this leader knows the incarnation in the record: a node that has just joined
         has had no time to ask."""
         self._looked_s = self._awake_since_s = clock.boottime_s()
+        self.followed: Callable[[], str] = str
+        """The last leader that this node asked."""
+        self._patience_s: dict[str, float] = {}
 
     def grant(self, node: str, incarnation: str) -> float | None:
         """What is left of the asker's lease, counted from its sending; None: nothing is granted."""
@@ -143,6 +149,10 @@ class Landlord:
             if now_s - at_s <= self._timings.suspect_s
         )
 
+    def be_patient(self, name: str) -> None:
+        """Its daemon goes away on purpose, perhaps for an upgrade: it has its lease's time."""
+        self._patience_s[name] = self._clock.boottime_s() + self._timings.lease_s
+
     def settled(self) -> bool:
         """Whether silence already says something: a new leader has not been asked by anyone."""
         book = self._opened()
@@ -164,21 +174,32 @@ class Landlord:
         for each in entries:
             self._doubted.pop(each.id, None)
 
-    def suspected(self) -> Map[str, str]:
-        """Nodes silent for longer than one that is well can be -> in words for how long. Silence
-        while this node itself stood still says nothing about the others."""
-        book, heard, now_s = self._opened(), self.heard(), self._clock.boottime_s()
+    def notice(self) -> None:
+        """Called again and again, leading or not: a gap is a time this node itself stood still."""
+        now_s = self._clock.boottime_s()
         if now_s - self._looked_s > self._timings.suspect_s / STANDS_STILL:
             self._awake_since_s = now_s
         self._looked_s = now_s
-        if book is None or not self.settled():
+
+    def suspected(self) -> Map[str, str]:
+        """Nodes silent for longer than one that is well can be -> in words for how long. Silence
+        while this node itself stood still says nothing about the others. Nobody asked a new leader
+        before its election, so it counts from there; but the leader it followed until then it has
+        heard itself, and one that lives answers the new one's first word within a round."""
+        self.notice()
+        book, now_s, timings = self._opened(), self._clock.boottime_s(), self._timings
+        if book is None or now_s < book.elected_at_s + timings.raft_append_s:
             return Map()
-        if now_s - self._awake_since_s <= self._timings.suspect_s:
-            return Map()
-        return Map({
-            name: f"silent for {now_s - book.silent_since_s(name):.1f} s"
-            for name in self._ledger.state.nodes if name != self._node and name not in heard
-        })
+        found = {}
+        for name in sorted(self._ledger.state.nodes):
+            followed = name == self.followed()
+            since_s = max(
+                book.heard_at_s.get(name, 0.0), self._ledger.replica.heard_from_s(name),
+                book.elected_at_s - (timings.raft_max_s if followed else 0.0), self._awake_since_s)
+            if name != self._node and now_s - since_s > timings.suspect_s and (
+                    now_s >= self._patience_s.get(name, 0.0)):
+                found[name] = f"silent for {now_s - since_s:.1f} s"
+        return Map(found)
 
     def silences(self) -> Map[str, float]:
         """Nodes that are silent and could be proven dead -> in how many seconds their lease is over

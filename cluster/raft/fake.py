@@ -185,6 +185,9 @@ class FakeReplica:
     def present(self) -> frozenset[str]:
         return frozenset(self._network.reachable(self.name))
 
+    def heard_from_s(self, peer: str) -> float:
+        return self._network.clock.boottime_s() if peer in self.present() else 0.0
+
     async def step_members(
         self, wanted: Members, announce: Announce, *, deadline_s: float,
     ) -> Problem | None:

@@ -55,6 +55,9 @@ class Replica(Protocol):
     def present(self) -> frozenset[str]:
         """The members this node has heard of lately, itself included."""
 
+    def heard_from_s(self, peer: str) -> float:
+        """When anything came from that member last, on CLOCK_BOOTTIME; 0: not lately."""
+
     async def step_members(
         self, wanted: Members, announce: Announce, *, deadline_s: float,
     ) -> Problem | None:

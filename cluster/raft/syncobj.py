@@ -300,6 +300,10 @@ class SyncObjReplica:
         voter = self._live()
         return frozenset() if voter is None else voter.transport.present() | {self.name}
 
+    def heard_from_s(self, peer: str) -> float:
+        voter = self._live()
+        return 0.0 if voter is None else voter.transport.heard_from_s(peer)
+
     async def step_members(
         self, wanted: Members, announce: Announce, *, deadline_s: float,
     ) -> Problem | None:

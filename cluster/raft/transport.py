@@ -172,6 +172,9 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
         """Who was heard lately."""
         return frozenset(self._heard_s)
 
+    def heard_from_s(self, peer: str) -> float:
+        return self._heard_s.get(peer, 0.0)
+
     def _bid_farewell(self) -> None:
         """Removed nodes are told until a while after it was agreed upon, and by a leader only."""
         engine, now_s = self.engine, self._clock.boottime_s()

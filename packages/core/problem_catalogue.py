@@ -24,6 +24,11 @@ CATALOGUE: dict[str, str] = {
     "nothing-to-prove": "no package waits for a proof of the node's death",
     "proof-missing": "a package waits for a stronger proof of its owner's death than a lease",
     "lease-alone-proves": "the end of a lease may prove a death that a hung host outlives",
+    "fence-failed": "a power fence did not do what it was asked, or makes no sense",
+    "fence-unknown": "the cluster file names no power fence for the node",
+    "fence-self": "the coordinator was to be switched off by itself",
+    "fence-parameter-unknown": "a fence agent has no such parameter, and would ignore it",
+    "fence-parameter-missing": "a fence agent needs a parameter that is not given",
     "operator-word": "what follows rests on an operator's word alone",
     "stale-order": "the answer belongs to an older epoch or order and was ignored",
     # sockets and keys

@@ -24,6 +24,10 @@ WORD = problem(
     because="If a guest still runs there, it is started a second time.", fix="See that n3 is off.",
     severity="warn",
 )
+NO_ANSWER = problem(
+    "fence-failed", "fence:fence_ipmilan", what="fence_ipmilan did not do what it was asked.",
+    because="It had not ended after 20 s.", fix="See the device it talks to.", severity="warn",
+)
 HEARD = problem(
     "node-heard", "node:n2", what="Node n2 is not called dead.", because="It is heard.",
     fix="Empty it with: vmsg node drain n2",
@@ -220,6 +224,11 @@ HAPPY: dict[type[ask.Request], Any] = {
     ask.UnquarantineNode: done({"node": "n1"}),
     ask.CancelDrain: done({"node": "n1", "state": "running"}),
     ask.ResumeNode: done({"node": "n1", "state": "running", "returned": ["web"]}),
+    ask.FenceNode: done({"node": "n3", "power": "off", "tests": [
+        {"from": "n1", "agent": "fence_ipmilan", "level": 1, "power": "on", "problems": []},
+        {"from": "n2", "agent": "fence_ipmilan", "level": 1, "power": None,
+         "problems": [plain(NO_ANSWER)]},
+    ]}),
     ask.ConfirmDead: done({"node": "n3", "state": "failed"}, WORD),
     ask.CheckPackages: done(None, SHARED),
     ask.ApplyPackages: done({"applied": ["web"], "unchanged": ["db"]}),

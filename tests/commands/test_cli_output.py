@@ -51,7 +51,8 @@ EVERY_COMMAND = (
     "package maintenance web on --for 90s", "package maintenance web off", "move web n2",
     "move web n2 --no-wait", "move web --status", "move web --abort", "preflight web",
     "events", "events --package web --since 1h", "node confirm-dead n3 --reason burnt",
-    "node invite n2", "node rotate n2", "node add n4 10.1.0.4", "node remove n2",
+    "node invite n2", "node rotate n2", "node add n4 10.1.0.4", "node remove n2", "node fence n3",
+    "node fence n3 --test",
     "node rotate --all", "operator list", "operator remove ann",
 )
 
@@ -73,6 +74,7 @@ DRY_RUNS = (
     "package halt web", "package enable web", "package disable web", "package maintenance web on",
     "node confirm-dead n3", "move web n2", "move web --abort", "node invite n2", "node rotate n2",
     "operator remove ann", "operator add bob --out bob", "node add n4 10.1.0.4", "node remove n2",
+    "node fence n2",
 )
 
 

@@ -4,7 +4,9 @@ import pytest
 
 from cluster.config.cluster_file import cluster_from_text
 from cluster.config.load import dump
-from cluster.config.schema import ClusterConfig, MigrationConfig, NodeConfig, VswitchConfig
+from cluster.config.schema import (
+    ClusterConfig, FenceConfig, MigrationConfig, NodeConfig, VswitchConfig
+)
 from packages.core.problem import Problem
 
 GOOD = """\
@@ -65,6 +67,40 @@ def test_each_fault_is_found(change: tuple[str, str], code: str | None) -> None:
     assert change[0] in GOOD
     found = [each.code for each in faults_of(GOOD.replace(*change))]
     assert found == ([] if code is None else [code])
+
+
+FENCED = """\
+name: shop
+nodes:
+  - name: n1
+    address: 10.1.0.1
+    fences:
+      - {agent: fence_ipmilan, timeout_s: 5, options: {ip: 10.9.0.1}, secrets: {password: /etc/s}}
+      - {agent: /opt/fence_ours, level: 2}
+"""
+
+
+def test_a_nodes_fences_are_taken_and_print_back() -> None:
+    config, problems = cluster_from_text(FENCED)
+    assert problems == [] and config is not None
+    assert config.nodes[0].fences == (
+        FenceConfig(agent="fence_ipmilan", timeout_s=5.0, options={"ip": "10.9.0.1"},
+                    secrets={"password": "/etc/s"}),
+        FenceConfig(agent="/opt/fence_ours", level=2),
+    )
+    assert cluster_from_text(dump(config)) == (config, [])
+
+
+@pytest.mark.parametrize("change", [
+    ("ip: 10.9.0.1", "action: on"), ("ip: 10.9.0.1", "snmp_priv_passwd: x"),
+    ("ip: 10.9.0.1", "password: sesame"), ("fence_ipmilan", "rm"), ("fence_ipmilan", "../fence_x"),
+    ("level: 2", "level: 0"), ("timeout_s: 5", "timeout_s: 0"), ("/etc/s", "s"),
+], ids=str)
+def test_a_fence_names_no_action_and_no_secret(change: tuple[str, str]) -> None:
+    """The file is shown to everybody who may look at the cluster."""
+    found = faults_of(FENCED.replace(*change))
+    assert [each.code for each in found] == ["config-bad-value"]
+    assert "sesame" not in str(found)
 
 
 def test_two_nodes_may_share_an_address_but_not_a_port() -> None:

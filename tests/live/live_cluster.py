@@ -228,6 +228,12 @@ class LiveCluster:
         self._stopped.discard(self.daemon(node))
         self.kill(self.daemon(node))
 
+    async def end_daemon(self, node: str) -> None:
+        """As systemd would, for an upgrade."""
+        self.away.add(node)
+        os.kill(self.daemon(node), signal.SIGTERM)
+        await until_gone(self.daemon(node))
+
     def stop_daemons(self, *nodes: str) -> None:
         self.away |= set(nodes)
         self.stop(*(self.daemon(each) for each in nodes))

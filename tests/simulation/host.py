@@ -10,6 +10,7 @@ from pathlib import Path
 from cluster.config.schema import ClusterConfig, Timings
 from cluster.core.machine import StateMachine
 from cluster.node import Node
+from cluster.power.fake import FakePowerFence
 from cluster.raft.syncobj import SyncObjReplica
 from packages.core.facts import DiskFacts, NodeFacts
 from packages.core.problem import Problem
@@ -182,6 +183,7 @@ class Host:
             carrier=self.build.carrier(
                 process, self.machine, self.carrier, around.network, self.name),
             host=SimulatedFacts(self.name), fences=around.storage.fences(self.name),
+            power=FakePowerFence(),
         )
         self.build.assembled(node)
         return node
