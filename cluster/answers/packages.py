@@ -7,12 +7,13 @@ from cluster.api.messages import (
 )
 from cluster.api.roles import Caller
 from cluster.config.package_file import packages_from_text
-from cluster.core import entries, refusals
+from cluster.core import dependence, entries, refusals
 from cluster.core.coordinator import node_views, place
 from cluster.core.model import PackageRecord, State, unproven
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem, problem
 from packages.core.problem import refusals as refusing
+from packages.core.start_order import dependencies, dependencies_first
 
 START_SLACK_S = 10.0
 
@@ -34,7 +35,10 @@ async def _read(
         found, faults = packages_from_text(file.text, source=file.name)
         specs += found
         problems += faults
+    names = {*desk.ledger.state.packages, *(spec.name for spec in specs)}
     for spec in specs:
+        problems += [
+            dependence.unknown(spec.name, name) for name in dependencies(spec) if name not in names]
         if spec.lease_is_proof:
             problems.append(refusals.lease_alone_proves(spec.name))
         problems += [
@@ -50,7 +54,8 @@ async def apply(desk: Desk, caller: Caller, ask: ApplyPackages) -> Reply:
     if refusing(problems):
         return refusal(ask, *problems)
     known = desk.ledger.state.packages
-    fresh = [each for each in specs if each.name not in known or known[each.name].spec != each]
+    fresh = dependencies_first(
+        each for each in specs if each.name not in known or known[each.name].spec != each)
     changes = [
         desk.entry(entries.PackageApplied, caller, ask, part=f"-{number}", spec=spec)
         for number, spec in enumerate(fresh)

@@ -19,6 +19,7 @@ from packages.core.drain_plan import RATE_MIB_S, DrainPlan, Leaving, Standing, p
 from packages.core.preflight_rules.memory import OVERHEAD_MIB
 from packages.core.problem import Problem
 from packages.core.problem import refusals as refusing
+from packages.core.start_order import importance
 
 GUESTS_AT_ONCE = 8
 """Questions to the source at the same time: each of them looks at a guest's disks there."""
@@ -31,7 +32,9 @@ Answers = Mapping[str, NodeAnswer | None]
 async def plan_of(desk: Desk, node: str, *, allow_restart: bool) -> DrainPlan:
     """What a drain of the node would do now."""
     state = desk.ledger.state
-    records = [each for each in packages_of(state, node) if each.owner == node]
+    records = sorted(
+        (each for each in packages_of(state, node) if each.owner == node),
+        key=lambda each: importance(each.spec))
     targets = {record.name: candidates(record, node_views(state, frozenset(state.nodes)))
                for record in records}
     disks = {name: tuple(sorted({

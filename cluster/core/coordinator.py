@@ -8,11 +8,13 @@ its death.
 from collections.abc import Callable, Mapping
 
 from cluster.core import entries
+from cluster.core.dependence import unmet
 from cluster.core.fencing import to_be_fenced
 from cluster.core.model import PackageRecord, Proof, State, may_be_lost, packages_of
 from cluster.core.runs import blocked_nodes
 from packages.core.limits import Limits
 from packages.core.placement import Choice, NodeView, choose
+from packages.core.start_order import start_order, waiting
 from packages.core.values import Value
 
 BY = "coordinator"
@@ -105,17 +107,26 @@ def _starts(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]:
     if not state.running:
         return []
     views = node_views(state, known.heard)
+    starting: dict[str, int] = {}
     found: list[entries.Entry] = []
-    for name in sorted(state.waiting):
+    wanted = (state.packages[name] for name in sorted(state.waiting))
+    for name in start_order(waiting(each.spec) for each in wanted if wants_node(each)):
         record = state.packages[name]
-        if not wants_node(record):
-            continue
         choice = place(record, views)
-        if choice.node is not None and not _too_soon(record, choice.node, known.now_ms):
-            found.append(entries.PackageAssigned(
-                id=mint(), at_ms=known.now_ms, by=BY, package=name, node=choice.node,
-                boot_id=mint(), because=_why(record, choice),
-            ))
+        if choice.node is None or _too_soon(record, choice.node, known.now_ms):
+            continue
+        if unmet(state, record.spec):
+            continue
+        if choice.node not in starting:
+            starting[choice.node] = sum(
+                each.state == "starting" for each in packages_of(state, choice.node))
+        if starting[choice.node] >= known.limits.starts_per_node:
+            continue
+        starting[choice.node] += 1
+        found.append(entries.PackageAssigned(
+            id=mint(), at_ms=known.now_ms, by=BY, package=name, node=choice.node,
+            boot_id=mint(), because=_why(record, choice),
+        ))
     return found
 
 

@@ -5,7 +5,7 @@ it. What must never happen here: a package assigned while it has an owner. It ge
 only after the old one answered *released* for its epoch, or was proven dead.
 """
 
-from cluster.core import entries, refusals
+from cluster.core import dependence, entries, refusals
 from cluster.core.model import (
     Hold, PackageRecord, PackageState, State, unproven, with_package, without_package
 )
@@ -31,6 +31,9 @@ def package_applied(state: State, entry: entries.PackageApplied) -> State | Prob
             return refusals.unknown_node(name)
         if state.nodes[name].role == "witness":
             return refusals.node_is_witness(spec.name, name)
+    refused = dependence.against_applying(state, spec)
+    if refused is not None:
+        return refused
     record = state.packages.get(spec.name)
     if record is None:
         record = PackageRecord(spec=spec, auto_run=spec.auto_run, since_ms=entry.at_ms,
@@ -56,7 +59,8 @@ def package_deleted(state: State, entry: entries.PackageDeleted) -> State | Prob
         return refusals.unknown_package(entry.package)
     if record.state not in LIFECYCLE["package-deleted"] or record.moving:
         return refusals.not_in_state(record, "be deleted")
-    return without_package(state, entry.package)
+    return dependence.against_deleting(state, record.name) or without_package(
+        state, entry.package)
 
 
 def package_assigned(state: State, entry: entries.PackageAssigned) -> State | Problem:
@@ -101,7 +105,8 @@ def _against_start(
         return refusals.node_switching_disabled(record.name, entry.node)
     if not entry.operator and not record.auto_run:
         return refusals.stale_order(f"package:{record.name}", "Its switching is off.")
-    return None
+    waits = dependence.against_start(state, record)
+    return changed(waits, severity="refuse") if waits is not None else None
 
 
 def blocked_nodes(record: PackageRecord) -> frozenset[str]:

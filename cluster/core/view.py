@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from cluster.core import quarantine, refusals
+from cluster.core import dependence, quarantine, refusals
 from cluster.core.fencing import may_be_fenced
 from cluster.core.model import (
     UP, Event, MoveRecord, NodeRecord, PackageRecord, State, packages_of, suffices, unproven
@@ -286,6 +286,10 @@ def problems(state: State, around: Surroundings) -> list[Problem]:
         found += _vote_problems(state, state.nodes[name])
     for name in sorted(state.packages):
         found += _package_problems(state.packages[name])
+    for name in sorted(state.waiting):
+        record = state.packages[name]
+        waits = dependence.against_start(state, record) if record.auto_run else None
+        found += [waits] if waits is not None else []
     return found
 
 

@@ -9,8 +9,8 @@ from typing import Any, get_type_hints
 
 from packages.core.fencing import is_iscsi
 from packages.core.model import (
-    Accelerator, DiskBus, DiskSpec, FenceKind, FenceSpec, KernelSpec, MonitorKind, MonitorSpec,
-    NetworkSpec, PackageSpec, PhaseTimeouts, TargetTool, VmSpec
+    Accelerator, DependencySpec, DiskBus, DiskSpec, FenceKind, FenceSpec, KernelSpec, MonitorKind,
+    MonitorSpec, NetworkSpec, PackageSpec, PhaseTimeouts, TargetTool, VmSpec
 )
 from packages.core.problem import Problem
 from packages.core.shape import (
@@ -235,6 +235,11 @@ PACKAGE = block(PackageSpec, {
     })),
     "freeze_budget_ms": optional(whole(1, 600_000)),
     "migration_bandwidth_mib_s": optional(whole(1, 1_000_000)),
+    "priority": optional(whole(1, 3000)),
+    "dependencies": optional(many(
+        block(DependencySpec, {"package": required(NAME)}),
+        claims={"package": lambda dependency: (dependency.package,)},
+    )),
 }, checks=(_disks_suit_fence,))
 
 

@@ -94,6 +94,12 @@ class PhaseTimeouts(Value):
     frozen_s: float = 60.0
 
 
+class DependencySpec(Value):
+    """A package that must run, on whatever node, before this one is started."""
+
+    package: str
+
+
 class PackageSpec(Value):
     name: str
     nodes: tuple[str, ...]
@@ -115,3 +121,6 @@ class PackageSpec(Value):
     freeze_budget_ms: int = 300
     migration_bandwidth_mib_s: int | None = None
     """A ceiling for the copy; None is what the link gives."""
+    priority: int | None = None
+    """1 to 3000, the lowest is served first; None comes after all of these."""
+    dependencies: tuple[DependencySpec, ...] = ()

@@ -94,6 +94,10 @@ CATALOGUE: dict[str, str] = {
     "node-quarantined": "the node has failed too often lately and takes no packages for a time",
     "node-not-quarantined": "the node is not quarantined",
     "node-not-draining": "the node is not being emptied, so there is nothing to cancel",
+    "dependency-unknown": "a package depends on one that does not exist",
+    "dependency-circle": "a package would wait for itself, by way of others",
+    "dependency-unmet": "a package waits for others that it depends on",
+    "package-depended-on": "other packages depend on this one",
     "no-node-available": "no node may run the package now",
     # preflight: the target against what the guest needs
     "facts-missing": "a node did not tell what it has, so nothing can be compared",
