@@ -15,6 +15,10 @@ import zmq
 MESSAGES_PER_TURN = 256
 """Then the event loop's other work has its turn; at 5 us each this is about a millisecond."""
 
+POLLIN, POLLOUT = int(zmq.POLLIN), int(zmq.POLLOUT)
+"""Plain numbers: these are looked at several times for each message, and an enum's `&` costs more
+than the question itself."""
+
 
 class Inbox:
     """Reads a socket whenever something arrived, a bounded number of messages per turn."""
@@ -35,7 +39,7 @@ class Inbox:
 
     def look_again(self) -> None:
         """Read soon if anything waits: to be called after each use of the socket."""
-        if self._is_open and not self._is_due and events(self._socket) & zmq.POLLIN:
+        if self._is_open and not self._is_due and events(self._socket) & POLLIN:
             self._is_due = True
             self._loop.call_soon(self._read)
 
@@ -48,7 +52,7 @@ class Inbox:
         self._is_due = False
         try:
             for _ in range(MESSAGES_PER_TURN):
-                if not self._is_open or not events(self._socket) & zmq.POLLIN:
+                if not self._is_open or not events(self._socket) & POLLIN:
                     break
                 self._arrived(self._socket.recv_multipart(zmq.NOBLOCK, copy=False))
         finally:  # also when the receiver has a bug: the rest must not wait for another signal
@@ -58,7 +62,7 @@ class Inbox:
         if not self._is_open:
             return
         self.look_again()
-        if self._ready is not None and events(self._socket) & zmq.POLLOUT:
+        if self._ready is not None and events(self._socket) & POLLOUT:
             self._ready()
 
 

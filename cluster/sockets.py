@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 import zmq
 from zmq.utils import z85
 
-from cluster.socket_inbox import Inbox, events
+from cluster.socket_inbox import POLLIN, POLLOUT, Inbox, events
 from packages.core.problem import Problem, problem
 from packages.core.values import Value
 
@@ -298,7 +298,7 @@ class Sender:
         thousand of them were not collected.
         """
         refused = False
-        while self._refusals is not None and events(self._refusals) & zmq.POLLIN:
+        while self._refusals is not None and events(self._refusals) & POLLIN:
             self._refusals.recv_multipart(zmq.NOBLOCK)
             refused = True
         return refused
@@ -307,7 +307,7 @@ class Sender:
         """Whether the peer is connected and reads."""
         if not self._is_open:
             return False
-        is_writable = bool(events(self._socket) & zmq.POLLOUT)
+        is_writable = bool(events(self._socket) & POLLOUT)
         self._inbox.look_again()
         return is_writable
 
@@ -329,7 +329,7 @@ class Sender:
         """Wait for the connection, then send; False when the deadline passed first. The reason
         may be a dead host or a refused key: a server tells strangers nothing."""
         due_s = self._loop.time() + deadline_s
-        while not events(self._socket) & zmq.POLLOUT:
+        while not events(self._socket) & POLLOUT:
             left_s = due_s - self._loop.time()
             if left_s <= 0 or not self._is_open:
                 return False

@@ -51,16 +51,19 @@ class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
     ) -> None:
         # Before super().__init__, which looks at every attribute of the object.
         self.name = name
+        self.log = journal
         self._machine = machine
         self._store = store
         self._may_stand = may_stand
         self._elected = elected
         self._sent_mark = (0, 0)
+        self._has_answered = False
         self.is_answer_wanted = True
         """Of the append entries that the engine sends just now."""
         self.has_loaded_snapshot = False
         self.members = Members()
         """Counted by now: those of the log's latest entry about them."""
+        self.other_voters: frozenset[str] = frozenset()
         self.departing: frozenset[str] = frozenset()
         """Removed while this node leads; still sent the log, so that they learn of it."""
         configuration = SyncObjConf(
@@ -104,11 +107,6 @@ class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
             self.log.deleteEntriesTo(position)
 
     # Readable names for what the engine hides
-
-    @property
-    def log(self) -> Journal:
-        journal: Journal = self._SyncObj__raftLog
-        return journal
 
     @property
     def last_index(self) -> int:
@@ -167,10 +165,6 @@ class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
     # Membership
 
     @property
-    def other_voters(self) -> frozenset[str]:
-        return self.members.voters - {self.name}
-
-    @property
     def has_vote(self) -> bool:
         return self.name in self.members.voters
 
@@ -181,6 +175,7 @@ class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
             return
         gone = self.members.names - members.names - {self.name} if self.is_leading else frozenset()
         self.members = members
+        self.other_voters = members.voters - {self.name}
         self.departing = (self.departing | gone) - members.names
         self._seat()
 
@@ -220,7 +215,7 @@ class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
             return False
         index = self.last_index + 1
         self.log.add(encoded_change(change), index, self.term)
-        self._SyncObj__commandsWaitingCommit[index].append((self.term, quieted(told)))
+        self._SyncObj__commandsWaitingCommit[index].append((self.term, self._quieted(told)))
         self.adopt_members()
         return True
 
@@ -234,9 +229,24 @@ class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
     def submit(self, command: bytes, told: Told) -> Told:
         """Append here or forward to the leader at the next tick; `told` hears once, or never.
         What is returned withdraws it."""
-        waiting = quieted(told)
+        waiting = self._quieted(told)
         self._applyCommand(COMMAND + command, waiting)
         return waiting
+
+    def _quieted(self, told: Told) -> Told:
+        """Hole 12: an exception in a callback would make the engine apply the entry twice."""
+        def tell(result: object, reason: int) -> None:
+            self._has_answered = True
+            try:
+                told(result, reason)
+            except Exception:  # the caller's bug; the log must go on
+                log.exception("whoever proposed could not be told")
+        return tell
+
+    def take_has_answered(self) -> bool:
+        """Whether somebody who proposed here was told its outcome since this was last asked."""
+        has_answered, self._has_answered = self._has_answered, False
+        return has_answered
 
     def withdraw(self, waiting: Told) -> None:
         """Nobody waits any more for the answer to a forwarded command, which may be lost."""
@@ -361,13 +371,3 @@ class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
             raise Fatal(diverged(
                 self.name, f"leader {leader} has another entry {index}, applied here already",
             ))
-
-
-def quieted(told: Told) -> Told:
-    """Hole 12: an exception in a callback would make the engine apply the entry twice."""
-    def tell(result: object, reason: int) -> None:
-        try:
-            told(result, reason)
-        except Exception:  # the caller's bug; the log must go on
-            log.exception("whoever proposed could not be told")
-    return tell

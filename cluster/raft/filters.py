@@ -74,7 +74,8 @@ class Incoming:
                     return self._drop("unacceptable-command")
                 return self._give(peer, body)
             case Forwarded():
-                return self._give(peer, body)
+                self._give(peer, body)
+                return False
             case _:
                 return self._drop("not-for-the-engine")
 

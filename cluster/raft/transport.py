@@ -148,13 +148,13 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
         """Speak to, and count, whom the log says by now."""
         engine = self.engine
         engine.adopt_members()
-        self.lease.voters = self.pre_votes.voters = engine.other_voters
         latest_index = engine.log.members.latest_index
         state = (engine.members, engine.commit_index < latest_index, engine.departing,
                  engine.leader_name, self._introduced[0] > latest_index)
         if state == self._followed:
             return
         self._followed = state
+        self.lease.voters = self.pre_votes.voters = engine.other_voters
         endpoints = self._endpoints()
         for peer in set(self._members) - set(endpoints):
             if self._heard_s.pop(peer, None) is not None:

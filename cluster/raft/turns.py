@@ -19,11 +19,15 @@ from cluster.clock import Clock
 from cluster.raft.engine import GuardedEngine
 from cluster.raft.flusher import Flusher
 from cluster.raft.reads import Reads
-from cluster.raft.wire import Append, Body, Install
+from cluster.raft.wire import Append, Body, Forwarded, Install
 
 HUNG_S = 2.0
 """A disk that does not answer for as long as a proposal waits (ledger.ROUND_S): this node falls
 silent, so that another may lead."""
+
+EARLY = (Append, Forwarded, Install)
+"""What a leader may say before its own disk is done. Where it put a forwarded command promises
+nothing about it, and said beside the entry it costs the follower no turn of its own."""
 
 Say = Callable[[str, int, Body], None]
 """Puts a message on the wire: (peer, this node's term when it was posted, message)."""
@@ -106,12 +110,13 @@ class Turns:
 
     def _send_news(self) -> None:
         """New entries at once: a commit then takes one round trip instead of one heartbeat period.
-        That they are committed is told a moment later, so that an entry proposed by whoever was
-        just answered takes it along; and told alone it needs no answer."""
+        That they are committed is told a moment later if somebody here was just answered, so that
+        what they propose next takes it along; and told alone it needs no answer."""
         engine = self._engine
+        has_answered = engine.take_has_answered()
         if engine.has_unsent_entries:
             engine.send_appends()
-        elif engine.has_unsent_commit and self._is_commit_due:
+        elif engine.has_unsent_commit and (self._is_commit_due or not has_answered):
             engine.send_appends(is_answer_wanted=False)
         self._is_commit_due = engine.has_unsent_commit
         if self._is_commit_due:
@@ -122,7 +127,7 @@ class Turns:
             return
         outbox, self._outbox = self._outbox, []
         for each in outbox:
-            if isinstance(each[2], Append | Install):
+            if isinstance(each[2], EARLY):
                 self._say(*each)
             else:
                 self._outbox.append(each)
