@@ -23,7 +23,7 @@ EXIT_OF_VERDICT = {
 EXIT_OF_CODE = {
     "wrong-usage": 2, "no-cluster": 4, "no-quorum": 4, "node-unreachable": 4, "timed-out": 5,
     "answer-lost": 5, "not-authorised": 6, "bad-reply": 1, "internal-error": 1, "move-failed": 1,
-    "move-aborted": 1, "package-start-failed": 1, "lab-failed": 1,
+    "move-aborted": 1, "roll-stopped": 1, "package-start-failed": 1, "lab-failed": 1,
 }
 """For Problems that did not come with a verdict; any other of them is a refusal."""
 

@@ -103,11 +103,16 @@ def plan_lines(plan: dict[str, Any]) -> list[str]:
 
 
 def follow(session: Session, node: str) -> None:
-    """Until the node is empty, or everything left on it cannot be moved."""
     session.if_interrupted = (
         f"Node {node} goes on being emptied. Follow it with: vmsg status --watch; "
         f"end it with: vmsg node drain {node} --cancel"
     )
+    status, left = watched(session, node)
+    finish(session, node, status, left)
+
+
+def watched(session: Session, node: str) -> tuple[Any, list[str]]:
+    """The status once the node is empty, or once nothing left on it can be moved; and what is."""
     with progress() as screen:
         silent = 0
         while silent < AWAY_LOOKS:
@@ -125,7 +130,7 @@ def follow(session: Session, node: str) -> None:
             session.pause(LOOK_S)
     if silent:
         session.stop([gone_silent(node)])
-    finish(session, node, status, left)
+    return status, left
 
 
 def finish(session: Session, node: str, status: Any, left: list[str]) -> None:

@@ -68,6 +68,8 @@ CATALOGUE: dict[str, str] = {
     "node-is-witness": "the node votes and runs no packages",
     "node-not-voting": "the node is coming in and has no vote yet",
     "version-floor": "a node of the cluster does not know yet what was asked for",
+    "roll-unsafe": "a roll is not begun while a node is not up and running",
+    "roll-stopped": "a node could not be emptied, its command failed, or it did not come back well",
     "packages-running": "packages run, and halting the cluster would stop them",
     "move-completed": "the order to call a move off came after it was completed",
     "node-failed": "a node was proven dead and has not come back",

@@ -149,6 +149,19 @@ def drained(state: str, *, left: tuple[str, ...], stuck: tuple[str, ...] = ()) -
     }
 
 
+def rolled(
+    state: str, *, left: tuple[str, ...] = (), stuck: tuple[str, ...] = (), lost: bool = False,
+) -> dict[str, Any]:
+    """A status of two nodes, both in this state."""
+    told = drained(state, left=left, stuck=stuck)
+    node = told["nodes"][0]
+    db = package("db", "n3", state="starting") if lost else package("db", "n3")
+    return told | {
+        "nodes": [node, node | {"name": "n2", "address": "10.1.0.2", "stuck": []}],
+        "packages": [db, *told["packages"][1:]],
+    }
+
+
 def event(number: int, **changes: Any) -> dict[str, Any]:
     return {
         "entry": 70 + number, "at": f"2031-05-01T10:00:0{number}.000Z", "subject": "package:web",

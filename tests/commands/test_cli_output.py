@@ -92,6 +92,12 @@ def test_whatever_changes_something_can_be_tried_first(
     assert isinstance(asked, ask.Changing) and asked.dry_run and asked.reason == "a try"
 
 
+ROLLED = [
+    done(answers.rolled("running", left=("web",))), done(answers.rolled("maintenance")),
+    done(answers.rolled("maintenance")), done(answers.rolled("running")),
+]
+"""What status says while n1 is rolled over, and n2, of which the same is told, after it."""
+
 SPECIAL: dict[str, tuple[str, dict[type[ask.Request], Any]]] = {
     "status_verbose": ("status -v", {ask.GetStatus: done(answers.VERBOSE)}),
     "status_waiting_for_proof": ("status", {ask.GetStatus: done(answers.WAITING)}),
@@ -110,6 +116,23 @@ SPECIAL: dict[str, tuple[str, dict[type[ask.Request], Any]]] = {
         "package": "web",
         "nodes": [{"node": "n3", "allowed": False, "problems": [plain(answers.DISK)]}],
     })}),
+    "roll_over_two": ("cluster roll n1 n2 --run true --steady 100ms", {
+        ask.GetStatus: ROLLED + ROLLED[1:]}),
+    "roll_over_two_json": ("-o json cluster roll n2 n1 --return --run true --steady 100ms", {
+        ask.GetStatus: ROLLED + ROLLED[1:]}),
+    "roll_dry": ("cluster roll --run reboot --dry-run", {ask.GetStatus: ROLLED}),
+    "roll_of_an_ill_cluster": ("cluster roll --run true", {}),
+    "roll_over_nobody": ("cluster roll n9 --run true", {ask.GetStatus: ROLLED}),
+    "roll_whose_command_fails": ("cluster roll n1 --run false", {ask.GetStatus: ROLLED}),
+    "roll_that_sticks": ("cluster roll n1 --run true", {ask.GetStatus: [
+        ROLLED[0], done(answers.rolled("draining", left=("web",), stuck=("web",)))]}),
+    "roll_that_sticks_json": ("-o json cluster roll n1 --run true", {ask.GetStatus: [
+        ROLLED[0], done(answers.rolled("draining", left=("web",), stuck=("web",)))]}),
+    "roll_refused": ("cluster roll n1 --run true", {
+        ask.GetStatus: ROLLED, ask.DrainNode: refused(answers.DISK)}),
+    "roll_that_loses_a_package": (
+        "cluster roll n1 --run true --steady 100ms --health-timeout 1s", {
+            ask.GetStatus: [*ROLLED[:2], done(answers.rolled("maintenance", lost=True))]}),
     "drain_to_the_end": ("node drain n1", {ask.GetStatus: [
         done(answers.drained("draining", left=("web", "mail"))),
         done(answers.drained("draining", left=("web",))),
@@ -140,7 +163,9 @@ def test_what_else_can_come_of_it(
     farm: RecordedCluster, vmsg: Vmsg, golden: Callable[[str, str], None], name: str,
 ) -> None:
     line, replies = SPECIAL[name]
-    farm.replies |= replies
+    farm.replies |= {
+        kind: list(reply) if isinstance(reply, list) else reply for kind, reply in replies.items()
+    }
     golden(f"special_{name}.txt", transcript(vmsg, line))
 
 

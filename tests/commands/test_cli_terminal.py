@@ -32,6 +32,16 @@ def test_ctrl_c_leaves_a_move_alone_and_says_so(farm: RecordedCluster) -> None:
     assert "vmsg move web --abort" in err and "Traceback" not in err
 
 
+def test_ctrl_c_in_a_roll_says_where_it_stands(farm: RecordedCluster) -> None:
+    farm.replies[ask.GetStatus] = [
+        done(answers.rolled("running")), done(answers.rolled("maintenance"))]
+    process = start_command("cluster", "roll", "n1", "--run", "echo begun; exec tail -f /dev/null")
+    assert process.stdout is not None and process.stdout.readline() == "begun\n"
+    code, _, err = interrupt(process)
+    assert code == 130 and "Traceback" not in err
+    assert "Node n1 is in maintenance" in err and "vmsg node resume n1" in err
+
+
 def test_ctrl_c_leaves_a_request_alone_and_says_so(farm: RecordedCluster) -> None:
     farm.replies[ask.RunPackage] = None
     process = start_command("package", "run", "web")

@@ -1,0 +1,220 @@
+"""vmsg cluster roll --run CMD: the same work on every node, one after the other.
+
+The command line leads, so that whoever pressed Ctrl-C has stopped it: what was begun in the cluster
+is a drain or a maintenance like any other, and is said by name. What must never happen here: the
+next node begun while the last one is not well.
+"""
+
+import os
+import subprocess
+from typing import Any, NoReturn
+
+import click
+
+from cli.live import progress
+from cli.node.drain import PLAN_S, watched
+from cli.options import Duration, changing
+from cli.problems import EXIT_OF_VERDICT, exit_code, warn
+from cli.session import CHANGE_S, Session, explained
+from cluster.api.messages import AnyRequest, DrainNode, GetStatus, ResumeNode
+from packages.core.problem import Problem, problem
+from packages.core.values import Value, plain
+
+LOOK_S = 0.5
+STEADY_S = 5.0
+"""A node that is about to be rebooted looks well for a moment still; within this it is missed."""
+HEALTH_S = 1800.0
+"""A big host's firmware alone takes ten minutes to count its memory."""
+RETURN_S = 3600.0
+
+
+@click.command()
+@changing
+@click.argument("nodes", nargs=-1)
+@click.option(
+    "--run", "work", required=True, metavar="CMD",
+    help="A shell command, run here once for each node; VMSG_NODE and VMSG_ADDRESS name it.",
+)
+@click.option("--allow-restart", is_flag=True, help="As with vmsg node drain.")
+@click.option(
+    "--return", "bring_back", is_flag=True, help="Bring each node's packages home, online.",
+)
+@click.option(
+    "--health-timeout", "health_s", type=Duration(), default=HEALTH_S, show_default="30m",
+    help="How long a node may take to be well again after CMD.",
+)
+@click.option(
+    "--steady", "steady_s", type=Duration(), default=STEADY_S, show_default="5s",
+    help="How long it must look well to count as well.",
+)
+def command(
+    session: Session, nodes: tuple[str, ...], work: str, allow_restart: bool, bring_back: bool,
+    health_s: float, steady_s: float, dry_run: bool, reason: str,
+) -> None:
+    """Drain each node, run CMD for it, wait for its health, resume it.
+
+    One node after the other, the coordinator's last; the first failure stops everything. CMD is run
+    here, not on the node: --run 'ssh $VMSG_NODE apt-get -y upgrade'.
+    """
+    roll = Roll(session, Wanted(
+        work=work, allow_restart=allow_restart, bring_back=bring_back, health_s=health_s,
+        steady_s=steady_s, reason=reason or "vmsg cluster roll"))
+    order = roll.order(nodes)
+    if dry_run:
+        session.show({"order": order, "run": work, "dry_run": True}, lambda: [
+            f"Would be drained, worked on and resumed, in this order: {', '.join(order)}",
+            f"The plan of each is made when its turn comes; now: vmsg node drain {order[0]} "
+            "--dry-run",
+        ])
+        return
+    for node in order:
+        roll.over(node)
+    session.if_interrupted = ""
+    session.show(
+        {"done": roll.done, "failed": None, "problems": []},
+        lambda: [f"All are done: {', '.join(roll.done)}."])
+
+
+class Wanted(Value):
+    """What is to be done with each node."""
+
+    work: str
+    allow_restart: bool
+    bring_back: bool
+    health_s: float
+    steady_s: float
+    reason: str
+
+
+class Roll:
+    def __init__(self, session: Session, wanted: Wanted) -> None:
+        self._session, self._wanted = session, wanted
+        self._addresses: dict[str, str] = {}
+        self._running: set[str] = set()
+        """The packages that ran when it began, and are to run whenever a node is done."""
+        self.done: list[str] = []
+
+    def order(self, wanted: tuple[str, ...]) -> list[str]:
+        """The nodes in their order, where all of the cluster is well; else the command ends."""
+        status = self._session.ask(GetStatus()).result
+        known = [each["name"] for each in status["nodes"]]
+        for name in wanted:
+            if name not in known:
+                self._session.stop([problem(
+                    "unknown-node", f"node:{name}", what=f"There is no node {name}.",
+                    because=f"The cluster has {', '.join(known)}.", fix="Name one of these.",
+                )])
+        ill = [f"{each['name']} is {each['status']}, {each['state']}" for each in status["nodes"]
+               if not is_up(status, each["name"], "running")]
+        if ill:
+            self._session.stop([problem(
+                "roll-unsafe", "cluster", what="No node is taken out now.",
+                because=f"{'; '.join(ill)}.", fix="Have every node up and running first.",
+            )])
+        self._addresses = {each["name"]: each["address"] for each in status["nodes"]}
+        self._running = {each["name"] for each in status["packages"] if each["state"] == "running"}
+        names = [name for name in known if name in wanted or not wanted]
+        return sorted(names, key=lambda name: name == status["cluster"]["leader"])
+
+    def over(self, node: str) -> None:
+        """All that is done for one node; the command ends at the first failure."""
+        self._drain(node)
+        self._run(node)
+        self._wait_for_health(node, "maintenance", f"vmsg node resume {node}")
+        self._resume(node)
+        self._wait_for_health(node, "running", "vmsg status")
+        self.done.append(node)
+        click.echo(f"{node}: done", err=True)
+
+    def _drain(self, node: str) -> None:
+        self._says(node, "is being emptied", f"vmsg node drain {node} --cancel")
+        self._ask(node, DrainNode(
+            request=f"{self._session.request_id}-{node}-drain", node=node,
+            reason=self._wanted.reason, allow_restart=self._wanted.allow_restart,
+        ), PLAN_S)
+        _, left = watched(self._session, node)
+        if left:
+            self._stop(
+                node, f"{', '.join(left)} could not be moved away: see vmsg status.",
+                f"Mend that and roll again, or: vmsg node drain {node} --cancel")
+
+    def _run(self, node: str) -> None:
+        """Its output is for whoever looks, never between the lines of a program's input."""
+        self._says(node, "is in maintenance, and its command was interrupted",
+                   f"vmsg node resume {node}")
+        ended = subprocess.run(
+            ["/bin/sh", "-c", self._wanted.work],
+            stdout=None if self._session.output == "table" else 2,
+            env={**os.environ, "VMSG_NODE": node, "VMSG_ADDRESS": self._addresses[node]},
+        )
+        if ended.returncode:
+            self._stop(node, f"Its command ended with {ended.returncode}.",
+                       f"{node} stays empty, in maintenance. When it is well: "
+                       f"vmsg node resume {node}")
+
+    def _resume(self, node: str) -> None:
+        self._says(node, "is being resumed", f"vmsg node resume {node}")
+        self._ask(node, ResumeNode(
+            request=f"{self._session.request_id}-{node}-resume", node=node,
+            reason=self._wanted.reason, bring_back=self._wanted.bring_back,
+        ), RETURN_S if self._wanted.bring_back else CHANGE_S)
+
+    def _wait_for_health(self, node: str, state: str, fix: str) -> None:
+        """Until it has looked well for a while."""
+        self._says(node, f"is waited for, to be {state}", fix)
+        left_s, well_s, why = self._wanted.health_s, 0.0, "nobody has answered"
+        with progress() as screen:
+            while well_s < self._wanted.steady_s and left_s > 0:
+                answer = self._session.answer(GetStatus(), deadline_s=LOOK_S * 10)
+                if not isinstance(answer, Problem) and answer.result is not None:
+                    why = self._ill(answer.result, node, state)
+                well_s = 0.0 if why else well_s + LOOK_S
+                screen.draw([f"{node}: {why or 'well'}"])
+                left_s -= LOOK_S
+                self._session.pause(LOOK_S)
+        if well_s < self._wanted.steady_s:
+            self._stop(
+                node, f"Not everything was well within {self._wanted.health_s:g} s: {why}.",
+                f"Look at it; when it is well: {fix}")
+
+    def _ill(self, status: Any, node: str, state: str) -> str:
+        """What is not well; empty when all is."""
+        if not is_up(status, node, state):
+            return f"{node} is not up and {state}"
+        lost = [each["name"] for each in status["packages"] if each["auto_run"]
+                and each["name"] in self._running and each["state"] != "running"]
+        return f"{', '.join(lost)} do not run" if lost else ""
+
+    def _ask(self, node: str, request: AnyRequest, deadline_s: float) -> None:
+        answer = self._session.answer(request, deadline_s=deadline_s)
+        if isinstance(answer, Problem):
+            self._refused(node, [answer], None)
+        elif answer.verdict != "done":
+            self._refused(node, explained(answer), EXIT_OF_VERDICT[answer.verdict])
+        else:
+            warn(answer.problems)
+
+    def _refused(self, node: str, problems: list[Problem], code: int | None) -> NoReturn:
+        tree: dict[str, Any] = {
+            "done": self.done, "failed": node, "problems": [plain(each) for each in problems]}
+        self._session.show(tree, lambda: [f"Done: {', '.join(self.done) or 'none'}."])
+        if self._session.output == "table":
+            warn(problems)
+        raise click.exceptions.Exit(exit_code(problems) if code is None else code)
+
+    def _stop(self, node: str, because: str, fix: str) -> NoReturn:
+        found = [problem(
+            "roll-stopped", f"node:{node}", what=f"The roll has stopped at {node}.",
+            because=because, fix=fix)]
+        self._refused(node, found, 1)
+
+    def _says(self, node: str, how: str, fix: str) -> None:
+        """What is told to somebody who presses Ctrl-C now."""
+        done = f" Done: {', '.join(self.done)}." if self.done else ""
+        self._session.if_interrupted = f"Node {node} {how}; no other is begun.{done} Then: {fix}"
+
+
+def is_up(status: Any, node: str, state: str) -> bool:
+    return bool(status["cluster"]["quorum"] and status["cluster"]["leader"]) and any(
+        each["name"] == node and (each["status"], each["state"]) == ("up", state)
+        for each in status["nodes"])
