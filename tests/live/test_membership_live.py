@@ -108,6 +108,9 @@ async def test_a_dead_node_is_replaced(tmp_path: Path) -> None:
         shown = await farm.status_until(
             lambda status: status["cluster"]["quorum"] and len(status["nodes"]) == 3)
         assert "n3" not in {each["name"] for each in shown["nodes"]}
+        # Neither its keys nor its operator's are heard by anybody.
+        said = await farm.vmsg("status", "--endpoint", f"127.0.0.1:{ports['n1'].api_port}", on="n3")
+        assert said.code in (4, 6) and "n1" not in said.out
 
 
 async def test_two_changes_in_one_file_are_refused(tmp_path: Path) -> None:
