@@ -70,6 +70,8 @@ class Incoming:
             case HigherTerm():
                 return self._higher_term(term)
             case Forward():
+                if not self.is_heard(peer):
+                    return self._drop("removed")
                 if not self._engine.is_acceptable(body.command):
                     return self._drop("unacceptable-command")
                 return self._give(peer, body)
@@ -78,6 +80,10 @@ class Incoming:
                 return False
             case _:
                 return self._drop("not-for-the-engine")
+
+    def is_heard(self, peer: Member) -> bool:
+        """Whether it may propose: a node that was removed is still told of it for a while."""
+        return peer.name in self._engine.members.names
 
     def heed(self, peer: Member, term: int, body: Body) -> Ack | None:
         """Of a message that has to wait: that its sender is there. What may be answered at once

@@ -355,8 +355,9 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
         for member, envelope in held:
             self._admit(member, envelope)
         engine = self.engine
-        if not engine.other_voters and engine.commit_index < engine.last_index:
-            self._wake()  # alone, what was just flushed is committed at the next tick
+        is_alone = engine.is_leading and not engine.other_voters
+        if is_alone and engine.commit_index < engine.last_index:
+            self._wake()  # what was just flushed is committed at the next tick
 
     def _say(self, peer: str, term: int, body: Body) -> None:
         self._said_s[peer] = self._clock.boottime_s()

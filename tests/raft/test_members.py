@@ -8,7 +8,7 @@ import pytest
 from cluster.raft.members import Change, Members, Peer, all_voting, encoded_change, members_of
 from cluster.raft.problems import Fatal
 from cluster.raft.voter import Voter
-from cluster.raft.wire import Body, Envelope, Vote, VoteRequest
+from cluster.raft.wire import Body, Envelope, Forward, Vote, VoteRequest
 from packages.core.values import to_msgpack
 from tests.raft.members_rig import FOUNDERS, MembersRig, joining
 from tests.raft.rig import Rig, append, make_leader, tell
@@ -191,6 +191,11 @@ def test_a_removed_node_is_told_and_then_not_heard(rig: MembersRig) -> None:
     engine = rig.voters[gone].engine
     assert engine.members == all_voting(kept)
     assert engine.commit_index >= engine.log.members.latest_index
+    # While it is still told, it has no word any more.
+    leader = rig.leader()
+    assert gone in leader.engine.departing
+    assert not tell(leader, gone, leader.engine.term, Forward(command=b"\0late", number=9))
+    assert leader.transport.drops["removed"] == 1
     rig.pass_time(4.0)
     for name in kept:
         transport = rig.voters[name].transport

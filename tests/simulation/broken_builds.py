@@ -4,6 +4,7 @@ Each replaces a door or a rule where the simulated host is assembled; the produc
 for any of this.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from cluster.core.apply import record_outcome
 from cluster.core.codec import decode_entry
 from cluster.core.model import with_package
 from cluster.core.refusals import stale_order
+from cluster.core.trust import with_node
 from cluster.node import Node
 from cluster.raft.syncobj import SyncObjReplica
 from packages.core.problem import Problem
@@ -254,10 +256,56 @@ class SnapshotsLost(Build):
     caught_by = ("progress",)
 
 
+class HoardingMachine(WatchedMachine):
+    """Does not strike off the keys of nodes that were removed."""
+
+    def apply(self, index: int, command: bytes) -> object:
+        trust = self.state.trust
+        outcome = super().apply(index, command)
+        for each in trust.nodes:
+            if self.state.trust.node(each.node) is None:
+                self.state = changed(self.state, trust=with_node(self.state.trust, each))
+        return outcome
+
+
+class KeysKept(Build):
+    """A removed node's key opens doors for ever."""
+
+    machine = HoardingMachine
+    needs_keys = True
+    caught_by = ("doors", "agreement")
+
+
+class CredulousReplica(SyncObjReplica):
+    """Takes commands from whoever it still speaks to."""
+
+    def _open_voter(self) -> Problem | None:
+        found = super()._open_voter()
+        if self._voter is not None:
+            self._voter.transport.incoming.is_heard = lambda peer: True  # type: ignore
+        return found
+
+
+class RemovedHeard(Build):
+    """Nodes talk all the time, and a removed one is listened to while it is told so."""
+
+    replica = CredulousReplica
+    needs_keys = True
+    caught_by = ("removed",)
+
+    def assembled(self, node: Node) -> None:
+        async def talk() -> None:
+            while True:
+                await asyncio.sleep(0.1)
+                await node.ledger.say(entries.Noted, "it likes to talk", deadline_s=0.2)
+
+        asyncio.get_running_loop().create_task(talk())
+
+
 BROKEN: Mapping[str, type[Build]] = {
     each.__name__: each for each in (
         NothingSynced, LeaseIgnored, SnapshotForgets, FreezeKept, MarginGone, NobodyFrozen,
         BlindAfterRestart, MemoryLeftBehind, SuspendedForGood, MovesNeverThawed,
-        StartsNeverAgreed, NothingDestroyed, DoorRaises, SnapshotsLost,
+        StartsNeverAgreed, NothingDestroyed, DoorRaises, SnapshotsLost, KeysKept, RemovedHeard,
     )
 }

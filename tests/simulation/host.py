@@ -19,6 +19,7 @@ from tests.raft.slow_flusher import SlowFlusher
 from tests.simulation.disk import HostsDisk
 from tests.simulation.guardian import SimulatedGuardian, SimulatedGuardianLink
 from tests.simulation.hypervisor import MachineDriver, SimulatedCarrier, SimulatedDriver
+from tests.simulation.keys import Doors, KeyedServer, keyed_doors
 from tests.simulation.network import Asker, SimulatedLinks, SimulatedNeighbour, SimulatedServer
 from tests.simulation.process import Process
 from tests.simulation.surroundings import Surroundings
@@ -77,6 +78,8 @@ class Build:
     hypervisor: type[MachineDriver] = MachineDriver
     driver: type[SimulatedDriver] = SimulatedDriver
     carrier: type[SimulatedCarrier] = SimulatedCarrier
+    needs_keys = False
+    """What is broken shows only where nodes come and go."""
     caught_by: tuple[str, ...] = ()
     """The checkers that may find what is broken, the one it is made for first."""
 
@@ -106,6 +109,8 @@ class Host:
         """The end of the lease as this host's daemons told it, on this host's clock."""
         self.processes: list[Process] = []
         self.has_power = False
+        self.has_left = False
+        """Its daemon has ended because the cluster removed the node; nobody starts it again."""
 
     # the machine
 
@@ -145,14 +150,14 @@ class Host:
         process = self.daemon = self._process(self._stepped)
         with process.running():
             self.node = self._node(process)
-            server = SimulatedServer(
-                self.name, self.around.network, process, self.node.desk.answer)
+            server = self._server(process, self.node)
             self.around.judge.daemon_began(self)
         process.begin(self._serve(process, self.node, server))
 
     async def _serve(self, process: Process, node: Node, server: SimulatedServer) -> None:
         why = await node.run(server)
         if self.daemon is process:
+            self.has_left = why is not None and why.code == "node-removed"
             self.around.judge.daemon_ended(self, why)
             self.around.timeline.after(0.0, self._ended, process)
 
@@ -160,14 +165,32 @@ class Host:
         if self.daemon is process:
             self.kill_daemon()
 
+    def _server(self, process: Process, node: Node) -> SimulatedServer:
+        network, answer = self.around.network, node.desk.answer
+        if self._doors.keys is None:
+            return SimulatedServer(self.name, network, process, answer)
+        server = KeyedServer(self.name, network, process, answer)
+        server.keys = self._doors.keys
+        return server
+
+    def _made_doors(self, process: Process) -> Doors:
+        network, folders = self.around.network, self.around.folders
+        asker = Asker(self.name, network, process)
+        if folders is not None:
+            return keyed_doors(self.name, folders, network, process, asker)
+        peers = [each.name for each in self.config.nodes if each.name != self.name]
+        return Doors(
+            config=self.config, text="",
+            links=self.build.links(self.name, peers, network, process),
+            neighbours={peer: SimulatedNeighbour(asker, peer) for peer in peers},
+        )
+
     def _node(self, process: Process) -> Node:
-        around, peers = self.around, [
-            each.name for each in self.config.nodes if each.name != self.name]
-        machine = self.build.machine(self.name, around)
-        asker = Asker(self.name, around.network, process)
+        around, machine = self.around, self.build.machine(self.name, self.around)
+        doors = self._doors = self._made_doors(process)
         self.replica = self.build.replica(
             name=self.name, folder=Path("/", self.name), machine=machine, clock=around.clock,
-            links=self.build.links(self.name, peers, around.network, process),
+            links=doors.links, circle=doors.circle, founding=doors.founding,
             timings=self.timings, on_fatal=self._fatal, disk=self.disk, has_thread=False,
             compact_after_entries=COMPACT_AFTER_ENTRIES,
             flusher=SlowFlusher(self.disk, around.clock, around.timeline.dice),
@@ -176,9 +199,9 @@ class Host:
             process, self.guardian, heard=lambda news: node.guardian_news(news),
             leased=self._leased)
         node = Node(
-            name=self.name, config=self.config, config_text="", timings=self.timings,
+            name=self.name, config=doors.config, config_text=doors.text, timings=self.timings,
             clock=around.clock, machine=machine, replica=self.replica, guardian=guardian,
-            neighbours={peer: SimulatedNeighbour(asker, peer) for peer in peers},
+            neighbours=doors.neighbours, host_keys=doors.keys,
             driver=self.build.driver(process, self.machine, self.driver),
             carrier=self.build.carrier(
                 process, self.machine, self.carrier, around.network, self.name),

@@ -9,6 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 
+from cluster.core.codec import decode_entry
 from cluster.core.invariants import broken
 from cluster.core.model import MoveRecord, State
 from packages.core.problem import Problem
@@ -69,6 +70,20 @@ class Judge(logging.Handler):
 
     # agreement
 
+    @property
+    def retired(self) -> tuple[str, ...]:
+        """Nodes that were removed."""
+        state = self._states.get(self.newest)
+        return state.retired if state is not None else ()
+
+    def _check_removed(self, before: State, command: bytes) -> None:
+        """Once the log is without a node, it has no word in it."""
+        if not before.retired or not before.seats:
+            return
+        entry, seats = decode_entry(command), {each.name for each in before.seats}
+        if entry.by in before.retired and entry.by not in seats:
+            self.broken("removed", f"{entry.by} is removed and has a word: {entry}")
+
     def applied(self, host: str, index: int, command: bytes, state: State) -> None:
         known = self._commands.get(index)
         if known is not None:
@@ -85,6 +100,7 @@ class Judge(logging.Handler):
         before = self._states.get(index - 1)
         if before is not None:
             self._check_deaths(before, state)
+            self._check_removed(before, command)
             self._follow_moves(before, state)
 
     def loaded(self, host: str, state: State) -> None:
@@ -94,7 +110,10 @@ class Judge(logging.Handler):
         known = self._states.get(index)
         if known is None:
             return
-        for field in ("packages", "nodes", "running", "coordinator_term", "next_event"):
+        for field in (
+            "packages", "nodes", "running", "coordinator_term", "next_event", "trust", "seats",
+            "retired",
+        ):
             if getattr(known, field) != getattr(state, field):
                 self.broken("agreement", f"{host} has other {field} after entry {index}")
 
@@ -126,7 +145,9 @@ class Judge(logging.Handler):
         self.saw(f"{host.name} begins")
 
     def daemon_ended(self, host: Host, why: Problem | None) -> None:
-        if why is not None and not (why.code == "journal-not-writable" and host.disk.is_full):
+        if why is not None and why.code == "node-removed" and host.name in self.retired:
+            self.counts["left"] += 1
+        elif why is not None and not (why.code == "journal-not-writable" and host.disk.is_full):
             self.broken("refused", f"{host.name} ended: {why.what} {why.because}")
 
     def daemon_stepped(self, host: Host) -> None:

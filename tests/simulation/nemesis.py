@@ -87,7 +87,7 @@ class Nemesis:
         """What systemd does: a daemon that is gone is started again."""
         for host in self._hosts():
             is_due = self._world.timeline.now_s >= self._down_until_s.get(host.name, 0.0)
-            if host.has_power and host.daemon is None and is_due:
+            if host.has_power and host.daemon is None and is_due and not host.has_left:
                 host.start_daemon()
         self._world.timeline.after(0.2, self._supervise)
 

@@ -37,7 +37,7 @@ class Ear:
 
 class Network:
     def __init__(self, timeline: Timeline, manner: Manner) -> None:
-        self._timeline, self._dice, self._manner = timeline, timeline.dice, manner
+        self._timeline, self.dice, self._manner = timeline, timeline.dice, manner
         self._ears: dict[tuple[str, str], Ear] = {}
         self._cut: dict[tuple[str, str], float] = {}
         """Direction -> since when nothing passes."""
@@ -80,7 +80,7 @@ class Network:
         return True
 
     def _carry(self, source: str, target: str, kind: str, raw: bytes, ear: Ear) -> None:
-        dice, now_s, way = self._dice, self._timeline.now_s, (source, target, kind)
+        dice, now_s, way = self.dice, self._timeline.now_s, (source, target, kind)
         delay_s = dice.uniform(0.0001, 0.002) + self._slow.get((source, target), 0.0)
         if self._manner == "wild" and dice.random() < 0.04:
             late_s = dice.expovariate(2.0) if dice.random() < 0.7 else 0.0
@@ -161,12 +161,16 @@ class SimulatedServer:
 
     def _received(self, source: str, raw: bytes) -> None:
         call: Call = from_msgpack(raw, Call)
-        is_node = source != OPERATOR
-        caller = Caller(name=source, role="full-admin", is_node=is_node)
+        caller = self.caller_of(source)
+        if caller is None:
+            return  # as by an unknown key: it is not even refused
         assert refused_to(caller, call.ask) is None
         task = asyncio.get_running_loop().create_task(self._carry_out(source, caller, call))
         self._tasks[task] = None
         task.add_done_callback(lambda ended: self._tasks.pop(ended, None))
+
+    def caller_of(self, source: str) -> Caller | None:
+        return Caller(name=source, role="full-admin", is_node=source != OPERATOR)
 
     async def _carry_out(self, source: str, caller: Caller, call: Call) -> None:
         reply = await self._answer(caller, call.ask)
@@ -224,7 +228,14 @@ class SimulatedNeighbour:
     def __init__(self, asker: Asker, name: str) -> None:
         self._asker, self._name = asker, name
 
+    def is_reached(self) -> bool:
+        """Whether it would be let in there, and finds whom it expects."""
+        return True
+
     async def ask(self, request: AnyRequest, *, deadline_s: float) -> Reply | Problem:
+        if not self.is_reached():
+            await asyncio.sleep(min(deadline_s, CONNECT_S))
+            return unanswered("node-unreachable", self._name)
         return await self._asker.ask(self._name, request, deadline_s=deadline_s)
 
 

@@ -16,6 +16,7 @@ from cluster.clock import HostClock
 from tests.simulation.broken_builds import BROKEN
 from tests.simulation.host import Build
 from tests.simulation.judge import Broken
+from tests.simulation.members import Membership
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.network import Manner
 from tests.simulation.operators import Operators
@@ -26,6 +27,10 @@ REST_S = 90.0
 """Within this everything has to be well again: failovers, the longest move, a second attempt."""
 STAY_S = 4.0
 """And has to stay so."""
+
+
+KEYED_OF, KEYED = 11, 7
+"""Of so many seeds one is of a world whose doors open by keys, and whose nodes and keys change."""
 
 
 class Ran(NamedTuple):
@@ -39,20 +44,27 @@ class Ran(NamedTuple):
 
 def world_of(seed: int, build: Build | None = None) -> World:
     manner: Manner = "wild" if seed % 3 == 0 else "orderly"
-    return World(seed, nodes=5 if seed % 5 == 0 else 3, manner=manner, build=build)
+    return World(
+        seed, nodes=5 if seed % 5 == 0 else 3, manner=manner, build=build,
+        has_keys=seed % KEYED_OF == KEYED or (build is not None and build.needs_keys))
 
 
 def run(seed: int, world: World | None = None) -> Ran:
     """One whole run; raises Broken."""
     with world or world_of(seed) as world:
         nemesis, operators = Nemesis(world), Operators(world)
+        members = Membership(world) if world.around.folders is not None else None
         operators.settle_in()
         world.run(world.timeline.dice.choice((1.0, 6.0)))
         nemesis.begin()
         operators.begin()
+        if members is not None:
+            members.begin()
         world.run(TROUBLE_S)
         nemesis.calm()
         operators.calm()
+        if members is not None:
+            members.calm()
         world.until_settled(within_s=REST_S)
         world.run(STAY_S)
         world.until_settled(within_s=STAY_S)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from cluster.core.model import PackageRecord, State
+from cluster.core.roles import wanted_seats
 from cluster.core.runs import blocked_nodes
 from packages.vm.fake_guest import FakeGuest
 from tests.simulation.host import Host
@@ -14,21 +15,42 @@ Finding = tuple[str, str]
 
 def unsettled(hosts: Mapping[str, Host], judge: Judge) -> Finding | None:
     """The first thing that is not as it should be in the end; None: all is well."""
-    for host in hosts.values():
+    there = {name: host for name, host in hosts.items() if name not in judge.retired}
+    for host in there.values():
         if host.node is None or host.replica is None:
             return "progress", f"{host.name} has no daemon"
         if host.replica.applied() < judge.newest:
             return "progress", f"{host.name} lacks entries {host.replica.applied()}-{judge.newest}"
     if not any(judge.leads(host) for host in hosts.values()):
         return "progress", "nobody leads"
-    state = next(iter(hosts.values())).node.ledger.state  # type: ignore[union-attr]
+    state = next(iter(there.values())).node.ledger.state  # type: ignore[union-attr]
     for name, node in sorted(state.nodes.items()):
         if node.state != "running":
             return "progress", f"node {name} is {node.state}: {node.because}"
+    closed = _doors(there, state)
+    if closed is not None:
+        return closed
     for name, record in sorted(state.packages.items()):
         found = _package(hosts, state, record)
         if found is not None:
             return found
+    return None
+
+
+def _doors(hosts: Mapping[str, Host], state: State) -> Finding | None:
+    """Everybody who belongs lets in everybody who belongs, by the key they use, and nobody else."""
+    if set(wanted_seats(state)) != set(state.seats):
+        return "doors", f"the log counts {state.seats}, not {wanted_seats(state)}"
+    for name, host in hosts.items():
+        folders = host.around.folders
+        if folders is None:
+            return None
+        trust = folders[name].trust
+        if {each.node for each in trust.nodes} != set(state.nodes):
+            return "doors", f"{name} lets in {[each.node for each in trust.nodes]}"
+        for each in trust.nodes:
+            if each.rotation or each.accepted != (folders.proves(each.node),):
+                return "doors", f"{name} knows {each.node} by {each}"
     return None
 
 
@@ -60,7 +82,8 @@ def _guest(host: Host, package: str) -> FakeGuest | None:
 def _could_start(state: State, record: PackageRecord) -> bool:
     blocked = blocked_nodes(record)
     return state.running and record.auto_run and any(
-        state.nodes[each].state == "running" and each not in blocked for each in record.spec.nodes)
+        each in state.nodes and state.nodes[each].state == "running" and each not in blocked
+        for each in record.spec.nodes)
 
 
 def _running(host: Host, record: PackageRecord, guest: FakeGuest | None) -> Finding | None:

@@ -10,10 +10,13 @@ from tests.simulation.timeline import Timeline, WorldClock
 
 if TYPE_CHECKING:
     from tests.simulation.judge import Judge
+    from tests.simulation.keys import Folders
 
 
 class Surroundings:
     judge: "Judge"
+    folders: "Folders | None" = None
+    """Of the hosts, where doors open by keys."""
 
     def __init__(self, seed: int, manner: Manner) -> None:
         self.timeline = Timeline(seed)

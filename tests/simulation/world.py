@@ -11,17 +11,20 @@ from contextlib import contextmanager
 
 from cluster.config.load import dump
 from cluster.config.schema import PROFILES, ClusterConfig, MigrationConfig, NodeConfig
+from cluster.core.trust import NodeKeys, Trust
 from packages.core.model import DiskSpec, PackageSpec, PhaseTimeouts, VmSpec
 from packages.core.values import changed
 from tests.simulation.host import Build, Host
 from tests.simulation.judge import Broken, Judge
+from tests.simulation.keys import Folder, Folders
 from tests.simulation.network import OPERATOR, Asker, Manner
 from tests.simulation.process import Process
 from tests.simulation.settled import unsettled
 from tests.simulation.surroundings import Surroundings
 from tests.simulation.timeline import HostTime, TimeStandsStill
 
-NAMES = ("ape", "bee", "cat", "dog", "elk")
+NAMES = ("ape", "bee", "cat", "dog", "elk", "fox", "gnu", "hen", "ibex", "jay")
+"""The first few are there from the beginning."""
 KILL_AFTER_S = 6.0
 """Frozen guests nobody thaws are killed within a run."""
 LOOK_EVERY_S = 0.25
@@ -30,7 +33,7 @@ LOOK_EVERY_S = 0.25
 class World:
     def __init__(
         self, seed: int, *, nodes: int = 3, manner: Manner = "orderly",
-        build: Build | None = None,
+        build: Build | None = None, has_keys: bool = False,
     ) -> None:
         self.seed = seed
         self.around = Surroundings(seed, manner)
@@ -39,15 +42,12 @@ class World:
         self.config = ClusterConfig(
             name="simulated", migration=MigrationConfig(private=True),
             nodes=tuple(
-                NodeConfig(name=name, address=name, migration_address=f"{name}-migration")
-                for name in NAMES[:nodes]),
+                NodeConfig(name=name, address=address_of(name)) for name in NAMES[:nodes]),
         )
-        timings = changed(PROFILES["lan"], kill_after_s=KILL_AFTER_S)
-        self.hosts = {
-            name: Host(
-                name, self.around, config=self.config, timings=timings, build=build or Build())
-            for name in NAMES[:nodes]
-        }
+        if has_keys:
+            self._hand_out_keys()
+        self._build = build or Build()
+        self.hosts = {name: self._host(name) for name in NAMES[:nodes]}
         self.judge.hosts = self.hosts
         self.desk = Process(
             self.timeline, HostTime(self.timeline, rate=1.0, shown_s=1000.0, wall_s=0.0),
@@ -55,6 +55,33 @@ class World:
             stepped=lambda: None,
         )
         self.asker = Asker(OPERATOR, self.network, self.desk)
+
+    def _host(self, name: str) -> Host:
+        timings = changed(PROFILES["lan"], kill_after_s=KILL_AFTER_S)
+        return Host(name, self.around, config=self.config, timings=timings, build=self._build)
+
+    # doors that open by keys
+
+    @property
+    def folders(self) -> Folders:
+        assert self.around.folders is not None
+        return self.around.folders
+
+    def _hand_out_keys(self) -> None:
+        folders = self.around.folders = Folders(self.network)
+        keys = {each.name: folders.make_key() for each in self.config.nodes}
+        trust = Trust(nodes=tuple(NodeKeys(node=name, key=key) for name, key in keys.items()))
+        folders.by_host = {
+            name: Folder(self.config, dump(self.config), trust, key) for name, key in keys.items()}
+
+    def settle(self, name: str, folder: Folder) -> None:
+        """A new host comes in, with what it was given."""
+        self.folders.by_host[name] = folder
+        host = self.hosts[name] = self._host(name)
+        host.boot()
+        host.start_daemon()
+
+    # life
 
     def __enter__(self) -> "World":
         gc.disable()  # what a killed daemon left must not come to life at some collection
@@ -116,6 +143,10 @@ class World:
 
     def fingerprint(self) -> str:
         return self.judge.fingerprint.hexdigest()
+
+
+def address_of(name: str) -> str:
+    return f"10.0.0.{NAMES.index(name) + 1}"
 
 
 @contextmanager
