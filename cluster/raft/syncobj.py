@@ -7,6 +7,7 @@ anything said or acknowledged after a fatal error.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -183,7 +184,8 @@ class SyncObjReplica:
             self._loop.call_soon(self._pump)
 
     def _wake_from_thread(self) -> None:
-        self._loop.call_soon_threadsafe(self._wake)
+        with suppress(RuntimeError):  # a write that outlasted the loop has nobody to wake
+            self._loop.call_soon_threadsafe(self._wake)
 
     def _pump(self) -> None:
         self._is_pump_due = False
