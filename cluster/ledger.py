@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping
 from cluster.clock import Clock
 from cluster.core.codec import encode_entry
 from cluster.core.entries import Entry
-from cluster.core.floor import SINCE, Version, refused_by_floor
+from cluster.core.floor import SINCE, refused_by_floor
 from cluster.core.machine import StateMachine
 from cluster.core.model import Outcome, PackageRecord, State
 from cluster.raft.replica import Replica
 from packages.core.problem import Problem
+from packages.core.versions import Version
 
 ROUND_S = 2.0
 """One attempt: longer than a re-election (profile `lan`: below 1.3 s), so that an attempt made

@@ -15,22 +15,10 @@ from collections.abc import Mapping
 from cluster.core.entries import Entry
 from cluster.core.model import State
 from packages.core.problem import Problem, problem
-
-Version = tuple[int, int, int]
-
-FIRST: Version = (0, 1, 0)
+from packages.core.versions import FIRST, Version, are_adjacent, version_of
 
 SINCE: Mapping[type[Entry], Version] = {}
 """Every kind so far is of the first version."""
-
-
-def version_of(text: str) -> Version:
-    """The numbers of a version; what is none counts as the first."""
-    parts = text.split(".")
-    if len(parts) != 3 or not all(part.isascii() and part.isdigit() for part in parts):
-        return FIRST
-    major, minor, patch = (int(part) for part in parts)
-    return major, minor, patch
 
 
 def floor(state: State) -> Version:
@@ -65,7 +53,7 @@ def refused_version(state: State, node: str, version: str) -> Problem | None:
         version_of(each.version) for name, each in state.nodes.items()
         if each.version and name != node
     ]
-    far = [each for each in others if each[0] != coming[0] or abs(each[1] - coming[1]) > 1]
+    far = [each for each in others if not are_adjacent(each, coming)]
     below = any(each.version for each in state.nodes.values()) and coming < lowest
     if not far and not below:
         return None

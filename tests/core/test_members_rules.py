@@ -7,12 +7,13 @@ import pytest
 from cluster.config.cluster_file import cluster_from_text
 from cluster.core import entries
 from cluster.core.apply import apply
-from cluster.core.floor import floor, refused_by_floor, refused_version, version_of
+from cluster.core.floor import floor, refused_by_floor, refused_version
 from cluster.core.members import digest_of
 from cluster.core.model import Member, Seat, State
 from cluster.core.roles import is_settled, wanted_seats
 from cluster.core.trust import NodeKeys, OperatorKey, Trust
 from packages.core.model import DiskSpec, PackageSpec, VmSpec
+from packages.core.versions import version_of
 
 
 def package(*nodes: str) -> PackageSpec:

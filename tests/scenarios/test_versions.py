@@ -10,11 +10,11 @@ import pytest
 from cluster.clock import HostClock
 from cluster.core import entries
 from cluster.core.codec import decode_entry, encode_state
-from cluster.core.floor import Version
 from cluster.core.machine import StateMachine
 from cluster.core.model import Outcome
 from cluster.ledger import Ledger
 from cluster.raft.fake import FakeNetwork
+from packages.core.versions import Version
 from tests.core.test_apply import package
 
 NEWS: Mapping[type[entries.Entry], Version] = {entries.PackageDeleted: (0, 2, 0)}

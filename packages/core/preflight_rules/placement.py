@@ -2,6 +2,7 @@
 
 from packages.core.preflight_input import PreflightInput
 from packages.core.problem import Problem, problem
+from packages.core.versions import are_adjacent, version_of
 
 
 def node_not_eligible(asked: PreflightInput) -> Problem | None:
@@ -79,20 +80,16 @@ def facts_missing(asked: PreflightInput) -> Problem | None:
 
 
 def node_version_differs(asked: PreflightInput) -> Problem | None:
-    """Nodes of one major version speak with each other; before 1.0 the minor one counts as it."""
+    """A cluster that is upgraded node by node moves packages between the two versions."""
     source, target = asked.source_facts, asked.target_facts
     if source is None or target is None:
         return None
-    if compatible_part(source.version) == compatible_part(target.version):
+    if are_adjacent(version_of(source.version), version_of(target.version)):
         return None
     return problem(
         "node-version-differs", f"node:{asked.target}",
         what=f"{target.name} runs vmsg {target.version}, {source.name} runs {source.version}",
         because="these versions do not promise to understand each other's moves",
-        fix=f"bring both nodes to one version, or to neighbours of {source.version}",
+        fix="bring both nodes to one version, or to two that are one minor version apart "
+            "(docs/upgrade.md)",
     )
-
-
-def compatible_part(version: str) -> tuple[str, ...]:
-    parts = version.split(".")
-    return tuple(parts[:2]) if parts[0] == "0" else tuple(parts[:1])
