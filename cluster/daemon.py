@@ -30,7 +30,8 @@ from cluster.sockets import keys_of, make_keys, public_of
 from packages.core.problem import Problem
 from packages.fencing.fences import fences_of_host
 from packages.storage.block_devices import BlockDevices
-from packages.storage.device_users import every_process, same_network_namespace
+from packages.storage.device_users import CountsProcess, every_process, same_network_namespace
+from packages.strangers import HostStrangers
 from packages.vm.qemu.accelerators import kvm_trial
 from packages.vm.qemu.driver import QemuDriver
 from packages.vm.relay_carrier import RelayCarrier
@@ -55,12 +56,14 @@ class Daemon:
                 etc, folder.name, self.clock, make_keys=make_keys, public_of=public_of),
         )
         machine = StateMachine()
+        driver = QemuDriver(run, self.clock, node=folder.name)
+        self.probe = BlockDevices(counts_process=counts_process())
         self.node = Node(
             name=folder.name, config=folder.config, clock=self.clock, machine=machine,
             config_text=(etc / "cluster.yaml").read_text(), replica=self._replica(machine),
             neighbours=self.host_keys.peers, host_keys=self.host_keys,
             timings=PROFILES[folder.config.profile],
-            driver=QemuDriver(run, self.clock, node=folder.name), carrier=self._carrier(),
+            driver=driver, carrier=self._carrier(), strangers=self._strangers(driver),
             host=self._host_facts(), fences=fences_of_host(), power=FenceAgents(),
             guardian=GuardianLink(
                 str(run / "guardian.sock"), heard=lambda news: self.node.guardian_news(news)),
@@ -97,14 +100,14 @@ class Daemon:
         )
 
     def _host_facts(self) -> HostFacts:
-        # A daemon in a network namespace of its own shares its kernel with other nodes (vmsg
-        # lab): what their processes have open says nothing about this one.
-        alone = same_network_namespace(1)
         return HostFacts(
-            name=self.folder.name, version=VERSION, clock=self.clock,
-            probe=BlockDevices(counts_process=every_process if alone else same_network_namespace),
+            name=self.folder.name, version=VERSION, clock=self.clock, probe=self.probe,
             kvm_works=self._kvm_works,
         )
+
+    def _strangers(self, driver: QemuDriver) -> HostStrangers:
+        return HostStrangers(
+            probe=self.probe, counts_process=counts_process(), ours=driver.pids)
 
     async def _kvm_works(self) -> bool:
         return (await kvm_trial(self.run_folder)).works
@@ -124,6 +127,12 @@ class Daemon:
             return await self.node.run(self._server())
         finally:
             self.host_keys.close()
+
+
+def counts_process() -> CountsProcess:
+    """A daemon in a network namespace of its own shares its kernel with other nodes (vmsg lab):
+    what their processes do says nothing about this one."""
+    return every_process if same_network_namespace(1) else same_network_namespace
 
 
 async def serve(folder: NodeFolder, *, etc: Path, lib: Path, run: Path) -> Problem | None:

@@ -42,6 +42,8 @@ from packages.core.limits import Limits
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem, refusals
 from packages.fencing.fences import Fences
+from packages.lookout import Lookout
+from packages.strangers import Strangers
 from packages.surroundings import Surroundings
 from packages.vm.carrier import Carrier
 from packages.vm.driver import Driver
@@ -75,14 +77,13 @@ class Node:
         self, *, name: str, config: ClusterConfig, config_text: str, timings: Timings, clock: Clock,
         machine: StateMachine, replica: Replica, neighbours: Mapping[str, Neighbour],
         guardian: Guardian, driver: Driver, carrier: Carrier, host: Host, fences: Fences,
-        power: PowerFence, host_keys: HostKeys | None = None,
+        power: PowerFence, strangers: Strangers, host_keys: HostKeys | None = None,
     ) -> None:
         self.name, self.config, self.clock = name, config, clock
         self.replica, self.guardian, self.driver = replica, guardian, driver
         self.timings, self.incarnation = timings, clock.token()
-        self.stopping = asyncio.Event()
+        self.stopping, self._neighbours = asyncio.Event(), neighbours
         self.why: Problem | None = None
-        self._neighbours = neighbours
         self.ledger = Ledger(replica, machine, clock, name)
         self.comeback = Comeback(replica)
         self.landlord = Landlord(
@@ -105,6 +106,7 @@ class Node:
             host=host_keys or NoKeys(),
         )
         self.fencing = self._fencing(power)
+        self.lookout = Lookout(worker=self.worker, strangers=strangers)
         certifier = Certifier(node=name, host=self.keyring.host, neighbours=neighbours)
         self.rotation = Rotation(
             node=name, ledger=self.ledger, keyring=self.keyring, certifier=certifier,
@@ -222,7 +224,7 @@ class Node:
             await self.worker.adopt()
             stack.push_async_callback(self._leave_guests)
             tasks = [asyncio.ensure_future(each) for each in (
-                self.tenant.run(), self._take_part(), self.coordination.run(),
+                self.tenant.run(), self._take_part(), self.coordination.run(), self.lookout.run(),
                 self.keyring.run(), self.rotation.run(), self._come_back(), self._leave())]
             stack.push_async_callback(_cancelled, tasks)
             stack.push_async_callback(self.fencing.close)

@@ -29,6 +29,7 @@ RULES: dict[type[entries.Entry], Callable[..., State | Problem]] = {
     entries.ClusterHalted: membership.cluster_halted,
     entries.NodeJoined: membership.node_joined,
     entries.NodeFailed: membership.node_failed,
+    entries.SightingsChanged: membership.sightings_changed,
     entries.PowerFenceFailed: membership.fence_failed,
     entries.NodeHalted: membership.node_halted,
     entries.NodeRun: membership.node_run,

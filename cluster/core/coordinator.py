@@ -7,7 +7,7 @@ its death.
 
 from collections.abc import Callable, Mapping
 
-from cluster.core import entries
+from cluster.core import entries, truth
 from cluster.core.dependence import unmet
 from cluster.core.fencing import to_be_fenced
 from cluster.core.model import PackageRecord, Proof, State, may_be_lost, packages_of
@@ -108,6 +108,7 @@ def _starts(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]:
         return []
     views = node_views(state, known.heard)
     starting: dict[str, int] = {}
+    seen = truth.sighted(state)
     found: list[entries.Entry] = []
     wanted = (state.packages[name] for name in sorted(state.waiting))
     for name in start_order(waiting(each.spec) for each in wanted if wants_node(each)):
@@ -115,7 +116,7 @@ def _starts(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]:
         choice = place(record, views)
         if choice.node is None or _too_soon(record, choice.node, known.now_ms):
             continue
-        if unmet(state, record.spec):
+        if unmet(state, record.spec) or truth.beside(seen.get(name, [])):
             continue
         if choice.node not in starting:
             starting[choice.node] = sum(

@@ -24,6 +24,7 @@ from packages.core.drain_plan import DrainPlan
 from packages.core.limits import Limits
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem
+from packages.core.sightings import Sighting
 from packages.core.values import Value
 
 
@@ -246,6 +247,14 @@ class StrayEnded(Entry, tag="stray-ended"):
     epoch: int
 
 
+class SightingsChanged(Entry, tag="sightings-changed"):
+    """What is seen on a node beside the record, now; nothing: all is as it should be."""
+
+    node: str
+    incarnation: str
+    sightings: tuple[Sighting, ...] = ()
+
+
 class MoveOpened(Entry, tag="move-opened"):
     move: str
     package: str
@@ -349,4 +358,5 @@ AnyEntry = Union[
     TrustFormed, NodeInvited, NodeAdmitted, RotationAsked, NodeKeyOffered, NodeKeyRetired,
     OperatorAdded, OperatorRemoved, NodeRejoining, DrainCancelled, PackageRelocated, ReturnEnded,
     MoveQueued, MoveUnqueued, FenceOrdered, FenceAnswered, NodeUnquarantined, PowerFenceFailed,
+    SightingsChanged,
 ]

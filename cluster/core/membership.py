@@ -69,7 +69,7 @@ def node_joined(state: State, entry: entries.NodeJoined) -> State | Problem:
     state = _detached_after_join(state, entry)
     after = _after_join(state, node, entry.at_ms)
     node = changed(node, incarnation=entry.incarnation, version=entry.version, proof=None,
-                   fence=None)
+                   fence=None, sightings=())
     if after != node.state:
         because = why(node) if after == "quarantined" else entry.because
         node = changed(node, state=after, since_ms=entry.at_ms, because=because)
@@ -143,11 +143,21 @@ def node_failed(state: State, entry: entries.NodeFailed) -> State | Problem:
     state = with_node(state, changed(
         node, state=after, since_ms=since_ms, because=entry.because, proof=entry.proof,
         fence=node.fence if entry.proof.kind == "lease" else None,
+        sightings=node.sightings if entry.proof.kind == "lease" else (),
         stuck=(), incarnation="" if after == "halted" else node.incarnation,
     ))
     for record in packages_of(state, entry.node):
         state = lose_node(state, record, entry)
     return state
+
+
+def sightings_changed(state: State, entry: entries.SightingsChanged) -> State | Problem:
+    node = state.nodes.get(entry.node)
+    if node is None:
+        return refusals.unknown_node(entry.node)
+    if node.state not in UP or node.incarnation != entry.incarnation:
+        return refusals.stale_order(f"node:{entry.node}", f"It is {node.state}, or another life.")
+    return with_node(state, changed(node, sightings=entry.sightings))
 
 
 def fence_failed(state: State, entry: entries.PowerFenceFailed) -> State | Problem:

@@ -12,6 +12,7 @@ from cluster.core.trust import Trust
 from packages.core.drain_plan import DrainPlan
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem
+from packages.core.sightings import Sighting
 from packages.core.values import Map, Value, changed
 
 NodeState = Literal[
@@ -107,6 +108,8 @@ class NodeRecord(Value):
     proof: Proof | None = None
     fence: Problem | None = None
     """Why it could not be switched off the last time it was to be."""
+    sightings: tuple[Sighting, ...] = ()
+    """What was seen there beside the record."""
     stuck: tuple[Stuck, ...] = ()
     role: NodeRole = "voter"
     maintained: bool = False

@@ -2,6 +2,7 @@
 
 from cluster.core.model import PackageRecord
 from packages.core.problem import Problem, problem
+from packages.core.sightings import Sighting
 
 
 def unknown_node(name: str) -> Problem:
@@ -67,6 +68,28 @@ def lease_alone_proves(package: str) -> Problem:
                 "for a moment they run, and write, beside those that took over.",
         fix="With a fence or a watchdog on its nodes, set lease_is_proof: false; without one it "
             "would wait for an operator.", severity="warn",
+    )
+
+
+def seen_elsewhere(record: PackageRecord, node: str, sighting: Sighting) -> Problem:
+    """Its guest is there although nobody may know of it: a second one would ruin its disks."""
+    where = f"process {sighting.pid} on {node}" if sighting.pid else node
+    twice = record.owner is not None
+    return problem(
+        "guest-twice" if twice else "guest-misplaced", f"package:{record.name}",
+        what=f"A guest of package {record.name} is seen {'a second time' if twice else 'astray'}.",
+        because=f"It is {where}, and {sighting.because}.",
+        fix=f"End {where} (nobody ends what was started by hand but you); the record follows.",
+    )
+
+
+def seen_nowhere(record: PackageRecord) -> Problem:
+    return problem(
+        "guest-nowhere", f"package:{record.name}",
+        what=f"The guest of package {record.name} is not where the record says.",
+        because=f"{record.owner} does not see its process.",
+        fix="Its agent starts it again; if it does not within seconds, look at the log of vmsgd "
+            f"on {record.owner}.",
     )
 
 

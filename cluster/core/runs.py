@@ -5,7 +5,7 @@ it. What must never happen here: a package assigned while it has an owner. It ge
 only after the old one answered *released* for its epoch, or was proven dead.
 """
 
-from cluster.core import dependence, entries, refusals
+from cluster.core import dependence, entries, refusals, truth
 from cluster.core.model import (
     Hold, PackageRecord, PackageState, State, unproven, with_package, without_package
 )
@@ -105,6 +105,9 @@ def _against_start(
         return refusals.node_switching_disabled(record.name, entry.node)
     if not entry.operator and not record.auto_run:
         return refusals.stale_order(f"package:{record.name}", "Its switching is off.")
+    seen = truth.against_start(state, record)
+    if seen is not None:
+        return seen
     waits = dependence.against_start(state, record)
     return changed(waits, severity="refuse") if waits is not None else None
 

@@ -95,6 +95,13 @@ def _node(name: str, before: NodeRecord | None, after: NodeRecord | None) -> lis
         ))
     elif before.incarnation != after.incarnation:
         told.append(_event(subject, "daemon restarted", before=before.state, after=after.state))
+    for each in after.sightings:
+        if each not in before.sightings:
+            told.append(_event(
+                f"package:{each.package}", f"seen {each.kind} on {name}", because=each.because))
+    for each in before.sightings:
+        if each not in after.sightings:
+            told.append(_event(f"package:{each.package}", f"no longer seen {each.kind} on {name}"))
     for stuck in after.stuck:
         if stuck not in before.stuck:
             what = "cannot bring home" if after.state == "running" else "drain cannot move"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from cluster.core import dependence, quarantine, refusals
+from cluster.core import dependence, quarantine, refusals, truth
 from cluster.core.fencing import may_be_fenced
 from cluster.core.model import (
     UP, Event, MoveRecord, NodeRecord, PackageRecord, State, packages_of, suffices, unproven
@@ -17,6 +17,7 @@ from cluster.core.roles import seat_of
 from cluster.core.runs import blocked_nodes, in_maintenance
 from packages.core.drain_plan import DrainPlan
 from packages.core.problem import Problem, problem
+from packages.core.sightings import Sighting
 from packages.core.values import Value, changed, plain
 
 STATUS_WORDS = {
@@ -64,6 +65,7 @@ def rfc3339(at_ms: float) -> str:
 def status(state: State, around: Surroundings, *, verbose: bool = False) -> dict[str, Any]:
     """`vmsg status -o json`."""
     packages = [state.packages[name] for name in sorted(state.packages)]
+    seen = truth.sighted(state)
     return {
         "cluster": {
             "name": state.name, "status": _cluster_status(state, around),
@@ -74,7 +76,8 @@ def status(state: State, around: Surroundings, *, verbose: bool = False) -> dict
             _node(state, state.nodes[name], around, verbose) for name in sorted(state.nodes)
         ],
         "packages": [
-            package(record, around, state=state, verbose=verbose) for record in packages
+            package(record, around, state=state, seen=seen.get(record.name, []), verbose=verbose)
+            for record in packages
         ],
         "problems": [plain(each) for each in (*around.problems, *problems(state, around))],
     }
@@ -188,15 +191,18 @@ def _is_unknown(record: PackageRecord, around: Surroundings, state: State) -> bo
 
 
 def package(
-    record: PackageRecord, around: Surroundings, *, state: State, verbose: bool = False,
+    record: PackageRecord, around: Surroundings, *, state: State,
+    seen: list[tuple[str, Sighting]], verbose: bool = False,
 ) -> dict[str, Any]:
     watched = monitoring(record, around.now_ms)
     until = record.freeze.until_ms if record.freeze and watched == "suspended" else None
     moving = record.moving and record.move is not None
     status = "unknown" if _is_unknown(record, around, state) else STATUS_WORDS[record.state]
+    differs = truth.word(record, seen)
     shown: dict[str, Any] = {
-        "name": record.name, "status": status,
-        "state": "maintenance" if _shows_maintenance(record) else record.state,
+        "name": record.name, "status": differs or status,
+        "state": differs or ("maintenance" if _shows_maintenance(record) else record.state),
+        "seen": [{"node": node, **plain(each)} for node, each in seen],
         "node": record.owner, "auto_run": record.auto_run, "epoch": record.epoch,
         "boot_id": record.boot_id, "monitoring": watched,
         "suspended_until": rfc3339(until) if until is not None else None,
@@ -286,6 +292,8 @@ def problems(state: State, around: Surroundings) -> list[Problem]:
         found += _vote_problems(state, state.nodes[name])
     for name in sorted(state.packages):
         found += _package_problems(state.packages[name])
+    for name, seen in sorted(truth.sighted(state).items()):
+        found += truth.problems(state.packages[name], seen)
     for name in sorted(state.waiting):
         record = state.packages[name]
         waits = dependence.against_start(state, record) if record.auto_run else None

@@ -29,6 +29,9 @@ CATALOGUE: dict[str, str] = {
     "fence-self": "the coordinator was to be switched off by itself",
     "fence-parameter-unknown": "a fence agent has no such parameter, and would ignore it",
     "fence-parameter-missing": "a fence agent needs a parameter that is not given",
+    "guest-twice": "a guest is seen beside the one the record knows",
+    "guest-misplaced": "a guest is seen of a package that runs nowhere by the record",
+    "guest-nowhere": "by the record the guest runs on the node, which does not see it",
     "operator-word": "what follows rests on an operator's word alone",
     "stale-order": "the answer belongs to an older epoch or order and was ignored",
     # sockets and keys

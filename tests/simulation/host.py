@@ -14,6 +14,7 @@ from cluster.power.fake import FakePowerFence
 from cluster.raft.syncobj import SyncObjReplica
 from packages.core.facts import DiskFacts, NodeFacts
 from packages.core.problem import Problem
+from packages.strangers import NoStrangers
 from packages.vm.fake_carrier import FakeCarrier
 from tests.raft.slow_flusher import SlowFlusher
 from tests.simulation.disk import HostsDisk
@@ -206,7 +207,7 @@ class Host:
             carrier=self.build.carrier(
                 process, self.machine, self.carrier, around.network, self.name),
             host=SimulatedFacts(self.name), fences=around.storage.fences(self.name),
-            power=FakePowerFence(),
+            power=FakePowerFence(), strangers=NoStrangers(),
         )
         self.build.assembled(node)
         return node

@@ -45,6 +45,10 @@ def identity(package: str, epoch: int, boot_id: str) -> str:
     return f"{IDENTITY_PREFIX}:{package}:{epoch}:{boot_id}"
 
 
+def guest_uuid(package: str) -> str:
+    return str(uuid.uuid5(_UUIDS, package))
+
+
 def console_path(folder: str) -> str:
     return f"{folder}/console.log"
 
@@ -53,7 +57,7 @@ def command_line(spec: PackageSpec, launch: Launch) -> list[str]:
     vm = spec.vm
     return [
         BINARY, "-name", identity(spec.name, launch.epoch, launch.boot_id),
-        "-uuid", str(uuid.uuid5(_UUIDS, spec.name)),
+        "-uuid", guest_uuid(spec.name),
         "-nodefaults", "-no-user-config", "-display", "none", "-S",
         # The record decides what follows a panic or a power-off: the process stays to be asked.
         "-action", "reboot=reset,shutdown=pause,panic=pause,watchdog=pause",

@@ -75,6 +75,10 @@ class QemuDriver:
     def incoming_socket(self, package: str) -> str:
         return fitting(self._lives.folder(package).incoming_socket)
 
+    def pids(self) -> frozenset[int]:
+        """The processes of every guest it holds, also of one that is being made."""
+        return self._lives.pids()
+
     async def adopt(self) -> list[Guest]:
         return await self._lives.adopt()
 

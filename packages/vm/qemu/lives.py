@@ -64,6 +64,9 @@ class Lives:
         instance = self._instances.get(guest.package)
         return instance if instance and is_same_life(instance.guest, guest) else None
 
+    def pids(self) -> frozenset[int]:
+        return frozenset(each.process.pid for each in self._instances.values())
+
     async def there(self, package: str, order: Order) -> Instance | Problem | None:
         """What an order to make a life meets: that very life, another one, or nothing."""
         instance = self._instances.get(package)

@@ -1,0 +1,72 @@
+"""Compares what is seen on this node with what the record says, all the time.
+
+Only a change of the differences is said to the record, and a difference only when it was seen
+twice in a row. What must never happen here: a guest ended because of what was seen; that is for
+its agent, where it is ours, and for an operator, where it is not.
+"""
+
+import asyncio
+import logging
+
+from cluster.core.entries import SightingsChanged
+from cluster.core.membership import gives
+from cluster.core.model import UP, State, packages_of
+from packages.core.sightings import Sighting, by_hand, lasting
+from packages.strangers import Strangers
+from packages.vm.qemu.command_line import guest_uuid
+from packages.worker import Worker
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 1.5
+"""A guest started by hand is known within twice this."""
+SAY_S = 5.0
+
+
+class Lookout:
+    def __init__(self, *, worker: Worker, strangers: Strangers) -> None:
+        self._worker, self._strangers = worker, strangers
+        self._node, self._ledger = worker.around.node, worker.around.ledger
+        self._last: list[Sighting] = []
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            await self._once()
+
+    async def _once(self) -> None:
+        state = self._ledger.state
+        me = state.nodes.get(self._node)
+        if me is None or me.state not in UP:
+            self._last = []
+            return
+        now = [*self._own(state), *await self._by_hand(state)]
+        found, self._last = lasting(self._last, now), now
+        me = self._ledger.state.nodes.get(self._node)
+        if me is None or me.sightings == found:
+            return
+        log.warning("seen beside the record: %s", found or "nothing any more")
+        await self._ledger.say(
+            SightingsChanged, "what is seen there has changed", deadline_s=SAY_S,
+            node=self._node, incarnation=me.incarnation, sightings=found)
+
+    def _own(self, state: State) -> list[Sighting]:
+        """Guests of this daemon's that should not be here, and those that should and are not."""
+        held = {each.package: each for each in self._worker.guests()}
+        found = [
+            Sighting(package=name, kind="stray", pid=guest.pid,
+                     because=f"the record does not give its epoch {guest.epoch} to this node")
+            for name, guest in sorted(held.items())
+            if not gives(state, self._node, name, guest.epoch)
+        ]
+        return found + [
+            Sighting(package=each.name, kind="nowhere", because="its process is not there")
+            for each in packages_of(state, self._node)
+            if each.owner == self._node and each.state == "running" and each.name not in held
+        ]
+
+    async def _by_hand(self, state: State) -> list[Sighting]:
+        specs = {name: record.spec for name, record in state.packages.items()}
+        disks = {disk.path for spec in specs.values() for disk in spec.vm.disks}
+        uuids = {guest_uuid(name): name for name in specs}
+        return by_hand(await self._strangers.find(disks), specs, uuids)
