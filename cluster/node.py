@@ -240,11 +240,10 @@ class Node:
         self.stopping.set()
 
     async def _ask_patience(self) -> None:
-        """An upgrade of the daemon is not to end with the power of its host switched off."""
-        if self.fencing.fences(self.name):
-            await asyncio.gather(*(
-                each.ask(AskPatience(), deadline_s=PATIENCE_S)
-                for each in self._neighbours.values()))
+        """An upgrade of the daemon is not to end with the power of its host switched off, or with
+        its guests shut out of their disks."""
+        await asyncio.gather(*(
+            each.ask(AskPatience(), deadline_s=PATIENCE_S) for each in self._neighbours.values()))
 
     async def _come_back(self) -> None:
         self.why = await self.comeback.run()

@@ -78,19 +78,19 @@ def program(folder: Path) -> bytes:
     return target.read_bytes()
 
 
-def modules(release: str) -> Iterator[bytes]:
+def modules(release: str, wanted: tuple[str, ...] = MODULES) -> Iterator[bytes]:
     """What is to be loaded, in order, as the kernel takes it."""
     folder = Path("/lib/modules", release)
-    for name in load_order((folder / "modules.dep").read_text()):
+    for name in load_order((folder / "modules.dep").read_text(), wanted):
         content = (folder / name).read_bytes()
         yield lzma.decompress(content) if name.endswith(".xz") else content
 
 
-def load_order(dependencies: str) -> list[str]:
-    """Files of `MODULES`, each after those it needs. A line of modules.dep names a file and then
+def load_order(dependencies: str, wanted: tuple[str, ...] = MODULES) -> list[str]:
+    """Files of these modules, each after those it needs. A line of modules.dep names a file and then
     all that it needs, the deepest last. What has no line is built into the kernel."""
     order: dict[str, None] = {}
-    for name in MODULES:
+    for name in wanted:
         for line in dependencies.splitlines():
             file, _, needed = line.partition(":")
             if Path(file).name.partition(".")[0].replace("-", "_") == name:

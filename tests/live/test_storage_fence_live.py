@@ -5,7 +5,9 @@ say nothing there, and would not: the hosts of a cluster share no kernel.
 """
 
 import asyncio
+import os
 import re
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -16,10 +18,12 @@ import pytest_asyncio
 from cluster.api.messages import HaltPackage, Preflight, RunPackage
 from cluster.lab import commands, guests, lab
 from tests.contracts.tgt_target import TgtTarget
+from tests.live.guest_processes import until_gone
 from tests.live.live_cluster import LiveCluster, live_cluster, one, token
 
 pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
 
+SUSPECT_S = 0.8
 LEASE_S, MARGIN_S = 3.5, 0.6
 """Of the profile the labs run with: a takeover that waits for the lease takes as long as both."""
 
@@ -166,6 +170,26 @@ async def test_a_host_that_hangs_whole_and_goes_on_cannot_write_beside_its_succe
     await settled(cluster, san)
     assert (await cluster.moved(here))["result"] == "completed", "it is let in again, anew"
     assert (await settled(cluster, san))["node"] == here
+
+
+async def test_a_daemon_that_is_restarted_in_order_loses_nothing(both):
+    """As by an upgrade: it is away for longer than a node may be silent."""
+    cluster, san = both
+    before = await settled(cluster, san)
+    leader = await cluster.leader()
+    if before["node"] == leader:
+        other = next(name for name in cluster.names if name != leader)
+        assert (await cluster.moved(other))["result"] == "completed"
+        before = await settled(cluster, san)
+    here, entry = before["node"], (await cluster.events())[-1]["seq"]
+    cluster.away.add(here)
+    os.kill(cluster.daemon(here), signal.SIGTERM)
+    await until_gone(cluster.daemon(here))
+    await asyncio.sleep(1.5 * SUSPECT_S)
+    await cluster.start_daemon(here)
+    after = await settled(cluster, san)
+    assert (after["node"], after["epoch"]) == (here, before["epoch"])
+    assert [each["what"] for each in await cluster.events(after=entry)] == []
 
 
 async def test_a_target_that_lets_in_everybody_is_found_before_anything_is_changed(both):
