@@ -81,6 +81,9 @@ class Journal:
 
     # Reading the file
 
+    def _intact_end(self, raw: bytes, offset: int) -> int | None:
+        return intact_batch_end(raw, offset, self._number)
+
     def _open(self) -> None:
         new = self._path.with_suffix(".new")
         self._disk.remove(new)  # a compaction that a crash interrupted
@@ -92,7 +95,7 @@ class Journal:
         if not raw.startswith(FORMAT):
             raise JournalDamaged(f"{self._path} does not begin as a journal of this release")
         offset = len(FORMAT)
-        while (end := intact_batch_end(raw, offset, self._number)) is not None:
+        while (end := self._intact_end(raw, offset)) is not None:
             self._replay(raw[offset + BATCH.size:end])
             offset, self._number = end, self._number + 1
         later = intact_batch_after(raw, offset, self._number)

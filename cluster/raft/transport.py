@@ -59,6 +59,9 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
     """Made before the engine, which takes it; `attach` closes the circle. `wake` asks for a
     `pump` soon."""
 
+    incoming_type: type[Incoming] = Incoming
+    outgoing_type: type[Outgoing] = Outgoing
+
     def __init__(
         self, name: str, *, wire: Wire, clock: Clock, timings: Timings, boot: int,
         wake: Callable[[], None], amnesia: Amnesia, flusher: Flusher | None = None,
@@ -88,11 +91,11 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
 
     def attach(self, engine: GuardedEngine) -> None:
         self.engine = engine
-        self.incoming = Incoming(
+        self.incoming = self.incoming_type(
             engine, lease=self.lease, pre_votes=self.pre_votes, post=self.post,
             deliver=self._deliver, drops=self.drops,
         )
-        self._outgoing = Outgoing(
+        self._outgoing = self.outgoing_type(
             engine, lease=self.lease, clock=self._clock, drops=self.drops,
         )
         self.reads = Reads(engine, lease=self.lease, clock=self._clock)

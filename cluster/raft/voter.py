@@ -28,7 +28,14 @@ CAUGHT_UP_ENTRIES = 100
 
 class Voter:
     """Opening it reads its folder; raises Fatal, whose problem says how to go on. `founding`: the
-    members for as long as its log names none; without it, this node and its peers, all voting."""
+    members for as long as its log names none; without it, this node and its peers, all voting.
+
+    What it is made of are attributes, so that a test can leave out one protection and see what that
+    was good for (tests/raft/unprotected.py)."""
+
+    journal_type: type[Journal] = Journal
+    transport_type: type[GuardedTransport] = GuardedTransport
+    engine_type: type[GuardedEngine] = GuardedEngine
 
     def __init__(
         self, name: str, peers: Sequence[str], *, folder: Path, machine: Machine,
@@ -47,18 +54,18 @@ class Voter:
             raise Fatal(disk_failed(name, error)) from error
         try:
             self.amnesia = Amnesia(folder, disk)
-            self.journal = Journal(
+            self.journal = self.journal_type(
                 folder / "journal", disk=disk, boot_after=self.amnesia.boot)
             self.journal.members.founded(founding or all_voting([name, *peers]))
             self.store = SnapshotStore(
                 folder / "snapshot", machine=machine, disk=disk, clock=clock, executor=executor,
                 members=self.journal.members,
             )
-            self.transport = GuardedTransport(
+            self.transport = self.transport_type(
                 name, wire=wire, clock=clock, timings=timings, boot=self.journal.boot, wake=wake,
                 amnesia=self.amnesia, flusher=flusher,
             )
-            self.engine = GuardedEngine(
+            self.engine = self.engine_type(
                 name, peers, journal=self.journal, store=self.store, machine=machine,
                 transport=self.transport, timings=timings, may_stand=self.transport.may_stand,
                 elected=self.transport.elected, compact_after_entries=compact_after_entries,

@@ -55,6 +55,7 @@ class Book:
 class Rig:
     def __init__(
         self, folder: Path, names: tuple[str, ...] = NAMES, *, compact_after_entries: int = 5000,
+        voter: type[Voter] = Voter,
     ) -> None:
         self.clock = HandClock()
         self.names = names
@@ -65,7 +66,7 @@ class Rig:
         self.flushers: dict[str, Flusher] = {}
         self.new_book: Callable[[], Book] = Book
         self.is_wire_down = False
-        self._folder = folder
+        self._folder, self._voter = folder, voter
         self._compact_after_entries = compact_after_entries
 
     def start(self, *names: str) -> Voter:
@@ -73,7 +74,7 @@ class Rig:
         for name in names:
             (self._folder / name).mkdir(exist_ok=True)
             self.books[name] = self.new_book()
-            self.voters[name] = Voter(
+            self.voters[name] = self._voter(
                 name, [each for each in self.names if each != name], folder=self._folder / name,
                 machine=self.books[name], timings=TIMINGS, clock=self.clock,
                 disk=self.disks[name], wire=RigWire(self, name), wake=lambda: None,

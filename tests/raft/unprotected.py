@@ -1,0 +1,201 @@
+"""Voters with one protection left out, each named after what it then does.
+
+For tests alone, to see what each protection is good for: the product has no switch for any of it.
+"""
+
+import sys
+from contextlib import suppress
+from typing import Any
+
+from cluster.raft.engine import GuardedEngine, Told
+from cluster.raft.filters import Basis, Incoming
+from cluster.raft.journal import BATCH, BATCH_MARK, Journal
+from cluster.raft.outgoing import Outgoing
+from cluster.raft.pin import Member, SyncObj
+from cluster.raft.problems import Fatal
+from cluster.raft.transport import GuardedTransport
+from cluster.raft.voter import Voter
+from cluster.raft.wire import Ack, Append, Install, Message, Vote
+from packages.core.values import changed
+
+
+class Hearing(Voter):
+    """With other filters for what arrives."""
+
+    def __init_subclass__(cls, incoming: type[Incoming]) -> None:
+        cls.transport_type = type("Hearing", (GuardedTransport,), {"incoming_type": incoming})
+
+
+class Saying(Voter):
+    """With other filters for what is said."""
+
+    def __init_subclass__(cls, outgoing: type[Outgoing]) -> None:
+        cls.transport_type = type("Saying", (GuardedTransport,), {"outgoing_type": outgoing})
+
+
+class InstallsAsTold(Incoming):
+    def _install(self, peer: Member, body: Install) -> bool:
+        return self._give(peer, body, Basis(sent_s=body.sent_s))
+
+
+class BelievesSnapshotMessages(Hearing, incoming=InstallsAsTold):
+    """Holes 1, 17 and 22."""
+
+
+class CutsAgain(Incoming):
+    def _without_known(
+        self, peer: Member, body: Append, previous: int, entries: list[tuple[bytes, int, int]],
+    ) -> Append:
+        return changed(body, entries=entries)
+
+
+class AppendsAgain(Hearing, incoming=CutsAgain):
+    """Hole 6."""
+
+
+class AsIfOfThisTerm(Incoming):
+    def _ack(self, peer: Member, term: int, body: Ack) -> bool:
+        return super()._ack(peer, self._engine.term, body)
+
+
+class CountsOldAcknowledgements(Hearing, incoming=AsIfOfThisTerm):
+    """Hole 7."""
+
+
+class EveryVote(Incoming):
+    def _vote(self, peer: Member, term: int, body: Vote) -> bool:
+        return self._give(peer, body)
+
+
+class CountsEveryVote(Hearing, incoming=EveryVote):
+    """Hole 8."""
+
+
+class Faithless(Incoming):
+    def _is_bound(self) -> bool:
+        return False
+
+
+class DesertsItsLeader(Hearing, incoming=Faithless):
+    """Hole 10."""
+
+
+class OneBack(Outgoing):
+    def _ack(self, message: Message, basis: Basis | None) -> Ack | None:
+        return super()._ack(message, basis and changed(basis, conflict_at=None))
+
+
+class GoesBackOneByOne(Saying, outgoing=OneBack):
+    """Hole 19."""
+
+
+class NotMovedOn(Outgoing):
+    def _install(self, peer: Member, message: Message) -> Install:
+        before = self._engine.next_index[peer]
+        said = super()._install(peer, message)
+        self._engine.next_index[peer] = before
+        return said
+
+
+class SaysItAgain(Saying, outgoing=NotMovedOn):
+    """Hole 18."""
+
+
+class SilentTransport(GuardedTransport):
+    def _not_forwarded(self, number: int) -> None:
+        return
+
+
+class TellsNobody(Voter):
+    """Hole 20."""
+
+    transport_type = SilentTransport
+
+
+class UncheckedJournal(Journal):
+    def _intact_end(self, raw: bytes, offset: int) -> int | None:
+        if offset + BATCH.size > len(raw):
+            return None
+        mark, size, _, number = BATCH.unpack_from(raw, offset)
+        end = offset + BATCH.size + int(size)
+        return end if mark == BATCH_MARK and number == self._number and end <= len(raw) else None
+
+
+class ReadsWithoutChecksum(Voter):
+    """Holes 4 and 5."""
+
+    journal_type = UncheckedJournal
+
+
+class BoastfulJournal(Journal):
+    def getRaftCommitIndex(self) -> int:
+        return self._commit
+
+
+class BelievesItsCommitIndex(Voter):
+    """Hole 9."""
+
+    journal_type = BoastfulJournal
+
+
+class UncutEngine(GuardedEngine):
+    def _cut_journal_to(self, previous: tuple[Any, ...], last: tuple[Any, ...]) -> None:
+        return
+
+
+class LoadsWithoutCutting(Voter):
+    """Hole 2."""
+
+    engine_type = UncutEngine
+
+
+WRONG_VERSION = vars(sys.modules[SyncObj.__module__])["SyncObjExceptionWrongVer"]
+"""What the engine raises for a version entry, once it has unpickled it."""
+
+
+class RaisingEngine(GuardedEngine):
+    def _SyncObj__doApplyCommand(self, command: bytes) -> object:
+        if command[:1] == b"\3":
+            raise WRONG_VERSION(9)
+        return self._machine.apply(self.last_applied + 1, command[1:]) if command[1:] else None
+
+
+class LetsRaise(Voter):
+    """Holes 11 and 13."""
+
+    engine_type = RaisingEngine
+
+
+class PlainEngine(GuardedEngine):
+    def _quieted(self, told: Told) -> Told:
+        return told
+
+
+class LetsCallbacksRaise(Voter):
+    """Hole 12."""
+
+    engine_type = PlainEngine
+
+
+class CarelessEngine(GuardedEngine):
+    def _load_at_start(self) -> None:
+        with suppress(Fatal):
+            super()._load_at_start()
+        self.adopt_members()
+
+
+class StartsWithoutItsState(Voter):
+    """Holes 14 and 15."""
+
+    engine_type = CarelessEngine
+
+
+class HastyEngine(GuardedEngine):
+    def may_change_members(self) -> bool:
+        return self.is_leading
+
+
+class ChangesManyMembers(Voter):
+    """Hole 16."""
+
+    engine_type = HastyEngine
