@@ -87,8 +87,8 @@ def modules(release: str, wanted: tuple[str, ...] = MODULES) -> Iterator[bytes]:
 
 
 def load_order(dependencies: str, wanted: tuple[str, ...] = MODULES) -> list[str]:
-    """Files of these modules, each after those it needs. A line of modules.dep names a file and then
-    all that it needs, the deepest last. What has no line is built into the kernel."""
+    """Files of these modules, each after those it needs. A line of modules.dep names a file and
+    then all that it needs, the deepest last. What has no line is built into the kernel."""
     order: dict[str, None] = {}
     for name in wanted:
         for line in dependencies.splitlines():
