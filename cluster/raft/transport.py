@@ -61,6 +61,7 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
 
     incoming_type: type[Incoming] = Incoming
     outgoing_type: type[Outgoing] = Outgoing
+    stamps_type: type[Stamps] = Stamps
 
     def __init__(
         self, name: str, *, wire: Wire, clock: Clock, timings: Timings, boot: int,
@@ -72,7 +73,7 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
         self._farewell_until_s: float | None = None
         self._abstains_until_s = 0.0
         self._wire, self._clock, self._timings, self._wake = wire, clock, timings, wake
-        self._stamps = Stamps(boot)
+        self._stamps = self.stamps_type(boot)
         self._amnesia = amnesia
         self._flusher = flusher or InlineFlusher()
         self._held: list[tuple[Member, Envelope]] = []

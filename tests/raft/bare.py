@@ -17,6 +17,7 @@ from typing import Any
 from cluster.config.schema import PROFILES
 from cluster.raft.pin import NoPoller, Transport
 from cluster.raft.wire import Append, Body, as_message
+from tests.raft.memory_disk import MemoryDisk
 from tests.raft.rig import HandClock
 
 TIMINGS = PROFILES["lan"]
@@ -38,6 +39,8 @@ def second_copy(name: str) -> ModuleType:
 
 
 BARE = second_copy("pysyncobj")
+JOURNAL = BARE.createJournal.__globals__
+RESIZABLE_FILE = JOURNAL["ResizableFile"]
 
 
 class BareMember(BARE.Node):  # type: ignore[misc,name-defined]
@@ -70,6 +73,32 @@ class ListTransport(Transport):  # type: ignore[misc]  # the engine has no types
     def send(self, node: BareMember, message: dict[str, Any]) -> bool:
         self.said.append((node.name, message))
         return node.name in self.connected
+
+
+class CachedFile:
+    """The file of the engine's journal, seen through a page cache."""
+
+    disk: MemoryDisk
+
+    def __init__(self, name: str, *_: Any, defaultContent: bytes) -> None:
+        self._path = Path(name)
+        is_new = self.disk.read(self._path) is None
+        self._handle = self.disk.open(self._path)
+        if is_new:
+            self.write(0, defaultContent)
+            self.flush()  # the kernel had time enough for this one
+
+    def write(self, offset: int, raw: bytes) -> None:
+        self.disk.write_at(self._handle, raw, offset)
+
+    def read(self, offset: int, size: int) -> bytes:
+        return (self.disk.read(self._path) or b"")[offset:offset + size]
+
+    def flush(self) -> None:
+        self.disk.sync(self._handle)
+
+    def _destroy(self) -> None:
+        """It would sync at an orderly end, which the scenarios do not have."""
 
 
 class BareNode(BARE.SyncObj):  # type: ignore[misc,name-defined]
@@ -112,11 +141,15 @@ class BareSide:
 
     def __init__(
         self, folder: Path, names: tuple[str, ...], *, dynamic: bool = False,
+        disk: MemoryDisk | None = None,
     ) -> None:
         self.clock = TickingClock()
         BARE.monotonicTime = self.clock.boottime_s
         BARE.createPoller = lambda _kind: NoPoller()
-        self._folder, self._names, self._dynamic = folder, names, dynamic
+        self._folder, self._names, self._dynamic, self._disk = folder, names, dynamic, disk
+        if disk is not None:
+            CachedFile.disk = disk
+        JOURNAL["ResizableFile"] = RESIZABLE_FILE if disk is None else CachedFile
         self._open()
 
     def _open(self) -> None:
@@ -173,6 +206,13 @@ class BareSide:
                 (as_the_bare_has_it(raw), index, of) for raw, index, of in body.entries]
         self.private("onMessageReceived")(BareMember(peer), message)
 
+    def sealed(self, peer: str, term: int, body: Body) -> bytes:
+        """It says nothing about whom it is for."""
+        return pickle.dumps(as_message(body))
+
+    def arrive(self, peer: str, sealed: bytes) -> None:
+        self.private("onMessageReceived")(BareMember(peer), pickle.loads(sealed))
+
     def connect(self, peer: str) -> None:
         self.transport.connect(peer)
 
@@ -211,6 +251,10 @@ class BareSide:
     def kill(self) -> None:
         """What it wrote is in the kernel's cache, and stays."""
         self.private("raftLog")._destroy()
+
+    def lose_power(self) -> None:
+        assert self._disk is not None
+        self._disk.lose_power()
 
     def restart(self) -> bool:
         """Whether it starts."""

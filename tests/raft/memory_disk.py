@@ -132,3 +132,12 @@ class MemoryDisk:
         survivor = File()
         survivor.seen, survivor.synced = kept, bytes(kept)
         return survivor
+
+
+class WorstDisk(MemoryDisk):
+    """Keeps nothing that it was not told to sync."""
+
+    def _survivor(self, file: File) -> File:
+        survivor = File()
+        survivor.seen, survivor.synced = bytearray(file.synced), file.synced
+        return survivor

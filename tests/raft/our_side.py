@@ -9,14 +9,21 @@ from cluster.raft.pin import Member
 from cluster.raft.problems import Fatal
 from cluster.raft.snapshot import Snapshot, encoded
 from cluster.raft.voter import Voter
-from cluster.raft.wire import Ack, Body, PreVote, Vote
+from cluster.raft.wire import WIRE_VERSION, Ack, Body, Envelope, PreVote, Vote
+from packages.core.values import to_msgpack
 from tests.raft.bare import TickingClock
+from tests.raft.memory_disk import MemoryDisk
 from tests.raft.rig import Rig, tell
 
 
 class OurSide:
-    def __init__(self, folder: Path, names: tuple[str, ...], voter: type[Voter] = Voter) -> None:
-        self._rig = Rig(folder, names, voter=voter)
+    def __init__(
+        self, folder: Path, names: tuple[str, ...], voter: type[Voter] = Voter, *,
+        disk: MemoryDisk | None = None,
+    ) -> None:
+        self._rig, self._disk = Rig(folder, names, voter=voter), disk
+        if disk is not None:
+            self._rig.disks[names[0]] = disk
         self._rig.clock = TickingClock()
         self.clock = self._rig.clock
         self._name = names[0]
@@ -70,6 +77,16 @@ class OurSide:
     def hear(self, peer: str, term: int, body: Body) -> None:
         tell(self.voter, peer, term, body)
 
+    def sealed(self, peer: str, term: int, body: Body) -> bytes:
+        """What the peer sends to this life of it."""
+        return to_msgpack(Envelope(
+            version=WIRE_VERSION, boot=1, known_boot=self.voter.journal.boot, number=1, term=term,
+            body=body,
+        ))
+
+    def arrive(self, peer: str, sealed: bytes) -> None:
+        self.voter.transport.receive(peer, sealed)
+
     def connect(self, peer: str) -> None:
         self.voter.transport._is_there(Member(peer))
 
@@ -111,6 +128,11 @@ class OurSide:
 
     def kill(self) -> None:
         self._rig.crash(self._name)
+
+    def lose_power(self) -> None:
+        assert self._disk is not None
+        self.kill()
+        self._disk.lose_power()
 
     def restart(self) -> bool:
         """Whether it starts."""

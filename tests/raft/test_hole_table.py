@@ -4,6 +4,7 @@ ours when its one protection is left out (tests/raft/unprotected.py).
 The numbers are those of docs/consensus.md, which also says which holes are not in this table.
 """
 
+import random
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,9 +13,10 @@ from typing import Literal, NamedTuple
 import pytest
 
 from cluster.raft.voter import Voter
-from cluster.raft.wire import Ack, Install, Vote, VoteRequest
+from cluster.raft.wire import Ack, Forwarded, Install, Vote, VoteRequest
 from tests.raft import unprotected
 from tests.raft.bare import TIMINGS, BareSide
+from tests.raft.memory_disk import WorstDisk
 from tests.raft.our_side import OurSide
 from tests.raft.rig import NAMES, append, command
 
@@ -97,6 +99,13 @@ def loses_what_is_newer_than_its_snapshot(side: Side) -> bool:
     side.kill()
     side.journal.write_bytes(before)  # it was killed before it cut its journal
     return side.restart() and side.log[-1][1] < 12
+
+
+def loses_what_it_acknowledged(side: Side) -> bool:
+    follow(side, 6, commit=0)
+    assert side.acks("bee") == [7]
+    side.lose_power()
+    return side.restart() and side.log[-1][1] < 6
 
 
 def takes_another_entry_for_its_own(side: Side) -> bool:
@@ -251,6 +260,26 @@ def leaves_a_snapshot_message_unanswered(side: Side) -> bool:
     return not side.acks("bee")
 
 
+def takes_an_old_answer_for_its_own(side: Side) -> bool:
+    def ask(command: bytes) -> list[object]:
+        told: list[object] = []
+        side.hear("bee", 1, append(1, (1, 0), []))
+        side.connect("bee")
+        side.submit(command, lambda result, _: told.append(result))
+        side.turn()
+        return told
+
+    ask(b"old")
+    answer = side.sealed("bee", 1, Forwarded(number=1, index=2, term=1))
+    side.kill()
+    assert side.restart()
+    told = ask(b"mine")
+    side.arrive("bee", answer)
+    side.hear("bee", 1, append(1, (1, 0), [(b"\0another", 2, 1)], commit=2))
+    side.turn()
+    return told == [b"applied another"]
+
+
 class Hole(NamedTuple):
     number: int
     shows: Callable[[Side], bool]
@@ -261,6 +290,7 @@ class Hole(NamedTuple):
 HOLES = (
     Hole(1, commits_what_nobody_compared, unprotected.BelievesSnapshotMessages),
     Hole(2, loses_what_is_newer_than_its_snapshot, unprotected.LoadsWithoutCutting),
+    Hole(3, loses_what_it_acknowledged, unprotected.SyncsNothing),
     Hole(4, takes_another_entry_for_its_own, unprotected.ReadsWithoutChecksum),
     Hole(5, votes_twice, unprotected.ReadsWithoutChecksum),
     Hole(6, cuts_what_it_acknowledged, unprotected.AppendsAgain),
@@ -279,16 +309,18 @@ HOLES = (
     Hole(19, goes_back_one_by_one, unprotected.GoesBackOneByOne),
     Hole(20, never_tells, unprotected.TellsNobody),
     Hole(22, leaves_a_snapshot_message_unanswered, unprotected.BelievesSnapshotMessages),
+    Hole(26, takes_an_old_answer_for_its_own, unprotected.HearsEarlierLives),
 )
 
 
 @pytest.fixture
 def side(tmp_path: Path, hole: Hole, build: Build) -> Iterator[Side]:
     side: Side
+    disk = WorstDisk(random.Random(1)) if hole.number == 3 else None
     if build == "bare":
-        side = BareSide(tmp_path, hole.names, dynamic=hole.number == 16)
+        side = BareSide(tmp_path, hole.names, dynamic=hole.number == 16, disk=disk)
     else:
-        side = OurSide(tmp_path, hole.names, Voter if build == "ours" else hole.without)
+        side = OurSide(tmp_path, hole.names, Voter if build == "ours" else hole.without, disk=disk)
     yield side
     side.close()
 

@@ -5,8 +5,10 @@ For tests alone, to see what each protection is good for: the product has no swi
 
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+from cluster.raft.disk import Disk
 from cluster.raft.engine import GuardedEngine, Told
 from cluster.raft.filters import Basis, Incoming
 from cluster.raft.journal import BATCH, BATCH_MARK, Journal
@@ -15,7 +17,7 @@ from cluster.raft.pin import Member, SyncObj
 from cluster.raft.problems import Fatal
 from cluster.raft.transport import GuardedTransport
 from cluster.raft.voter import Voter
-from cluster.raft.wire import Ack, Append, Install, Message, Vote
+from cluster.raft.wire import Ack, Append, Envelope, Install, Message, Stamps, Vote
 from packages.core.values import changed
 
 
@@ -110,6 +112,50 @@ class TellsNobody(Voter):
     """Hole 20."""
 
     transport_type = SilentTransport
+
+
+class LyingDisk:
+    """Says, from when it does, that everything is durable."""
+
+    lies = False
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+
+    def __getattr__(self, operation: str) -> Any:
+        return getattr(self._disk, operation)
+
+    def sync(self, handle: int) -> None:
+        if not self.lies:
+            self._disk.sync(handle)
+
+
+class UnsyncedJournal(Journal):
+    def __init__(self, path: Path, *, disk: Disk, boot_after: int) -> None:
+        lying = LyingDisk(disk)
+        super().__init__(path, disk=lying, boot_after=boot_after)
+        lying.lies = True
+
+
+class SyncsNothing(Voter):
+    """Hole 3."""
+
+    journal_type = UnsyncedJournal
+
+
+class NoStamps(Stamps):
+    def refusal(self, peer: str, envelope: Envelope) -> str | None:
+        return None
+
+
+class UnstampedTransport(GuardedTransport):
+    stamps_type = NoStamps
+
+
+class HearsEarlierLives(Voter):
+    """Hole 26."""
+
+    transport_type = UnstampedTransport
 
 
 class UncheckedJournal(Journal):
