@@ -1,8 +1,9 @@
 """Which features of the host's processor a named CPU model passes on to the guest.
 
-After QEMU's own model definitions (docs/system/cpu-models-x86.rst, target/i386/cpu.c), in the
-names of /proc/cpuinfo. Only features that differ between hosts matter here, and only those the
-source's processor has: QEMU leaves out what the host lacks. A model without a row is for the
+After QEMU's own model definitions (docs/system/cpu-models-x86.rst, target/i386/cpu.c; held against
+the QEMU there is by tests/live/test_cpu_models_live.py), in the names of /proc/cpuinfo. Only
+features that differ between hosts matter here, and only those the source's processor has: QEMU
+leaves out what the host lacks. A model without a row is for the
 caller to take as "everything the host has"; never may a feature be missed because a row is.
 """
 
@@ -22,27 +23,28 @@ _HASWELL = _IVY_BRIDGE | frozenset(
     "avx2 bmi1 bmi2 fma movbe invpcid pcid abm hle rtm".split()
 )
 _BROADWELL = _HASWELL | frozenset("adx rdseed smap 3dnowprefetch".split())
-_SKYLAKE_CLIENT = _BROADWELL | frozenset("xsavec xgetbv1 mpx".split())
+_SKYLAKE_CLIENT = _BROADWELL | frozenset("xsavec xgetbv1 xsaves mpx".split())
 _SKYLAKE_SERVER = _SKYLAKE_CLIENT | frozenset(
     "avx512f avx512dq avx512bw avx512cd avx512vl clwb clflushopt pdpe1gb pku".split()
 )
-_CASCADE_LAKE = _SKYLAKE_SERVER | frozenset(["avx512_vnni", "arch_capabilities"])
+_CASCADE_LAKE = _SKYLAKE_SERVER | frozenset("avx512_vnni arch_capabilities ibrs ssbd".split())
 _ICE_LAKE = _CASCADE_LAKE | frozenset("""
     avx512vbmi avx512_vbmi2 gfni vaes vpclmulqdq avx512_bitalg avx512_vpopcntdq rdpid umip
-    wbnoinvd sha_ni fsrm la57 xsaves
+    wbnoinvd sha_ni fsrm la57 avx512ifma
 """.split())
 _SAPPHIRE_RAPIDS = _ICE_LAKE | frozenset("""
-    avx512ifma avx_vnni avx512_bf16 avx512_fp16 amx_bf16 amx_tile amx_int8 serialize bus_lock_detect
+    avx_vnni avx512_bf16 avx512_fp16 amx_bf16 amx_tile amx_int8 serialize bus_lock_detect
     tsxldtrk xfd fzrm fsrs fsrc
 """.split())
-_EPYC = _NEHALEM | frozenset("""
+_NESTED_AMD = frozenset("svm npt nrip_save svme_addr_chk".split())
+_EPYC = _NEHALEM | _NESTED_AMD | frozenset("""
     aes pclmulqdq arat avx xsave xsaveopt xsavec xgetbv1 rdtscp f16c rdrand fsgsbase smep smap
     avx2 bmi1 bmi2 fma movbe abm adx rdseed 3dnowprefetch sse4a misalignsse osvw cr8_legacy topoext
-    sha_ni clflushopt pdpe1gb fxsr_opt mmxext perfctr_core ibpb
+    sha_ni clflushopt pdpe1gb fxsr_opt mmxext perfctr_core ibpb xsaves clzero xsaveerptr
 """.split())
-_EPYC_ROME = _EPYC | frozenset("clwb rdpid umip wbnoinvd xsaves stibp clzero xsaveerptr".split())
+_EPYC_ROME = _EPYC | frozenset("clwb rdpid umip wbnoinvd stibp ibrs ssbd".split())
 _EPYC_MILAN = _EPYC_ROME | frozenset(
-    "pcid invpcid erms fsrm pku vaes vpclmulqdq ibrs ssbd".split()
+    "pcid invpcid erms fsrm pku vaes vpclmulqdq".split()
 )
 _EPYC_GENOA = _EPYC_MILAN | frozenset("""
     avx512f avx512dq avx512bw avx512cd avx512vl avx512ifma avx512vbmi avx512_vbmi2 avx512_vnni
@@ -50,7 +52,7 @@ _EPYC_GENOA = _EPYC_MILAN | frozenset("""
 """.split())
 
 MODELS: dict[str, frozenset[str]] = {
-    "qemu64": _X86_64 | {"pni", "cx16", "lahf_lm"},
+    "qemu64": _X86_64 | {"pni", "cx16", "lahf_lm", "svm"},
     "kvm64": _X86_64 | {"pni", "cx16"},
     "Nehalem": _NEHALEM,
     "Westmere": _WESTMERE,
@@ -77,7 +79,8 @@ _VARIANT = re.compile(r"(-noTSX|-IBRS|-IBPB|-v\d+)+$")
 _SPELLINGS = {
     "sse3": "pni", "lzcnt": "abm", "pclmuldq": "pclmulqdq", "tsc_deadline": "tsc_deadline_timer",
     "avx512vnni": "avx512_vnni", "avx512bitalg": "avx512_bitalg", "avx512vbmi2": "avx512_vbmi2",
-    "i64": "lm", "sha": "sha_ni",
+    "i64": "lm", "sha": "sha_ni", "cr8legacy": "cr8_legacy", "amd_ssbd": "ssbd",
+    "amd_stibp": "stibp", "spec_ctrl": "ibrs",
 }
 
 
@@ -88,7 +91,7 @@ def features_of_model(cpu: str) -> frozenset[str] | None:
     base = MODELS.get(_VARIANT.sub("", model))
     if base is None:
         return None
-    added: set[str] = set()
+    added = {"ibrs"} if "-IBRS" in model else set()
     removed: set[str] = set()
     for setting in settings:
         feature, wanted = _setting(setting)
