@@ -184,7 +184,10 @@ class Node:
         self.guardian.renew(expiry_s, expiry_s + self.timings.kill_after_s)
 
     def _guests_changed(self) -> None:
-        self.guardian.guard(self.worker.guarded())
+        """Not before this node has joined: until then the guardian knows better than a record that
+        may be the past, in which a guest that is nobody's now was still this node's."""
+        if self.worker.is_working:
+            self.guardian.guard(self.worker.guarded())
 
     async def _guarded(self) -> Problem | None:
         return await self.guardian.taken_up(deadline_s=GUARDIAN_S)

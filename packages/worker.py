@@ -27,7 +27,8 @@ class Worker:
         self.agents: dict[str, PackageAgent] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._seen: dict[str, PackageRecord | None] = {}
-        self._working = False
+        self.is_working = False
+        """This node has joined."""
 
     async def adopt(self) -> None:
         """Take up the guests that outlived an earlier daemon."""
@@ -65,8 +66,8 @@ class Worker:
 
     def begin(self) -> None:
         """This node has joined: perform duties from now on. Joining again changes nothing."""
-        if not self._working:
-            self._working = True
+        if not self.is_working:
+            self.is_working = True
             self.around.ledger.watch(self.look)
         for name in self.agents:
             self._run(name)
@@ -91,7 +92,7 @@ class Worker:
         return self.agents[name]
 
     def _run(self, name: str) -> None:
-        if self._working and name not in self._tasks:
+        if self.is_working and name not in self._tasks:
             self._tasks[name] = asyncio.ensure_future(self.agents[name].run())
 
     async def close(self) -> None:

@@ -2,11 +2,12 @@
 
 import asyncio
 import time
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from cluster.api.messages import ConfirmDead, GetEvents
+from cluster.api.messages import ConfirmDead, GetEvents, HaltNode, RunNode
 from cluster.lab import lab
 from packages.core.values import changed
 from tests.live.guest_side import held_connection
@@ -178,6 +179,30 @@ async def test_a_daemon_that_comes_back_within_the_lease_finds_its_guest_untouch
     after = await cluster.one_copy()
     assert (after["node"], after["epoch"]) == (before["node"], before["epoch"])
     assert cluster.copy_on(before["node"]) == copy
+    assert (await cluster.said()).boot_id == life
+
+
+async def test_a_detached_guest_is_left_alone_by_a_daemon_that_knows_nobody(cluster):
+    """Nobody's lease is over it, and a daemon that started without a majority has none."""
+    before, life = await cluster.shown(), (await cluster.said()).boot_id
+    node = before["node"]
+    await cluster.done(HaltNode(request=token(), node=node, detach=True))
+    await cluster.until(lambda status: one(status)["state"] == "detached", settled=True)
+    await cluster.cut_agreement(cut=True)
+    cluster.kill_daemon(node)
+    await cluster.start_daemon(node)
+    log = Path(cluster.node(node).folder, "log", "daemon.log")
+    async with asyncio.timeout(20):
+        while log.read_text().count(f"{node} takes part") < 2:
+            await asyncio.sleep(0.05)
+    end = time.monotonic() + SHORT_CUT_S  # a guest that is guarded without a lease stands at once
+    while time.monotonic() < end:
+        assert not cluster.copy_on(node).stands
+        await asyncio.sleep(0.01)
+    await cluster.cut_agreement(cut=False)
+    await cluster.done(RunNode(request=token(), node=node))
+    after = await cluster.one_copy()
+    assert (after["node"], after["boot_id"]) == (node, before["boot_id"])
     assert (await cluster.said()).boot_id == life
 
 

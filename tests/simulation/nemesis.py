@@ -66,6 +66,8 @@ class Nemesis:
         dice = self._dice
         if not self._is_at_work or dice.random() >= self._ambushes:
             return
+        if not move.source:
+            return  # it waits for others to end, and for a node to have the package
         host = self._world.hosts[dice.choice((move.source, move.target))]
         harm = dice.choice((
             self._kill, self._cut_power, self._pause, self._isolate, self._cut_one_way, self._trip,
