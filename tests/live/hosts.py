@@ -86,14 +86,15 @@ class Hosts:
         line = said.split()[-1]
         await self.done("node", "join", line, "--etc", str(self.etc(name)), on=name)
 
-    def start(self, *names: str) -> None:
+    def start(self, *names: str, tree: Path = ROOT) -> None:
+        """`tree`: where the product is that they run."""
         for name in names:
             self.run(name).mkdir(parents=True, exist_ok=True)
             with open(self.log(name), "ab") as log:
                 self.daemons[name] = subprocess.Popen(
                     [sys.executable, "-m", "cluster.daemon", "--etc", self.etc(name),
                      "--lib", self.lib(name), "--run", self.run(name)],
-                    cwd=ROOT, stdout=log, stderr=log,
+                    cwd=tree, stdout=log, stderr=log,
                 )
 
     def log(self, name: str) -> Path:
@@ -112,7 +113,7 @@ class Hosts:
         """The first status, as that host's own daemon tells it, for which this holds."""
         end = asyncio.get_running_loop().time() + within_s
         while True:
-            said = await self.vmsg("status", "-o", "json", "--endpoint",
+            said = await self.vmsg("status", "-v", "-o", "json", "--endpoint",
                                    f"ipc://{self.run(on)}/api.sock", on=on)
             shown = json.loads(said.out) if said.out else None
             if shown is not None and "cluster" in shown and holds(shown):
