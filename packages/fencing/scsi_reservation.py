@@ -28,6 +28,9 @@ ATTENTIONS = 4
 """One for each thing that may have changed since: reset, LUNs, reservations, mode."""
 
 WAYS = ("--preempt-abort", "--preempt")
+ABORTED_S = 1.5
+"""What was sent under a key is aborted within milliseconds. One target refuses the abort (tgt), one
+was seen to hang in it (LIO of Linux 6.1, at its loopback adapters)."""
 
 
 class ScsiReservation:
@@ -99,7 +102,7 @@ class ScsiReservation:
             said = await self._said(disk, (
                 way, f"--param-rk={_hex(reservation_key(by))}",
                 f"--param-sark={_hex(reservation_key(victim))}", _TYPE,
-            ), deadline_s)
+            ), min(deadline_s, ABORTED_S) if way == "--preempt-abort" else deadline_s)
             # A conflict: the key has gone meanwhile, or our own; which, is seen afterwards.
             if said.status in (0, CONFLICT):
                 return None

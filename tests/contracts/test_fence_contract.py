@@ -1,32 +1,56 @@
 """What every storage fence promises, asked of lists in memory and of real storage alike."""
 
+import contextlib
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from packages.core.fencing import DiskGuard, Registrant, registrant
 from packages.core.problem import Problem
-from tests.contracts.fence_worlds import FakeWorld, TgtWorld, World
+from tests.contracts.fence_worlds import FakeWorld, LioWorld, ScsiWorld, TgtWorld, World
+from tests.contracts.scsi_host import ScsiHost
+from tests.contracts.tgt_target import TgtTarget, end_netns, own_netns
 
-S = 5.0
+S = 20.0
+REAL = [pytest.param(name, marks=pytest.mark.live) for name in ("tgt", "scsi", "lio")]
 
 
-@pytest.fixture(params=["fake", pytest.param("tgt", marks=pytest.mark.live)])
+@pytest.fixture(scope="module")
+def scsi_host() -> Iterator[ScsiHost]:
+    with tempfile.TemporaryDirectory(prefix="scsi-") as folder, contextlib.ExitStack() as stack:
+        target = TgtTarget(Path(folder), own_netns("scsi"))
+        stack.callback(end_netns, target.netns)
+        stack.callback(target.end)
+        target.start()
+        target.admin("--mode", "target", "--op", "bind", "--tid", "1", "-I", "ALL")
+        host = ScsiHost(Path(folder), target)
+        stack.callback(host.close)
+        yield host
+
+
+@pytest.fixture(params=["fake", *REAL])
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     with tempfile.TemporaryDirectory(prefix="fence-") as folder:
-        if request.param == "fake":
-            made: World = FakeWorld()
-        else:
-            made = real = TgtWorld(Path(folder))
-            try:
-                await real.target.start()
-            except BaseException:
-                await real.close()
-                raise
-        yield made
-        await made.close()
+        made = _made(request, Path(folder))
+        try:
+            if not isinstance(made, FakeWorld):
+                await made.start()
+            yield made
+        finally:
+            await made.close()
+
+
+def _made(
+    request: pytest.FixtureRequest, folder: Path,
+) -> FakeWorld | TgtWorld | ScsiWorld | LioWorld:
+    if request.param == "fake":
+        return FakeWorld()
+    if request.param == "tgt":
+        return TgtWorld(folder)
+    host = request.getfixturevalue("scsi_host")
+    return ScsiWorld(host) if request.param == "scsi" else LioWorld(host)
 
 
 async def registrants(world: World) -> set[Registrant]:
@@ -42,6 +66,8 @@ async def registered(world: World, node: str, epoch: int) -> None:
 
 async def test_whoever_is_registered_writes_and_nobody_else(world):
     await registered(world, "n1", 7)
+    assert await world.fence("n1").fence(
+        world.disk, registrant("n1", 7), deadline_s=S) is None
     assert await (await world.writer("n1", 7)).open()
     assert not await (await world.writer("n2", 8)).open()
 
@@ -151,7 +177,7 @@ async def test_a_target_that_is_open_to_all_proves_nothing():
     with tempfile.TemporaryDirectory(prefix="fence-") as folder:
         world = TgtWorld(Path(folder))
         try:
-            await world.target.start()
+            await world.start()
             world.target.admin("--mode", "target", "--op", "bind", "--tid", "1", "-I", "ALL")
             await registered(world, "n2", 8)
             refused = await world.fence("n2").fence(

@@ -4,6 +4,7 @@ is there already. Everything ends with it."""
 import asyncio
 import os
 import subprocess
+import time
 from pathlib import Path
 
 TARGET = "iqn.2026-01.lab:web"
@@ -39,15 +40,15 @@ class TgtTarget:
     def path(self, number: int = 1) -> str:
         return f"iscsi://{self.portal}/{TARGET}/{number}"
 
-    async def start(self) -> None:
+    def start(self) -> None:
         self._tgtd = subprocess.Popen(
             ["ip", "netns", "exec", self.netns, *self.command, "tgtd", "-f", "--iscsi",
              f"portal={self.portal}"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )
-        async with asyncio.timeout(STARTED_S):
-            while self.admin("--mode", "target", "--op", "new", "--tid", "1", "-T", TARGET) != 0:
-                await asyncio.sleep(0.05)
+        end_s = time.monotonic() + STARTED_S
+        while self.admin("--mode", "target", "--op", "new", "--tid", "1", "-T", TARGET) != 0:
+            assert time.monotonic() < end_s, "tgtd does not answer"
         done = self.admin("--mode", "logicalunit", "--op", "new", "--tid", "1", "--lun", "1",
                           "-b", str(self.backing))
         assert done == 0
@@ -71,25 +72,42 @@ class TgtTarget:
             self._tgtd.wait(STARTED_S)
 
 
+def own_netns(name: str) -> str:
+    """A network namespace with nothing in it but itself."""
+    netns = f"{name}-{os.getpid()}"
+    subprocess.run(["ip", "netns", "add", netns], check=True, timeout=10)
+    subprocess.run(["ip", "-n", netns, "link", "set", "lo", "up"], check=True, timeout=10)
+    return netns
+
+
+def end_netns(netns: str) -> None:
+    subprocess.run(["ip", "netns", "del", netns], check=True, timeout=10)
+
+
+def in_netns(netns: str) -> tuple[str, ...]:
+    return ("ip", "netns", "exec", netns)
+
+
 class QemuWriter:
-    """QEMU's own iSCSI initiator, held open as a guest's QEMU holds it, writing when told to."""
+    """QEMU's own iSCSI initiator, held open as a guest's QEMU holds it, writing when told to.
+    `enter` is put before its command."""
 
     ANSWER_S = 1.5
     """A write takes milliseconds; one that was cut off waits for its reconnection for ever."""
 
-    def __init__(self, target: TgtTarget, initiator: str) -> None:
-        self._target, self._initiator = target, initiator
+    def __init__(self, portal: str, initiator: str, *, enter: tuple[str, ...] = ()) -> None:
+        self._portal, self._initiator, self._enter = portal, initiator, enter
         self._process: asyncio.subprocess.Process | None = None
 
     async def open(self) -> bool:
         """Whether the target let it in."""
         image = (
-            f"driver=iscsi,transport=tcp,portal={self._target.portal},target={TARGET},lun=1,"
+            f"driver=iscsi,transport=tcp,portal={self._portal},target={TARGET},lun=1,"
             f"initiator-name={self._initiator}"
         )
         self._process = await asyncio.create_subprocess_exec(
-            "ip", "netns", "exec", self._target.netns, "qemu-io", "--image-opts", image,
-            "-t", "none", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            *self._enter, "qemu-io", "--image-opts", image, "-t", "none",
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
         return await self.writes()

@@ -50,7 +50,7 @@ class San:
         plugged = await commands.run(
             "ip", "-n", self.cluster.plan.switch, "addr", "add", f"{self.address}/24", "dev", "lan")
         assert isinstance(plugged, str), plugged
-        await self.target.start()
+        self.target.start()
 
     def package_text(self) -> str:
         """The lab's own package, on this LUN, with a fence."""
