@@ -16,7 +16,8 @@ from cli.output import Output
 from cli.problems import show_problems, wrong_usage
 
 TOP = (
-    "status", "cluster", "node", "package", "move", "preflight", "events", "operator", "lab",
+    "status", "cluster", "node", "package", "move", "preflight", "plan", "events", "operator",
+    "lab",
 )
 
 

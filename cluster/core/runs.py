@@ -41,6 +41,8 @@ def package_applied(state: State, entry: entries.PackageApplied) -> State | Prob
         return with_package(state, record)
     if record.moving:
         return refusals.package_moving(record)
+    if record.state == "detached" and record.spec != spec:
+        return refusals.not_in_state(record, "be changed")  # nobody there would hear of it
     if record.owner is not None and record.spec.vm != spec.vm:
         return refusals.not_in_state(record, "have its virtual machine changed")
     old, new = record.spec.fence, spec.fence

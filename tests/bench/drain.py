@@ -8,6 +8,7 @@ drained. The simulated cluster runs the product's own nodes on simulated time.
 """
 
 import asyncio
+import statistics
 import sys
 import time
 from typing import Any
@@ -19,7 +20,7 @@ from tests.bench.rig.labs import ask, moved, standing_lab
 from tests.bench.rig.report import publish, spread, verdict
 from tests.simulation.world import World, file_of, package
 
-GUESTS, FAKES, ROUNDS = 4, 20, 3
+GUESTS, FAKES, ROUNDS = 4, 20, 8
 MOST_RATIO = 1.0
 """Of the sum of the bare moves: planning and agreement must cost less than what moves save that
 run beside one another."""
@@ -27,10 +28,10 @@ LOOK_S = 0.02
 
 TOLD = [
     "*One by one* is the sum of the moves' own times, from the entry that opens each until its",
-    "guest runs at the target, without what lies between them. *Drain* is from the client's request",
-    "until the node is in maintenance: all facts gathered, the plan made and agreed upon, every",
-    "move checked again. The limits are the default ones (two moves on a node, one on a link), the",
-    "nodes three.",
+    "guest runs at the target, without what lies between them. *Drain* is from the client's",
+    "request until the node is in maintenance: all facts gathered, the plan made and agreed upon,",
+    "every move checked again. The limits are the default ones (two moves on a node, one on a",
+    "link), the nodes three.",
     "On one machine all guests share its cores, so that two moves at once are not twice as fast.",
 ]
 
@@ -48,9 +49,11 @@ async def main(rounds: int) -> None:
     fake_bare_s, fake_drain_s = simulated()
     rows = [row(f"{GUESTS} real guests", bare_s, drains_s),
             row(f"{FAKES} simulated packages", [fake_bare_s], [fake_drain_s])]
+    more_s = statistics.median(drains_s) - statistics.median(bare_s)
     worst = max(float(each[-1]) for each in rows)
-    aim = (f"Aim: at most {MOST_RATIO:g} times the sum of the bare moves: {worst:.2f}, "
-           f"{verdict(worst <= MOST_RATIO)}.")
+    aim = (
+        f"Aim: at most {MOST_RATIO:g} times the sum of the bare moves: {worst:.2f}, "
+        f"{verdict(worst <= MOST_RATIO)}; with real guests {more_s:+.2f} s.")
     publish("drain", "A drain, and its moves one by one", [*TOLD, "", aim], (
         "", "n", "one by one s", "drain s", "ratio of medians"), rows)
 

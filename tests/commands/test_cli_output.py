@@ -43,7 +43,7 @@ EVERY_COMMAND = (
     "status", "cluster check cluster.yaml", "cluster apply cluster.yaml", "cluster get",
     "cluster run", "cluster halt -f", "cluster halt -d", "node list", "node run n2",
     "node halt n2 -f", "node drain n1 --no-wait", "node drain n1 --dry-run",
-    "node drain n1 --cancel", "node unquarantine n1", "node resume n1 --return",
+    "node drain n1 --cancel", "node unquarantine n1", "plan drain n1", "node resume n1 --return",
     "package check web.yaml",
     "package apply web.yaml",
     "package get", "package get web", "package delete web", "package run web --node n1",

@@ -9,7 +9,7 @@ from cluster.core.duties import Attach, Keep, Leave
 from cluster.core.entries import GuestReport
 from cluster.core.invariants import broken
 from cluster.core.model import PackageRecord, Proof
-from tests.core.test_apply import Story
+from tests.core.test_apply import Story, package
 
 
 def detached() -> Story:
@@ -63,6 +63,16 @@ def test_a_cluster_that_is_run_attaches_what_it_left_running():
     assert story.duty("n1") is Attach
     assert story.say(entries.ClusterHalted, detach=True) is None
     assert story.duty("n1") is Leave
+
+
+def test_its_description_is_not_changed_while_nobody_looks_after_it():
+    story = detached()
+    other = package(service_restart=7)
+    assert story.say(entries.PackageApplied, spec=other) == "package-running"
+    assert story.say(entries.PackageApplied, spec=package()) is None
+    story.say(entries.NodeRun, node="n1")
+    story.say(entries.GuestStarted, package="p1", epoch=1, node="n1", machine="m")
+    assert story.say(entries.PackageApplied, spec=other) is None
 
 
 def test_a_moving_package_is_not_detached():
