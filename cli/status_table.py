@@ -56,11 +56,23 @@ def node_lines(node: Tree, verbose: bool) -> list[str]:
     if node.get("awaited"):
         lines.append(f"    {waiting(node['awaited'])}")
     if verbose:
-        lines += facts(node, ("since", "because", "version"), indent=4)
+        lines += facts(node, ("since", "because", "version", "quarantined_until"), indent=4)
         if node.get("proof"):
             lines.append(f"    proven dead by {said(node['proof'])}")
-        lines += [f"    not moved away: {each['package']}" for each in node.get("stuck") or ()]
+        lines += maintenance(node)
     return lines
+
+
+def maintenance(node: Tree) -> list[str]:
+    """How far a drain or a return is."""
+    lines = []
+    if node["state"] == "draining" and node.get("drain"):
+        plan = node["drain"]
+        lines.append(f"    drain: {len(plan['moves'])} packages in {len(plan['waves'])} waves, "
+                     f"{len(node['packages'])} left")
+    if node.get("returning"):
+        lines.append(f"    brings home: {', '.join(node['returning'])}")
+    return lines + [f"    not moved: {each['package']}" for each in node.get("stuck") or ()]
 
 
 def package_lines(packages: list[Tree], verbose: bool) -> list[str]:

@@ -133,6 +133,14 @@ WITNESSED = STATUS | {
          "votes": True},
     ],
 }
+EMPTYING = VERBOSE | {"nodes": [
+    VERBOSE["nodes"][0] | {"returning": ["web"]},
+    VERBOSE["nodes"][1] | {
+        "drain": {"moves": [{}, {}, {}], "waves": [{}, {}]}, "packages": ["db", "mail"],
+        "stuck": [{"package": "db"}]},
+    VERBOSE["nodes"][2] | {
+        "status": "up", "state": "quarantined", "quarantined_until": "2031-05-01T10:30:00.000Z"},
+]}
 CUT_OFF = STATUS | {
     "cluster": STATUS["cluster"] | {"status": "unknown", "leader": None, "quorum": False},
 }

@@ -105,6 +105,7 @@ SPECIAL: dict[str, tuple[str, dict[type[ask.Request], Any]]] = {
         "node confirm-dead n2 --reason gone", {ask.ConfirmDead: refused(answers.HEARD)}),
     "status_with_a_witness": ("status", {ask.GetStatus: done(answers.WITNESSED)}),
     "list_with_a_witness": ("node list", {ask.GetStatus: done(answers.WITNESSED)}),
+    "status_of_maintenance": ("status -v", {ask.GetStatus: done(answers.EMPTYING)}),
     "status_without_quorum": ("status", {ask.GetStatus: done(answers.CUT_OFF)}),
     "move_refused": ("move web n3", {ask.MovePackage: refused(answers.DISK, answers.SHARED)}),
     "move_refused_json": ("-o json move web n3", {ask.MovePackage: refused(answers.DISK)}),
