@@ -35,10 +35,13 @@ def test_ctrl_c_leaves_a_move_alone_and_says_so(farm: RecordedCluster) -> None:
 def test_ctrl_c_in_a_roll_says_where_it_stands(farm: RecordedCluster) -> None:
     farm.replies[ask.GetStatus] = [
         done(answers.rolled("running")), done(answers.rolled("maintenance"))]
-    process = start_command("cluster", "roll", "n1", "--run", "echo begun; exec tail -f /dev/null")
+    process = start_command(
+        "cluster", "roll", "n1", "--run", "echo begun; exec tail -f /dev/null",
+        start_new_session=True)
     assert process.stdout is not None and process.stdout.readline() == "begun\n"
-    code, _, err = interrupt(process)
-    assert code == 130 and "Traceback" not in err
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it: the command gets it, too
+    _, err = process.communicate(timeout=LONG_S)
+    assert process.returncode == 130 and "Traceback" not in err
     assert "Node n1 is in maintenance" in err and "vmsg node resume n1" in err
 
 
