@@ -75,10 +75,9 @@ def to_be_fenced(
 ) -> list[PackageRecord]:
     """Packages for which a fence is to be ordered now, by name of their owner."""
     found = []
-    for name, node in sorted(state.nodes.items()):
-        held = packages_of(state, name) if node.state in UP else unproven(state, name)
-        if name not in suspected:
-            continue
+    for name in sorted(suspected & set(state.nodes)):
+        is_up = state.nodes[name].state in UP
+        held = packages_of(state, name) if is_up else unproven(state, name)
         found += [
             record for record in held
             if record.owner == name and record.auto_run and may_be_fenced(record)
