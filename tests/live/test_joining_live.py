@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.live.hosts import hosts
+from tests.live.waiting import until
 
 pytestmark = pytest.mark.live
 
@@ -25,8 +26,8 @@ async def test_three_hosts_become_a_cluster_by_two_lines(tmp_path: Path) -> None
         keys = await farm.asked("operator", "list", on="n3")
         assert [each["name"] for each in keys["operators"]] == ["root", "root@n2", "root@n3"]
         assert len({(farm.etc(name) / "curve.secret").read_text() for name in farm.names}) == 3
-        shown = [(farm.etc(name) / "keys.yaml").read_text() for name in farm.names]
-        assert shown[0] == shown[1] == shown[2]
+        await until(lambda: len({
+            (farm.etc(name) / "keys.yaml").read_text() for name in farm.names}) == 1)
         assert not (farm.etc("n2") / "ca.key").exists()
         # The founder has handed everything over: it starts again like any other node.
         assert json.loads((farm.etc("n1") / "founding.json").read_text())["closed"]
@@ -51,7 +52,7 @@ async def test_who_came_in_first_hears_a_leader_that_came_in_later(tmp_path: Pat
         # Its folder does not know the leader's key, and the record that does comes from the leader.
         farm.start("n2")
         await farm.until_up("n1", "n2", "n3", on="n2")
-        assert "n3:" in (farm.etc("n2") / "keys.yaml").read_text()
+        await until(lambda: "n3:" in (farm.etc("n2") / "keys.yaml").read_text())
 
 
 def is_led(status: Any) -> bool:
