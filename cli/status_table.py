@@ -57,6 +57,7 @@ def node_lines(node: Tree, verbose: bool) -> list[str]:
         lines.append(f"    {waiting(node['awaited'])}")
     if verbose:
         lines += facts(node, ("since", "because", "version", "quarantined_until"), indent=4)
+        lines.append(f"    watchdog: {watchdog(node)}")
         if node.get("proof"):
             lines.append(f"    proven dead by {said(node['proof'])}")
         lines += maintenance(node)
@@ -127,6 +128,14 @@ def details(package: Tree) -> list[str]:
 def said(proof: Tree) -> str:
     when = f", {moment(proof['at_ms'])}" if proof.get("at_ms") else ""
     return f"{proof['kind']}: {proof['because']}{when}"
+
+
+def watchdog(node: Tree) -> str:
+    if not node.get("watchdog"):
+        return "none, so that a lease alone does not stop a host that hangs as a whole"
+    if not node["watchdog_s"]:
+        return f"{node['watchdog']}, which proves nothing: it hangs with the kernel"
+    return f"{node['watchdog']}, resets a host that hangs after {node['watchdog_s']:g} s"
 
 
 def waiting(awaited: Tree) -> str:

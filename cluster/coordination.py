@@ -84,5 +84,6 @@ class Coordination:
         return Knowledge(
             now_ms=self._clock.wall_ms(), term=self._ledger.replica.term(),
             heard=self._landlord.heard(), dead=dict(dead),
+            reset=dict(self._landlord.reset()),
             suspected=self._landlord.suspected(), limits=self._limits(),
         )

@@ -15,7 +15,7 @@ Protocol, one JSON object a line, on DIR/guardian.sock, from this process's own 
             than the one held is ignored, unless "revoke": true stands beside it.
     {"guests": [{"package", "epoch", "pid", "start_ticks"}...]}     the full list
     {"ask": N}  is answered {"ask": N, "frozen", "killed", "guarded": guests, "expiry_s",
-            "kill_at_s", "ending"}, after everything sent before it has been taken up.
+            "kill_at_s", "ending", "watchdog", "watchdog_s"}, after everything sent before it.
 
 and, unasked, {"event": "frozen|thawed|killed|gone|absent", "guests", "at_s", "because"}.
 
@@ -42,8 +42,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from cluster.guardian_host import (
-    CONNECTIONS, NEVER_S, Alarm, Json, Record, ToEnd, accepted, boottime_s, harden, listening,
-    locked, say
+    CONNECTIONS, NEVER_S, Alarm, Json, Record, ToEnd, Watchdog, accepted, boottime_s, harden,
+    listening, locked, say
 )
 
 LINE_BYTES = 1 << 20  # a list of 5,000 guests is 500 KB: nobody sends more
@@ -190,7 +190,8 @@ class Connection:
 class Guardian:
     """The loop: enforce, record, wait, listen."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, watchdog: Watchdog) -> None:
+        self.watchdog = watchdog
         self.record = Record(folder)
         self.alarm = Alarm()
         self.to_end = ToEnd()
@@ -215,16 +216,26 @@ class Guardian:
         """Until asked to end with nobody left to guard."""
         left_s = self.lease.expiry_s - boottime_s()
         say(f"guarding {len(self.guests)} guests, lease ends in {left_s:.3f} s")
+        wake_s = min(WAKE_S, self.watchdog.timeout_s / 3 or WAKE_S)  # two pets may be late
         while self.guests or not self.ending:
             self.enforce()
+            self.pet()
             if self.unwritten:
                 self.unwritten, self.recorded_s = False, self.lease.expiry_s
                 self.record.write({
                     "lease": self.lease._asdict(), "killed": shown(self.killed.values()),
                     "guests": [{**each.shown, "state": each.state} for each in self.all()],
                 })
-            for key, _ in self.selector.select(WAKE_S):
+            for key, _ in self.selector.select(wake_s):
                 key.data()
+        self.watchdog.close()
+
+    def pet(self) -> None:
+        """While the lease is good, or nothing runs without one: a host whose guests stand frozen
+        waits to be heard again, and is not reset for a trouble of its network."""
+        good = wanted(self.lease, boottime_s()) == "thawed"
+        if good or all(guest.state != "thawed" for guest in self.all()):
+            self.watchdog.pet()
 
     def all(self) -> list[Guest]:
         return list(self.guests.values())
@@ -339,6 +350,7 @@ class Guardian:
         return {
             "ask": asked, "frozen": shown(frozen), "killed": shown(self.killed.values()),
             "guarded": shown(self.all()), "ending": self.ending, **self.lease._asdict(),
+            "watchdog": self.watchdog.identity, "watchdog_s": self.watchdog.timeout_s,
         }
 
     def asked_to_end(self) -> None:
@@ -357,12 +369,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="vmsg-guard", description="freezes guests without lease")
     parser.add_argument("--run", required=True, metavar="DIR", help="on a tmpfs; holds the socket")
     parser.add_argument("--node", default="", help="for people who read the process list")
-    folder = parser.parse_args().run
+    parser.add_argument("--watchdog", default="", metavar="DEVICE", help="pet it; none: do without")
+    parser.add_argument("--watchdog-s", type=float, default=10.0, help="its timeout")
+    options = parser.parse_args()
+    folder = options.run
     if not locked(folder):
         say(f"another guardian guards {folder}: this one refuses to run")
         return 1
     harden()
-    Guardian(folder).run()
+    Guardian(folder, Watchdog(options.watchdog, options.watchdog_s)).run()
     return 0
 
 

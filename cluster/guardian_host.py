@@ -12,6 +12,7 @@ import resource
 import select
 import signal
 import socket
+import stat
 import struct
 import time
 from typing import Any
@@ -62,6 +63,57 @@ class Alarm:
         absolute, nanos = 1, max(1, int(at_s * 1e9)) if at_s < NEVER_S else 0  # 0 disarms
         when = (ctypes.c_long * 4)(0, 0, nanos // 10**9, nanos % 10**9)
         LIBC.timerfd_settime(self.fd, absolute, when, None)
+
+
+class Watchdog:
+    """/dev/watchdog: resets the host `timeout_s` after it was petted last. Once opened it goes on
+    counting, also when this process is killed, until somebody pets it or says the magic V.
+
+    Anything that is written to like one serves as one (the lab's is a pipe); what is no device has
+    the timeout it was given.
+    """
+
+    set_timeout, get_timeout, get_support = 0xC0045706, 0x80045707, 0x80285700  # WDIOC_*
+
+    def __init__(self, path: str, timeout_s: float) -> None:
+        self.fd, self.timeout_s, self.identity = -1, 0.0, ""
+        if not path:
+            return
+        try:  # not waiting: a pipe that nobody reads is no watchdog
+            self.fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            say(f"no watchdog: {path}: {error.strerror}")
+            return
+        self.timeout_s, self.identity = timeout_s, os.path.basename(path)
+        try:
+            fcntl.ioctl(self.fd, self.set_timeout, struct.pack("i", max(1, int(timeout_s))))
+            [held_s] = struct.unpack("i", fcntl.ioctl(self.fd, self.get_timeout, bytes(4)))
+            support = fcntl.ioctl(self.fd, self.get_support, bytes(40))
+            self.timeout_s = float(held_s)
+            self.identity = support[8:].split(b"\0")[0].decode(errors="replace")
+        except OSError as error:
+            if not stat.S_ISFIFO(os.fstat(self.fd).st_mode):
+                say(f"{path} has a timeout of its own, which proves nothing: {error.strerror}")
+                self.timeout_s = 0.0
+        say(f"watchdog {self.identity}: resets this host after {self.timeout_s:g} s")
+
+    def pet(self) -> None:
+        self._write(b"\0")
+
+    def close(self) -> None:
+        """Nobody is left to guard: do not reset the host."""
+        self._write(b"V")
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def _write(self, what: bytes) -> None:
+        if self.fd < 0:
+            return
+        try:
+            os.write(self.fd, what)
+        except OSError as error:
+            say(f"CANNOT write to the watchdog: {error}")
 
 
 class Record:

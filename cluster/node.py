@@ -106,7 +106,7 @@ class Node:
             host=host_keys or NoKeys(),
         )
         self.fencing = self._fencing(power)
-        self.lookout = Lookout(worker=self.worker, strangers=strangers)
+        self.lookout = Lookout(worker=self.worker, strangers=strangers, guardian=guardian)
         certifier = Certifier(node=name, host=self.keyring.host, neighbours=neighbours)
         self.rotation = Rotation(
             node=name, ledger=self.ledger, keyring=self.keyring, certifier=certifier,

@@ -8,9 +8,10 @@ its agent, where it is ours, and for an operator, where it is not.
 import asyncio
 import logging
 
-from cluster.core.entries import SightingsChanged
+from cluster.core.entries import SightingsChanged, WatchdogChanged
 from cluster.core.membership import gives
 from cluster.core.model import UP, State, packages_of
+from cluster.nodes.guardian_link import Guardian
 from packages.core.sightings import Sighting, by_hand, lasting
 from packages.strangers import Strangers
 from packages.vm.qemu.command_line import guest_uuid
@@ -24,15 +25,28 @@ SAY_S = 5.0
 
 
 class Lookout:
-    def __init__(self, *, worker: Worker, strangers: Strangers) -> None:
-        self._worker, self._strangers = worker, strangers
+    def __init__(self, *, worker: Worker, strangers: Strangers, guardian: Guardian) -> None:
+        self._worker, self._strangers, self._guardian = worker, strangers, guardian
         self._node, self._ledger = worker.around.node, worker.around.ledger
         self._last: list[Sighting] = []
 
     async def run(self) -> None:
         while True:
             await asyncio.sleep(LOOK_S)
+            await self._look_at_watchdog()
             await self._once()
+
+    async def _look_at_watchdog(self) -> None:
+        """What the record says of it is what takeovers rest on, so it is said before anything
+        else: when a guardian comes without one, too."""
+        there = await self._guardian.watchdog()
+        me = self._ledger.state.nodes.get(self._node)
+        if me is None or me.state not in UP:
+            return
+        if (me.watchdog, me.watchdog_s) != (there.name, there.proves_s):
+            await self._ledger.say(
+                WatchdogChanged, "its guardian says so", deadline_s=SAY_S, node=self._node,
+                incarnation=me.incarnation, name=there.name, proves_s=there.proves_s)
 
     async def _once(self) -> None:
         state = self._ledger.state

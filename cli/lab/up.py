@@ -7,7 +7,7 @@ import click
 from cli.lab.place import LabPlace, in_lab
 from cli.lab.table import lab_lines
 from cli.live import progress
-from cli.options import dry_run_option
+from cli.options import Duration, dry_run_option
 from cli.output import show
 from cluster.lab import lab
 from cluster.lab.commands import check_machine
@@ -30,6 +30,8 @@ DEFAULTS = LabOptions()
 @click.option("--profile", type=click.Choice(["lan", "fast", "wan"]), default=DEFAULTS.profile,
               show_default=True, help="How soon a silent node is taken for dead.")
 @click.option("--witness", is_flag=True, help="One more node, which votes and runs nothing.")
+@click.option("--watchdog", "watchdog_s", type=Duration(), default=DEFAULTS.watchdog_s,
+              show_default="none", help="A node that hangs for so long loses its power.")
 @dry_run_option
 def command(place: LabPlace, dry_run: bool, **chosen: Any) -> None:
     """Make a cluster on this machine; needs root.

@@ -30,6 +30,7 @@ RULES: dict[type[entries.Entry], Callable[..., State | Problem]] = {
     entries.NodeJoined: membership.node_joined,
     entries.NodeFailed: membership.node_failed,
     entries.SightingsChanged: membership.sightings_changed,
+    entries.WatchdogChanged: membership.watchdog_changed,
     entries.PowerFenceFailed: membership.fence_failed,
     entries.NodeHalted: membership.node_halted,
     entries.NodeRun: membership.node_run,

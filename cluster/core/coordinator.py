@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from cluster.core import entries, truth
 from cluster.core.dependence import unmet
 from cluster.core.fencing import to_be_fenced
-from cluster.core.model import PackageRecord, Proof, State, may_be_lost, packages_of
+from cluster.core.model import PackageRecord, Proof, ProofKind, State, may_be_lost, packages_of
 from cluster.core.runs import blocked_nodes
 from packages.core.limits import Limits
 from packages.core.placement import Choice, NodeView, choose
@@ -29,6 +29,8 @@ class Knowledge(Value):
     """Nodes whose lease was asked for within the time after which one is suspected."""
     dead: Mapping[str, str]
     """Node -> why its lease is proven over; granting to it has stopped."""
+    reset: Mapping[str, str] = {}
+    """Node called dead -> why its watchdog has certainly reset it since."""
     limits: Limits = Limits()
     suspected: Mapping[str, str] = {}
     """Node -> how long it has been silent, too long for one that is well."""
@@ -55,16 +57,17 @@ def decide(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]:
 
 def _deaths(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]:
     found: list[entries.Entry] = []
-    for name in sorted(known.dead):
-        node = state.nodes.get(name)
-        if node is None or not may_be_lost(state, node):
-            continue
-        because = known.dead[name]
-        found.append(entries.NodeFailed(
-            id=mint(), at_ms=known.now_ms, by=BY, because=because, node=name,
-            incarnation=node.incarnation, proof=Proof(kind="lease", because=because),
-            term=known.term,
-        ))
+    proven: tuple[tuple[ProofKind, Mapping[str, str]], ...] = (
+        ("lease", known.dead), ("watchdog", known.reset))
+    for kind, dead in proven:
+        for name in sorted(dead):
+            node, because = state.nodes.get(name), dead[name]
+            if node is not None and may_be_lost(state, node, kind):
+                found.append(entries.NodeFailed(
+                    id=mint(), at_ms=known.now_ms, by=BY, because=because, node=name,
+                    incarnation=node.incarnation, proof=Proof(kind=kind, because=because),
+                    term=known.term,
+                ))
     return found
 
 

@@ -11,6 +11,7 @@ from cluster.core.entry import Entry as Entry
 from cluster.core.fence_entries import FenceAnswered as FenceAnswered
 from cluster.core.fence_entries import FenceOrdered as FenceOrdered
 from cluster.core.fence_entries import PowerFenceFailed as PowerFenceFailed
+from cluster.core.fence_entries import WatchdogChanged as WatchdogChanged
 from cluster.core.key_entries import NodeAdmitted as NodeAdmitted
 from cluster.core.key_entries import NodeInvited as NodeInvited
 from cluster.core.key_entries import NodeKeyOffered as NodeKeyOffered
@@ -358,5 +359,5 @@ AnyEntry = Union[
     TrustFormed, NodeInvited, NodeAdmitted, RotationAsked, NodeKeyOffered, NodeKeyRetired,
     OperatorAdded, OperatorRemoved, NodeRejoining, DrainCancelled, PackageRelocated, ReturnEnded,
     MoveQueued, MoveUnqueued, FenceOrdered, FenceAnswered, NodeUnquarantined, PowerFenceFailed,
-    SightingsChanged,
+    SightingsChanged, WatchdogChanged,
 ]

@@ -23,6 +23,15 @@ class FenceAnswered(Entry, tag="fence-answered"):
     problem: Problem | None = None
 
 
+class WatchdogChanged(Entry, tag="watchdog-changed"):
+    """The node's guardian pets this watchdog from now on, or none."""
+
+    node: str
+    incarnation: str
+    name: str = ""
+    proves_s: float = 0.0
+
+
 class PowerFenceFailed(Entry, tag="power-fence-failed"):
     """A level of the node's power fences could not switch it off; the next is tried."""
 

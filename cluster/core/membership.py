@@ -69,7 +69,7 @@ def node_joined(state: State, entry: entries.NodeJoined) -> State | Problem:
     state = _detached_after_join(state, entry)
     after = _after_join(state, node, entry.at_ms)
     node = changed(node, incarnation=entry.incarnation, version=entry.version, proof=None,
-                   fence=None, sightings=())
+                   fence=None, sightings=(), watchdog="", watchdog_s=0.0)
     if after != node.state:
         because = why(node) if after == "quarantined" else entry.because
         node = changed(node, state=after, since_ms=entry.at_ms, because=because)
@@ -149,6 +149,15 @@ def node_failed(state: State, entry: entries.NodeFailed) -> State | Problem:
     for record in packages_of(state, entry.node):
         state = lose_node(state, record, entry)
     return state
+
+
+def watchdog_changed(state: State, entry: entries.WatchdogChanged) -> State | Problem:
+    node = state.nodes.get(entry.node)
+    if node is None:
+        return refusals.unknown_node(entry.node)
+    if node.state not in UP or node.incarnation != entry.incarnation:
+        return refusals.stale_order(f"node:{entry.node}", f"It is {node.state}, or another life.")
+    return with_node(state, changed(node, watchdog=entry.name, watchdog_s=entry.proves_s))
 
 
 def sightings_changed(state: State, entry: entries.SightingsChanged) -> State | Problem:

@@ -108,6 +108,10 @@ class NodeRecord(Value):
     proof: Proof | None = None
     fence: Problem | None = None
     """Why it could not be switched off the last time it was to be."""
+    watchdog: str = ""
+    """What the guardian pets; empty: nothing."""
+    watchdog_s: float = 0.0
+    """How long after the end of its lease it is reset for certain, if it hangs; 0: never."""
     sightings: tuple[Sighting, ...] = ()
     """What was seen there beside the record."""
     stuck: tuple[Stuck, ...] = ()

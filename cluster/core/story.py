@@ -95,6 +95,9 @@ def _node(name: str, before: NodeRecord | None, after: NodeRecord | None) -> lis
         ))
     elif before.incarnation != after.incarnation:
         told.append(_event(subject, "daemon restarted", before=before.state, after=after.state))
+    if after.watchdog != before.watchdog and before.incarnation == after.incarnation:
+        told.append(_event(
+            subject, "watchdog", before=before.watchdog or "none", after=after.watchdog or "none"))
     for each in after.sightings:
         if each not in before.sightings:
             told.append(_event(

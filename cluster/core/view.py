@@ -105,10 +105,15 @@ def awaited(state: State, record: NodeRecord, around: Surroundings) -> dict[str,
         if not held or any(suffices("lease", each) for each in held):
             until_ms = around.silence.lease_over_ms.get(record.name, 0)
             kinds = ["lease", *kinds]
+        over_ms = around.silence.lease_over_ms.get(record.name, 0)
     else:
         held = unproven(state, record.name)
         if not held:
             return None
+        over_ms = record.proof.at_ms if record.proof else 0
+    if record.watchdog_s > 0:
+        kinds = ["watchdog", *kinds]
+        until_ms = until_ms or over_ms + int(record.watchdog_s * 1000)
     if around.silence is not None and record.name in around.silence.fenced:
         kinds = ["power", *kinds]
     if any(may_be_fenced(each) for each in held):
@@ -138,6 +143,7 @@ def _node(
         shown |= {
             "since": rfc3339(record.since_ms), "because": record.because,
             "version": record.version, "proof": plain(record.proof), "fence": plain(record.fence),
+            "watchdog": record.watchdog, "watchdog_s": record.watchdog_s,
             "packages": sorted(state.placed.get(record.name, ())),
             "stuck": [plain(each) for each in record.stuck],
             "drain": plan(record.drain) if record.drain is not None else None,

@@ -14,6 +14,7 @@ from pathlib import Path
 from cluster.config.keys import init_cluster
 from cluster.lab import guests, hosts, luns, processes, ready
 from cluster.lab import record as records
+from cluster.lab import watchdogs
 from cluster.lab.commands import check_machine, first_problem
 from cluster.lab.groups import NodeGroup
 from cluster.lab.plan import (
@@ -105,6 +106,9 @@ async def build(record: LabRecord, progress: Progress) -> LabRecord | Problem:
     record = changed(record, disks=disks)
     progress("daemons and guardians")
     records.save(record)
+    failure = await watchdogs.begin(plan)
+    if failure:
+        return failure
     failure = first_problem(list(await asyncio.gather(*(start_node(each) for each in plan.nodes))))
     if failure:
         return failure
@@ -171,6 +175,7 @@ async def remove(record: LabRecord) -> Problem | None:
 
 async def remove_hosts(record: LabRecord) -> Problem | None:
     plan = record.plan
+    watchdogs.end(plan)
     failures: list[object] = list(await asyncio.gather(
         *(processes.kill_node(each, list(record.disks.values())) for each in plan.nodes),
     ))

@@ -40,6 +40,8 @@ MOST_NODES, MOST_PACKAGES = 64, LAST_HOST - FIRST_GUEST + 1
 LEAST_MEMORY_MIB = {"nano": 4, "linux": 96}
 """Below this the guest does not boot (measured)."""
 LEAST_DISK_MIB = 1
+LEAST_WATCHDOG_S = 2.0
+"""A guardian on a starved machine is late by half a second."""
 
 ECHO_PORT = 7
 
@@ -56,6 +58,8 @@ class LabOptions(Value):
     profile: Profile = "lan"
     witness: bool = False
     """One more node, which votes and runs nothing."""
+    watchdog_s: float = 0.0
+    """After which a node that hangs loses its power; 0: nodes have no watchdog."""
 
 
 class NodePlan(Value):
@@ -68,6 +72,7 @@ class NodePlan(Value):
     """Of the node's etc, lib and log."""
     run: str
     is_witness: bool = False
+    watchdog_s: float = 0.0
 
 
 class PackagePlan(Value):
@@ -128,7 +133,7 @@ def plan_node(
         name=name, netns=f"vmsg{number}-{name}", lan_address=f"10.{number}.0.{host}",
         address=f"10.{number}.1.{host}", migration_address=f"10.{number}.2.{host}",
         folder=str(PurePosixPath(options.dir, "nodes", name)),
-        run=f"{RUN}/{number}-{name}", is_witness=is_witness,
+        run=f"{RUN}/{number}-{name}", is_witness=is_witness, watchdog_s=options.watchdog_s,
     )
 
 
@@ -170,6 +175,9 @@ def check_options(options: LabOptions) -> list[Problem]:
          f"--memory-mib is {options.memory_mib}; a {options.guest} guest needs {least_memory}"),
         (options.disk_mib >= LEAST_DISK_MIB,
          f"a disk of {options.disk_mib} MiB is below {LEAST_DISK_MIB}"),
+        (options.watchdog_s == 0 or options.watchdog_s >= LEAST_WATCHDOG_S,
+         f"--watchdog is {options.watchdog_s:g} s; below {LEAST_WATCHDOG_S:g} s it would bite the "
+         "healthy"),
         (PurePosixPath(options.dir).is_absolute() and ".." not in PurePosixPath(options.dir).parts,
          f"--dir {options.dir!r} is not an absolute path"),
     )

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from cluster.lab import watchdogs
 from cluster.lab.commands import run
 from cluster.lab.groups import NodeGroup
 from cluster.lab.hosts import remove_taps
@@ -39,6 +40,7 @@ async def start_node(node: NodePlan) -> NodePids | Problem:
     NodeGroup(node).make()
     guardian = await launch(node, "guardian", [
         sys.executable, "-m", "cluster.guardian", "--run", node.run, "--node", node.name,
+        *watchdogs.arguments(node),
     ])
     daemon = await launch(node, "daemon", [
         sys.executable, "-m", "cluster.daemon", "--etc", f"{node.folder}/etc",
@@ -95,7 +97,9 @@ async def kill_node(node: NodePlan, devices: list[str]) -> Problem | None:
 
 async def power_off(node: NodePlan, devices: list[str]) -> Problem | None:
     """Kill the node and forget what a host forgets without power: /run and its interfaces."""
+    watchdogs.call_off(node)
     failure = await kill_node(node, devices)
+    watchdogs.call_off(node)  # it may have been petted once more
     if failure is None:
         remove_run_folder(node)
         failure = await remove_taps(node)

@@ -62,6 +62,21 @@ class GuardianReport(Value):
     kill_at_s: float
     ending: bool
     """It was asked to end, and will once no guest is left."""
+    watchdog: str = ""
+    """What it calls itself; empty: there is none."""
+    watchdog_s: float = 0.0
+
+
+class Watchdog(Value):
+    """Of the guardian's host. `proves_s`: how long after its last petting the host is reset for
+    certain; 0: nothing is certain."""
+
+    name: str = ""
+    proves_s: float = 0.0
+
+
+SOFTWARE = "Software Watchdog"
+"""Linux's softdog: a timer of the kernel, which stands still when the kernel does."""
 
 
 class Guardian(Protocol):
@@ -71,6 +86,7 @@ class Guardian(Protocol):
     def renew(self, expiry_s: float, kill_at_s: float) -> None: ...
     def guard(self, guests: list[Guest]) -> None: ...
     async def taken_up(self, *, deadline_s: float = 2.0) -> Problem | None: ...
+    async def watchdog(self) -> Watchdog: ...
     async def close(self) -> None: ...
 
 
@@ -146,6 +162,14 @@ class GuardianLink:
         """None once the guardian has taken up everything said to it before."""
         report = await self.ask(deadline_s=deadline_s)
         return report if isinstance(report, Problem) else None
+
+    async def watchdog(self) -> Watchdog:
+        """What is there now; a guardian that does not answer has none."""
+        report = await self.ask()
+        if isinstance(report, Problem) or not report.watchdog:
+            return Watchdog()
+        certain = report.watchdog != SOFTWARE
+        return Watchdog(name=report.watchdog, proves_s=report.watchdog_s if certain else 0.0)
 
     async def close(self) -> None:
         """Hang up. The guardian goes on guarding what it was told."""

@@ -242,6 +242,24 @@ class Landlord:
         self._book = book
         return Map(found)
 
+    def reset(self) -> Map[str, str]:
+        """Nodes called dead by their lease whose watchdog has certainly reset them since: petted
+        for the last time while the lease was good, or while its guests stood frozen."""
+        book, now_s, timings = self._opened(), self._clock.boottime_s(), self._timings
+        if book is None:
+            return Map()
+        found: dict[str, str] = {}
+        for name, record in sorted(self._ledger.state.nodes.items()):
+            if record.state in UP or record.watchdog_s <= 0 or name == self._node:
+                continue
+            over_s = max(self._over_at_s(book, name),
+                         book.silent_since_s(name) + timings.lease_s + timings.margin_s)
+            if now_s >= over_s + record.watchdog_s:
+                found[name] = (
+                    f"its lease is over, and {record.watchdog} resets a host that hangs "
+                    f"{record.watchdog_s:g} s after that")
+        return Map(found)
+
     def _known_since_s(self, name: str, incarnation: str) -> float:
         known = self._joined.get(name)
         if known is None or known[0] != incarnation:

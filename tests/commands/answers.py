@@ -111,7 +111,8 @@ STATUS = {
 VERBOSE = STATUS | {
     "nodes": [
         node | {"since": "2031-05-01T09:00:00.000Z", "because": "it joined", "version": "0.1.0",
-                "proof": PROOF if node["name"] == "n3" else None, "packages": [], "stuck": []}
+                "proof": PROOF if node["name"] == "n3" else None, "packages": [], "stuck": [],
+                "watchdog": "iTCO_wdt" if node["name"] == "n1" else "", "watchdog_s": 10.0}
         for node in STATUS["nodes"]
     ],
     "packages": [each | MORE for each in STATUS["packages"]],

@@ -3,7 +3,7 @@
 import pytest
 
 from cluster.core import entries, view
-from cluster.core.codec import decode_state, encode_state
+from cluster.core.codec import decode_state, encode_entry, encode_state
 from cluster.core.coordinator import decide
 from cluster.core.duties import Keep
 from cluster.core.entries import GuestReport
@@ -151,3 +151,30 @@ def test_the_proof_outlives_a_snapshot():
     again = decode_state(encode_state(story.state))
     assert again.packages["p1"].proof == record(story).proof
     assert again.events == story.state.events
+
+
+def test_a_watchdog_frees_what_a_lease_does_not():
+    story = Story().running(lease_is_proof=False)
+    assert story.say(entries.WatchdogChanged, node="n1", incarnation="i1", name="iTCO_wdt",
+                     proves_s=10.0) is None
+    silent = shown(story, over_ms=4_000)["nodes"][0]["awaited"]
+    assert silent["for"] == ["watchdog", "operator"]
+    assert silent["until"] == "1970-01-01T00:00:14.000Z"
+    known = story.knowledge(
+        heard=frozenset({"n2", "n3"}), dead={"n1": "silent"}, reset={"n1": "reset since"})
+    said = [
+        (each.proof.kind, story.machine.apply(story.state.applied + 1, encode_entry(each)).problem)
+        for each in decide(story.state, known, lambda: next(story.ids))
+        if isinstance(each, entries.NodeFailed)
+    ]
+    assert said == [("lease", None), ("watchdog", None)]
+    assert record(story).proof.kind == "watchdog" and record(story).owner is None
+
+
+def test_a_node_that_joins_anew_has_said_nothing_of_a_watchdog_yet():
+    story = Story()
+    said = {"node": "n1", "name": "iTCO_wdt", "proves_s": 10.0}
+    assert story.say(entries.WatchdogChanged, incarnation="i1", **said) is None
+    assert story.join("n1", incarnation="i2") is None
+    assert story.state.nodes["n1"].watchdog_s == 0.0
+    assert story.say(entries.WatchdogChanged, incarnation="i1", **said) == "stale-order"

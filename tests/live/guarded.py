@@ -56,8 +56,8 @@ class Ticker:
 class Guard:
     """The guardian's process on one folder."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.folder, self.arguments = folder, arguments
         self.log = folder / "guard.log"
         self.process = self.start()
 
@@ -68,7 +68,8 @@ class Guard:
     def start(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "cluster.guardian", "--run", str(self.folder)],
+                [sys.executable, "-m", "cluster.guardian", "--run", str(self.folder),
+                 *self.arguments],
                 cwd=ROOT, stderr=log,
             )
 

@@ -100,6 +100,23 @@ async def test_an_operators_word_is_taken_for_a_node_that_is_silent_and_for_no_o
     cluster.check_disk()
 
 
+async def test_without_a_stronger_proof_a_host_that_hangs_keeps_its_package_and_goes_on(cluster):
+    """Its lease alone frees nothing, so that nobody writes beside it when it goes on."""
+    await cluster.set_policy(lease_is_proof="false")
+    before, life = await cluster.shown(), (await cluster.said()).boot_id
+    here = before["node"]
+    cluster.away.add(here)
+    assert await lab.hang(cluster.record.dir, here) is None
+    status = await cluster.until(lambda status: node_of(status, here)["state"] == "failed")
+    assert (one(status)["node"], one(status)["status"]) == (here, "unknown")
+    assert "proof-missing" in [each["code"] for each in status["problems"]]
+    assert await lab.thaw(cluster.record.dir, here) is None
+    cluster.away.clear()
+    after = await cluster.one_copy()
+    assert (after["node"], after["epoch"]) == (here, before["epoch"])
+    assert (await cluster.said()).boot_id == life
+
+
 async def refused_with(cluster: LiveCluster, ask: ConfirmDead) -> list[str]:
     answer = await cluster.ask(ask)
     assert answer.verdict == "refused"

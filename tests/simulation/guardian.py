@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable
 
 from cluster.guardian import Lease, wanted
-from cluster.nodes.guardian_link import GuardedGuest, GuardianNews
+from cluster.nodes.guardian_link import GuardedGuest, GuardianNews, Watchdog
 from packages.core.problem import Problem
 from packages.vm.driver import Exit, Guest
 from packages.vm.fake import FakeFabric
@@ -125,6 +125,9 @@ class SimulatedGuardianLink:
     def _later(self, act: Callable[..., None], *said: object) -> None:
         """What was written to the socket arrives, whatever becomes of the writer."""
         self._guardian.machine.after(LINE_S, act, *said)
+
+    async def watchdog(self) -> Watchdog:
+        return Watchdog()
 
     async def taken_up(self, *, deadline_s: float = 2.0) -> Problem | None:
         """What was written before has been read by the time the answer is here."""

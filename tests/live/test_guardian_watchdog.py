@@ -1,0 +1,92 @@
+"""When the guardian pets its watchdog, a pipe that takes what /dev/watchdog would."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from cluster.nodes.guardian_link import GuardianLink, Watchdog
+from tests.live.guarded import LONG_S, Guard, Ticker, now_s
+from tests.live.waiting import DEADLINE_S, until
+
+pytestmark = pytest.mark.live
+
+
+class Pipe:
+    """Reads what was written to the watchdog since the last look."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = str(folder / "dog")
+        os.mkfifo(self.path)
+        self.fd = os.open(self.path, os.O_RDWR | os.O_NONBLOCK)
+
+    def said(self) -> bytes:
+        try:
+            return os.read(self.fd, 65536)
+        except BlockingIOError:
+            return b""
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Iterator[Pipe]:
+    pipe = Pipe(tmp_path)
+    yield pipe
+    os.close(pipe.fd)
+
+
+@pytest.fixture
+def guard(tmp_path: Path, pipe: Pipe) -> Iterator[Guard]:
+    guard = Guard(tmp_path, "--watchdog", pipe.path, "--watchdog-s", "0.3")
+    yield guard
+    guard.end()
+
+
+@pytest.fixture
+async def link(guard: Guard) -> AsyncIterator[GuardianLink]:
+    link = GuardianLink(guard.socket_path, heard=lambda news: None)
+    assert await link.connect(deadline_s=DEADLINE_S) is None
+    yield link
+    await link.close()
+
+
+async def test_it_is_petted_while_the_lease_is_good_and_while_all_stand_frozen(
+    link: GuardianLink, pipe: Pipe, tmp_path: Path,
+) -> None:
+    """A host that is well is never reset, whatever becomes of its network."""
+    web = Ticker(tmp_path, "web")
+    try:
+        expiry_s = now_s() + 0.5
+        link.renew(expiry_s, expiry_s + LONG_S)
+        link.guard([web.guest])
+        await until(lambda: b"\0" in pipe.said())
+        await until(web.stopped)
+        pipe.said()
+        await until(lambda: b"\0" in pipe.said())
+        assert await link.watchdog() == Watchdog(name="dog", proves_s=0.3)
+    finally:
+        web.end()
+
+
+async def test_one_that_ends_calls_it_off_and_one_that_is_killed_does_not(
+    guard: Guard, link: GuardianLink, pipe: Pipe,
+) -> None:
+    await until(lambda: b"\0" in pipe.said())
+    guard.restart()
+    assert b"V" not in pipe.said(), "a killed one leaves it counting"
+    await until(lambda: b"\0" in pipe.said())
+    guard.process.terminate()
+    guard.process.wait()
+    assert pipe.said().endswith(b"V")
+
+
+async def test_without_a_watchdog_it_says_so_and_goes_on(tmp_path: Path) -> None:
+    guard = Guard(tmp_path, "--watchdog", str(tmp_path / "none"))
+    link = GuardianLink(guard.socket_path, heard=lambda news: None)
+    try:
+        assert await link.connect(deadline_s=DEADLINE_S) is None
+        assert await link.watchdog() == Watchdog()
+        assert guard.says("no watchdog")
+    finally:
+        await link.close()
+        guard.end()
