@@ -37,6 +37,14 @@ TOLD = [
     "client of etcd is h2load (C, gRPC over HTTP/2); *etcd, a read* is what it and etcd's own door",
     "cost, since that read is answered from memory. *Next commit* is from the leader's kill -9 to",
     "the first commit through a survivor, asked every 20 ms.",
+    "",
+    "Why one client waits longer here than with etcd: the processor. For each commit the",
+    "three voters run 1.2 ms (the leader's loop 0.29, a follower's 0.21, each journal's",
+    "thread 0.09, mostly the kernel's sync, the rest ZeroMQ's threads) and share two cores,",
+    "so that each also waits for one: the leader's loop 0.21 ms a commit, a journal's thread",
+    "0.15. Without any sync it would still be 0.6 ms. A proposal at a follower crosses the",
+    "wire four times. A change through the API costs 2.2 ms of processor in all, 0.2 of them",
+    "the client's: on two cores that is 1.1 ms at best.",
 ]
 
 
