@@ -12,6 +12,7 @@ from collections.abc import Callable
 from cluster.core.codec import decode_entry
 from cluster.core.invariants import broken
 from cluster.core.model import MoveRecord, State
+from packages.core.fencing import DiskGuard, fenced_by, own_earlier, registrant
 from packages.core.problem import Problem
 from packages.vm.fake_guest import FakeGuest
 from tests.simulation.guardian import LINE_S, PRECISION_S
@@ -190,9 +191,22 @@ class Judge(logging.Handler):
         self.saw(f"runs {sorted(running)}")
         where_of: dict[str, str] = {}
         for host, package in sorted(running):
+            if self._is_shut_out(host, package):
+                self.counts["shut out"] += 1
+                continue
             if package in where_of:
                 self.broken("two", f"{package} runs on {where_of[package]} and on {host}")
             where_of[package] = host
+
+    def _is_shut_out(self, host: str, package: str) -> bool:
+        """A guest that its disks refuse runs beside its successor until its node hears of it."""
+        guest, state = self._around.fabric.guest(host, package), self._states.get(self.newest)
+        record = state.packages.get(package) if state is not None else None
+        if guest is None or record is None or not fenced_by(record.spec):
+            return False
+        allowed = self._around.storage.lists[record.spec.vm.disks[0].path]
+        return not own_earlier(
+            DiskGuard(registrants=tuple(allowed)), registrant(host, guest.guest.epoch))
 
     def _began_to_run(self, host: str, package: str) -> None:
         self.counts["starts"] += 1

@@ -39,6 +39,7 @@ class Operators:
             specs.append(package(
                 name, tuple(nodes), service_restart=self._dice.choice((0, 1, 3)),
                 migration_bandwidth_mib_s=self._dice.choice((None, 1, 4, 10)),
+                fence=self._world.fence,
             ))
         return specs
 

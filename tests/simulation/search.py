@@ -13,6 +13,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from cluster.clock import HostClock
+from packages.core.model import FenceSpec
 from tests.simulation.broken_builds import BROKEN
 from tests.simulation.host import Build
 from tests.simulation.judge import Broken
@@ -33,6 +34,10 @@ KEYED_OF, KEYED = 11, 7
 """Of so many seeds one is of a world whose doors open by keys, and whose nodes and keys change."""
 
 
+FENCED_OF, FENCED = 9, 8
+"""Of so many seeds one is of a world whose packages ask for a storage fence."""
+
+
 class Ran(NamedTuple):
     """What a run amounted to."""
 
@@ -46,7 +51,10 @@ def world_of(seed: int, build: Build | None = None) -> World:
     manner: Manner = "wild" if seed % 3 == 0 else "orderly"
     return World(
         seed, nodes=5 if seed % 5 == 0 else 3, manner=manner, build=build,
-        has_keys=seed % KEYED_OF == KEYED or (build is not None and build.needs_keys))
+        has_keys=seed % KEYED_OF == KEYED or (build is not None and build.needs_keys),
+        # A build broken on purpose shows more where nothing keeps its harm off.
+        fence=FenceSpec(kind="scsi_reservation" if seed % FENCED_OF == FENCED and build is None
+                        else "none"))
 
 
 def run(seed: int, world: World | None = None) -> Ran:

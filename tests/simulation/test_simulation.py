@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from cluster.api import messages as ask
+from packages.core.model import FenceSpec
 from packages.core.problem import Problem
 from tests.simulation.search import command_for, run, search
 from tests.simulation.world import World, file_of, package
@@ -61,6 +62,28 @@ def test_a_package_starts_moves_and_survives_its_host() -> None:
         world.hosts["cat"].boot()
         world.hosts["cat"].start_daemon()
         world.until_settled(within_s=10.0)
+
+
+def test_a_fenced_package_is_taken_over_a_second_after_the_power_cut() -> None:
+    with World(1, fence=FenceSpec(kind="scsi_reservation")) as world:
+        world.until(world.leader, within_s=5.0, what="an election")
+        text = file_of(package("web", ("ape", "bee", "cat"), fence=world.fence))
+        files = (ask.NamedText(name="web", text=text),)
+        assert ask_and_wait(world, "bee", ask.ApplyPackages(request="a", files=files)).verdict == (
+            "done")
+        world.until(lambda: owner(world) == "ape", within_s=10.0, what="web on its primary node")
+        world.until_settled(within_s=5.0)
+        leader = world.leader()
+        assert leader is not None
+        if leader.name == "ape":
+            order = ask.MovePackage(request="b", package="web", node="bee")
+            assert ask_and_wait(world, "cat", order).verdict == "done"
+            world.until_settled(within_s=10.0)
+        here = owner(world)
+        assert here is not None
+        world.hosts[here].lose_power()
+        world.until(lambda: owner(world) not in (None, here), within_s=1.3, what="web taken over")
+        assert world.judge.counts["starts"] >= 2
 
 
 @pytest.mark.parametrize("seed", FIXED)

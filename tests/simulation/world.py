@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from cluster.config.load import dump
 from cluster.config.schema import PROFILES, ClusterConfig, MigrationConfig, NodeConfig
 from cluster.core.trust import NodeKeys, Trust
-from packages.core.model import DiskSpec, PackageSpec, PhaseTimeouts, VmSpec
+from packages.core.model import DiskSpec, FenceSpec, PackageSpec, PhaseTimeouts, VmSpec
 from packages.core.values import changed
 from tests.simulation.host import Build, Host
 from tests.simulation.judge import Broken, Judge
@@ -33,9 +33,9 @@ LOOK_EVERY_S = 0.25
 class World:
     def __init__(
         self, seed: int, *, nodes: int = 3, manner: Manner = "orderly",
-        build: Build | None = None, has_keys: bool = False,
+        build: Build | None = None, has_keys: bool = False, fence: FenceSpec = FenceSpec(),
     ) -> None:
-        self.seed = seed
+        self.seed, self.fence = seed, fence
         self.around = Surroundings(seed, manner)
         self.timeline, self.network = self.around.timeline, self.around.network
         self.judge = self.around.judge = Judge(self.around)
