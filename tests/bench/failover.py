@@ -37,10 +37,10 @@ TOLD = [
     "booted anew there, returns what it is sent over TCP. The node is then powered on again.",
     "",
     "Beside it, measured earlier on a machine of this kind and not in this run: corosync 3.1.7 and",
-    "Pacemaker 2.1.5, three whole stacks in network namespaces, each failure a cut link and SIGKILL",
-    "for every process of the node, no fencing, median of six from the loss to the beginning of the",
-    "resource's start on a survivor: 8.4 s (the coordinator: 8.5 s) with Debian's defaults, 2.1 s",
-    "(2.2 s) with a token of 500 ms.",
+    "Pacemaker 2.1.5, three whole stacks in network namespaces, each failure a cut link and",
+    "SIGKILL for every process of the node, no fencing, median of six from the loss to the",
+    "beginning of the resource's start on a survivor: 8.4 s (the coordinator: 8.5 s) with Debian's",
+    "defaults, 2.1 s (2.2 s) with a token of 500 ms.",
 ]
 
 
