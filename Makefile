@@ -15,7 +15,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ETCD := $(VENV)/etcd
 
-# What the lab and the tests call, and what a guest is made of.
+# What the lab and the tests call, and what a guest is made of. Of tgt the tests start one of their
+# own; the service that comes with it would listen on this host for nobody.
 DEBIAN := qemu-system-x86 iproute2 nftables util-linux mount fdisk e2fsprogs tcpdump procps \
 	gcc libc6-dev libc6-dev-i386 binutils busybox-static linux-image-cloud-amd64 python3-venv \
 	qemu-block-extra qemu-utils sg3-utils tgt
@@ -37,6 +38,9 @@ $(READY): setup.cfg pyproject.toml Makefile
 		export DEBIAN_FRONTEND=noninteractive; \
 		apt-get -q update; \
 		apt-get -q install -y --no-install-recommends "$${missing[@]}"; \
+		if [[ " $${missing[*]} " == *" tgt "* && -d /run/systemd/system ]]; then \
+			systemctl --quiet disable --now tgt; \
+		fi; \
 	fi
 	@python=; \
 	for each in python3 python3.11 python3.12 python3.13 /usr/bin/python3; do \
