@@ -220,15 +220,19 @@ class Guardian:
         while self.guests or not self.ending:
             self.enforce()
             self.pet()
-            if self.unwritten:
-                self.unwritten, self.recorded_s = False, self.lease.expiry_s
-                self.record.write({
-                    "lease": self.lease._asdict(), "killed": shown(self.killed.values()),
-                    "guests": [{**each.shown, "state": each.state} for each in self.all()],
-                })
+            self.write_down()
             for key, _ in self.selector.select(wake_s):
                 key.data()
         self.watchdog.close()
+
+    def write_down(self) -> None:
+        """What a successor has to know, if it changed."""
+        if self.unwritten:
+            self.unwritten, self.recorded_s = False, self.lease.expiry_s
+            self.record.write({
+                "lease": self.lease._asdict(), "killed": shown(self.killed.values()),
+                "guests": [{**each.shown, "state": each.state} for each in self.all()],
+            })
 
     def pet(self) -> None:
         """While the lease is good, or nothing runs without one: a host whose guests stand frozen
@@ -302,6 +306,7 @@ class Guardian:
                 self.register([Guest(each) for each in said])
             elif kind == "ask" and isinstance(said, int):
                 self.enforce()
+                self.write_down()  # a guest runs because of this answer, and must stay guarded
                 connection.send(self.report(said))
             else:
                 raise Garbage("unknown message")
