@@ -40,6 +40,22 @@ class Place(Value):
     """Where each of them keeps its journal."""
 
 
+class Found(Value):
+    """What the files of a place say."""
+
+    place: Place
+    known: KnownCluster
+    keys: CurveKeys
+
+    @property
+    def runs(self) -> dict[str, str]:
+        return {name or self.known.node: folder for name, folder in self.place.runs.items()}
+
+    @property
+    def libs(self) -> dict[str, str]:
+        return {name or self.known.node: folder for name, folder in self.place.libs.items()}
+
+
 class Others(Value):
     """A node of this machine that is to be left alone, and all the others to ask about it."""
 
@@ -50,15 +66,10 @@ class Others(Value):
 
 def find_cluster(endpoint: str | None, env: Mapping[str, str]) -> Access | Problem:
     """Everything needed to make a Client; reads a few small files and connects to nothing."""
-    place = place_of(endpoint, env)
-    if isinstance(place, Problem):
-        return place
-    known = known_cluster(Path(place.etc))
-    if isinstance(known, Problem):
-        return known
-    keys = own_keys(Path(place.etc, SECRET))
-    if isinstance(keys, Problem):
-        return keys
+    found = found_at(endpoint, env)
+    if isinstance(found, Problem):
+        return found
+    place, known, keys = found.place, found.known, found.keys
     bad = [each.name for each in known.nodes if not is_key(each.public_key)]
     if bad:
         return problem(
@@ -66,10 +77,9 @@ def find_cluster(endpoint: str | None, env: Mapping[str, str]) -> Access | Probl
             because=f"{place.etc}/keys.yaml holds something else.",
             fix="Copy keys.yaml again from where the cluster was set up.",
         )
-    runs = {name or known.node: folder for name, folder in place.runs.items()}
     if endpoint is None:
-        return Access(endpoints=everyone(known, runs), keys=keys)
-    chosen = named(endpoint, known, runs)
+        return Access(endpoints=everyone(known, found.runs), keys=keys)
+    chosen = named(endpoint, known, found.runs)
     if isinstance(chosen, Problem):
         return chosen
     return Access(endpoints=chosen, keys=keys)
@@ -77,6 +87,22 @@ def find_cluster(endpoint: str | None, env: Mapping[str, str]) -> Access | Probl
 
 def find_others(node: str, endpoint: str | None, env: Mapping[str, str]) -> Others | Problem:
     """The nodes but this one, which must be of this machine."""
+    found = found_at(endpoint, env)
+    if isinstance(found, Problem):
+        return found
+    runs, libs = found.runs, found.libs
+    if node not in runs:
+        return problem(
+            "unknown-node", f"node:{node}", what=f"This machine is not the host of {node}.",
+            because=f"It is the host of {', '.join(sorted(runs))}.",
+            fix=f"Type it on the host of {node}.",
+        )
+    others = tuple(each for each in everyone(found.known, runs) if each.node != node)
+    return Others(
+        run=runs[node], lib=libs[node], access=Access(endpoints=others, keys=found.keys))
+
+
+def found_at(endpoint: str | None, env: Mapping[str, str]) -> Found | Problem:
     place = place_of(endpoint, env)
     if isinstance(place, Problem):
         return place
@@ -86,17 +112,7 @@ def find_others(node: str, endpoint: str | None, env: Mapping[str, str]) -> Othe
     keys = own_keys(Path(place.etc, SECRET))
     if isinstance(keys, Problem):
         return keys
-    runs = {name or known.node: folder for name, folder in place.runs.items()}
-    libs = {name or known.node: folder for name, folder in place.libs.items()}
-    if node not in runs:
-        return problem(
-            "unknown-node", f"node:{node}", what=f"This machine is not the host of {node}.",
-            because=f"It is the host of {', '.join(sorted(runs))}.",
-            fix=f"Type it on the host of {node}.",
-        )
-    others = tuple(each for each in everyone(known, runs) if each.node != node)
-    return Others(
-        run=runs[node], lib=libs[node], access=Access(endpoints=others, keys=keys))
+    return Found(place=place, known=known, keys=keys)
 
 
 def place_of(endpoint: str | None, env: Mapping[str, str]) -> Place | Problem:

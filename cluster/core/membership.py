@@ -152,21 +152,27 @@ def node_failed(state: State, entry: entries.NodeFailed) -> State | Problem:
 
 
 def watchdog_changed(state: State, entry: entries.WatchdogChanged) -> State | Problem:
-    node = state.nodes.get(entry.node)
-    if node is None:
-        return refusals.unknown_node(entry.node)
-    if node.state not in UP or node.incarnation != entry.incarnation:
-        return refusals.stale_order(f"node:{entry.node}", f"It is {node.state}, or another life.")
+    node = _of_this_life(state, entry.node, entry.incarnation)
+    if isinstance(node, Problem):
+        return node
     return with_node(state, changed(node, watchdog=entry.name, watchdog_s=entry.proves_s))
 
 
 def sightings_changed(state: State, entry: entries.SightingsChanged) -> State | Problem:
-    node = state.nodes.get(entry.node)
-    if node is None:
-        return refusals.unknown_node(entry.node)
-    if node.state not in UP or node.incarnation != entry.incarnation:
-        return refusals.stale_order(f"node:{entry.node}", f"It is {node.state}, or another life.")
+    node = _of_this_life(state, entry.node, entry.incarnation)
+    if isinstance(node, Problem):
+        return node
     return with_node(state, changed(node, sightings=entry.sightings))
+
+
+def _of_this_life(state: State, name: str, incarnation: str) -> NodeRecord | Problem:
+    """The node that speaks of itself, if it is up and still the one that spoke."""
+    node = state.nodes.get(name)
+    if node is None:
+        return refusals.unknown_node(name)
+    if node.state not in UP or node.incarnation != incarnation:
+        return refusals.stale_order(f"node:{name}", f"It is {node.state}, or another life.")
+    return node
 
 
 def fence_failed(state: State, entry: entries.PowerFenceFailed) -> State | Problem:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from cluster.core import entries, refusals
 from cluster.core.model import (
-    UP, Freeze, MoveRecord, MoveStage, PackageRecord, PackageState, Proof, State, suffices,
-    with_package
+    UP, Freeze, MoveRecord, MoveStage, PackageRecord, PackageState, Proof, QueuedMove, State,
+    suffices, with_package
 )
 from packages.core.limits import Route, crowded
 from packages.core.problem import Problem, problem
@@ -59,13 +59,22 @@ def move_opened(state: State, entry: entries.MoveOpened) -> State | Problem:
     reason = crowded(routes(state), route, entry.limits) if entry.limits else ""
     if reason:
         return refusals.move_limit_reached(record.name, reason)
-    move = MoveRecord(
-        id=entry.move, package=record.name, source=record.owner, target=entry.target,
-        epoch=record.epoch, boot_id=record.boot_id, machine=record.machine,
-        accel=record.accel,
-        opened_at_ms=entry.at_ms, by=entry.by, because=entry.because, purpose=entry.purpose,
-    )
+    move = changed(just_opened(record, asked_for(entry)), purpose=entry.purpose)
     return with_package(state, changed(record, move=move, queued=None))
+
+
+def asked_for(entry: entries.MoveOpened | entries.MoveQueued) -> QueuedMove:
+    return QueuedMove(
+        id=entry.move, target=entry.target, at_ms=entry.at_ms, by=entry.by, because=entry.because)
+
+
+def just_opened(record: PackageRecord, asked: QueuedMove) -> MoveRecord:
+    """A move at its beginning; one that waits may do so for a package that has no node now."""
+    return MoveRecord(
+        id=asked.id, package=record.name, source=record.owner or "", target=asked.target,
+        epoch=record.epoch, boot_id=record.boot_id, machine=record.machine, accel=record.accel,
+        opened_at_ms=asked.at_ms, by=asked.by, because=asked.because,
+    )
 
 
 def routes(state: State) -> list[Route]:

@@ -5,8 +5,8 @@ asked for. What must never happen here: a move that waits for ever, with nobody 
 """
 
 from cluster.core import entries, refusals
-from cluster.core.model import MoveRecord, PackageRecord, QueuedMove, State, with_package
-from cluster.core.moves import against_opening
+from cluster.core.model import QueuedMove, State, with_package
+from cluster.core.moves import against_opening, asked_for, just_opened
 from packages.core.problem import Problem, problem
 from packages.core.values import changed
 
@@ -20,9 +20,7 @@ def move_queued(state: State, entry: entries.MoveQueued) -> State | Problem:
         return refused
     if record.queued is not None:
         return already_queued(record.name, record.queued)
-    return with_package(state, changed(record, queued=QueuedMove(
-        id=entry.move, target=entry.target, at_ms=entry.at_ms, by=entry.by, because=entry.because,
-    )))
+    return with_package(state, changed(record, queued=asked_for(entry)))
 
 
 def move_unqueued(state: State, entry: entries.MoveUnqueued) -> State | Problem:
@@ -34,19 +32,10 @@ def move_unqueued(state: State, entry: entries.MoveUnqueued) -> State | Problem:
     if queued is None or queued.id != entry.move or record.moving:
         return refusals.stale_order(f"package:{entry.package}", "That move does not wait.")
     ended = changed(
-        waiting_move(record, queued), stage="done", problem=entry.problem,
+        just_opened(record, queued), stage="done", problem=entry.problem,
         result="aborted" if entry.operator else "failed",
     )
     return with_package(state, changed(record, queued=None, move=ended))
-
-
-def waiting_move(record: PackageRecord, queued: QueuedMove) -> MoveRecord:
-    """What waits, in the shape of a move that has only just been opened."""
-    return MoveRecord(
-        id=queued.id, package=record.name, source=record.owner or "", target=queued.target,
-        epoch=record.epoch, boot_id=record.boot_id, machine=record.machine, accel=record.accel,
-        opened_at_ms=queued.at_ms, by=queued.by, because=queued.because,
-    )
 
 
 def already_queued(package: str, queued: QueuedMove) -> Problem:

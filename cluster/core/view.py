@@ -12,7 +12,7 @@ from cluster.core.fencing import may_be_fenced
 from cluster.core.model import (
     UP, Event, MoveRecord, NodeRecord, PackageRecord, State, packages_of, suffices, unproven
 )
-from cluster.core.queue import waiting_move
+from cluster.core.moves import just_opened
 from cluster.core.roles import seat_of
 from cluster.core.runs import blocked_nodes, in_maintenance
 from packages.core.drain_plan import DrainPlan
@@ -240,7 +240,7 @@ def _shows_maintenance(record: PackageRecord) -> bool:
 def move(record: PackageRecord, around: Surroundings) -> dict[str, Any] | None:
     """MOVE of the contract; the running one's soft numbers come from its source."""
     if record.queued is not None and not record.moving:
-        return _recorded(waiting_move(record, record.queued)) | {"queued": True}
+        return _recorded(just_opened(record, record.queued)) | {"queued": True}
     if record.move is None:
         return None
     soft = around.progress.get(record.name) if record.moving else None

@@ -93,11 +93,8 @@ def _program_is_absolute(
     values: dict[str, Any], tree: Mapping, where: str, faults: Faults,
 ) -> None:
     """The daemon has its own PATH and directory; a relative program would depend on them."""
-    argv, entry = values.get("argv"), entry_of(tree, "argv")
-    if entry is None or not argv or argv[0].startswith("/"):
-        return
-    faults.add(
-        "config-bad-value", entry.line, what=f"{where}.argv begins with {argv[0]!r}",
+    _begins_with_path(
+        "argv", values, tree, where, faults,
         because="a monitor's program is named by its absolute path",
         fix="write the program's whole path first",
     )
@@ -120,13 +117,23 @@ def _access_words_suit_kind(
 def _fence_command_is_absolute(
     values: dict[str, Any], tree: Mapping, where: str, faults: Faults,
 ) -> None:
-    words, entry = values.get("command"), entry_of(tree, "command")
+    _begins_with_path(
+        "command", values, tree, where, faults,
+        because="what runs the target's tool is named by its absolute path",
+        fix="write the program's whole path first, such as /usr/bin/ssh",
+    )
+
+
+def _begins_with_path(
+    key: str, values: dict[str, Any], tree: Mapping, where: str, faults: Faults, *, because: str,
+    fix: str,
+) -> None:
+    words, entry = values.get(key), entry_of(tree, key)
     if entry is None or not words or words[0].startswith("/"):
         return
     faults.add(
-        "config-bad-value", entry.line, what=f"{where}.command begins with {words[0]!r}",
-        because="what runs the target's tool is named by its absolute path",
-        fix="write the program's whole path first, such as /usr/bin/ssh",
+        "config-bad-value", entry.line, what=f"{where}.{key} begins with {words[0]!r}",
+        because=because, fix=fix,
     )
 
 

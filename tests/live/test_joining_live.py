@@ -8,19 +8,24 @@ from typing import Any
 
 import pytest
 
-from tests.live.hosts import hosts
+from tests.live.hosts import Hosts, hosts
 from tests.live.waiting import until
 
 pytestmark = pytest.mark.live
 
 
+async def two_let_in(farm: Hosts) -> None:
+    """By the founder, which alone has been started."""
+    await farm.found(first="n1")
+    farm.start("n1")
+    await farm.status_until(lambda status: not status["cluster"]["quorum"])
+    await farm.join("n2")
+    await farm.join("n3")
+
+
 async def test_three_hosts_become_a_cluster_by_two_lines(tmp_path: Path) -> None:
     async with hosts(tmp_path) as farm:
-        await farm.found(first="n1")
-        farm.start("n1")
-        await farm.status_until(lambda status: not status["cluster"]["quorum"])
-        await farm.join("n2")
-        await farm.join("n3")
+        await two_let_in(farm)
         farm.start("n2", "n3")
         await farm.until_up("n1", "n2", "n3")
         keys = await farm.asked("operator", "list", on="n3")
@@ -38,11 +43,7 @@ async def test_three_hosts_become_a_cluster_by_two_lines(tmp_path: Path) -> None
 
 async def test_who_came_in_first_hears_a_leader_that_came_in_later(tmp_path: Path) -> None:
     async with hosts(tmp_path) as farm:
-        await farm.found(first="n1")
-        farm.start("n1")
-        await farm.status_until(lambda status: not status["cluster"]["quorum"])
-        await farm.join("n2")
-        await farm.join("n3")
+        await two_let_in(farm)
         assert "n3:" not in (farm.etc("n2") / "keys.yaml").read_text()
         farm.start("n3")
         while (await farm.status_until(is_led, on="n3"))["cluster"]["leader"] != "n3":

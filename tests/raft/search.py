@@ -12,9 +12,10 @@ import heapq
 import logging
 import random
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from cluster.raft.problems import Fatal
 from cluster.raft.voter import Voter
@@ -270,20 +271,31 @@ def search(
     return found
 
 
-def main(network: Network, crash: Crash, first: int, seeds: int) -> int:
-    logging.disable(logging.ERROR)
-    broken = crashes = acknowledged = 0
-    for seed in range(first, first + seeds):
+def main(
+    one: Callable[[int, Network, Crash], Search], counts: Callable[[Any], dict[str, int]],
+) -> int:
+    """Whatever the command line asks for; 1 if any of it was broken. `counts`: what one run that
+    held amounts to."""
+    network, crash, first, seeds = sys.argv[1:]
+    logging.disable(logging.CRITICAL)
+    broken, totals = 0, Counter[str]()
+    for seed in range(int(first), int(first) + int(seeds)):
         try:
-            run = search(seed, network, crash, nodes=5 if seed % 4 == 0 else 3)
+            totals.update(counts(one(seed, network, crash)))  # type: ignore[arg-type]
         except Broken as error:
             broken += 1
             print(error)
-        else:
-            crashes, acknowledged = crashes + run.crashes, acknowledged + run.acknowledged()
-    print(f"{seeds} seeds: {broken} broken, {crashes} crashes, {acknowledged} acknowledged")
+    told = "".join(f", {count} {name}" for name, count in totals.items())
+    print(f"{seeds} seeds: {broken} broken{told}")
     return 1 if broken else 0
 
 
+def nodes_of(seed: int) -> int:
+    return 5 if seed % 4 == 0 else 3
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))  # type: ignore
+    sys.exit(main(
+        lambda seed, network, crash: search(seed, network, crash, nodes=nodes_of(seed)),
+        lambda run: {"crashes": run.crashes, "acknowledged": run.acknowledged()},
+    ))

@@ -7,7 +7,6 @@ under their names, while others crash and are cut off.
 search must find that (tests/raft/test_search_members.py).
 """
 
-import logging
 import sys
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from cluster.raft.voter import Voter
 from tests.raft.members_rig import joining
 from tests.raft.memory_disk import MemoryDisk
 from tests.raft.rig import TIMINGS
-from tests.raft.search import Broken, Crash, Network, Search, SearchWire, Witness
+from tests.raft.search import Crash, Network, Search, SearchWire, Witness, main
 
 NAMES = ("ape", "bee", "cat", "dog", "elk", "fox", "gnu")
 FOUNDERS = NAMES[:3]
@@ -158,20 +157,6 @@ def search_members(
     return found
 
 
-def main(network: Network, crash: Crash, first: int, seeds: int) -> int:
-    logging.disable(logging.CRITICAL)
-    broken = changes = crashes = 0
-    for seed in range(first, first + seeds):
-        try:
-            run = search_members(seed, network, crash)
-        except Broken as error:
-            broken += 1
-            print(error)
-        else:
-            crashes, changes = crashes + run.crashes, changes + run.changes
-    print(f"{seeds} seeds: {broken} broken, {crashes} crashes, {changes} changes of members")
-    return 1 if broken else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))  # type: ignore
+    sys.exit(main(
+        search_members, lambda run: {"crashes": run.crashes, "changes of members": run.changes}))

@@ -6,13 +6,12 @@ while others crash and are cut off.
 `protected=False` has them begin again and vote at once: the search must find that.
 """
 
-import logging
 import sys
 from pathlib import Path
 
 from cluster.raft.amnesia import NOTE_FILE, Note, write_note
 from tests.raft.memory_disk import MemoryDisk
-from tests.raft.search import Broken, Crash, Network, Search
+from tests.raft.search import Crash, Network, Search, main, nodes_of
 
 BOOTS_A_LIFE = 1 << 20
 
@@ -90,20 +89,8 @@ def search_rejoin(
     return found
 
 
-def main(network: Network, crash: Crash, first: int, seeds: int) -> int:
-    logging.disable(logging.ERROR)
-    broken = losses = crashes = 0
-    for seed in range(first, first + seeds):
-        try:
-            run = search_rejoin(seed, network, crash, nodes=5 if seed % 4 == 0 else 3)
-        except Broken as error:
-            broken += 1
-            print(error)
-        else:
-            losses, crashes = losses + run.losses, crashes + run.crashes
-    print(f"{seeds} seeds: {broken} broken, {losses} disks lost, {crashes} crashes")
-    return 1 if broken else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))  # type: ignore
+    sys.exit(main(
+        lambda seed, network, crash: search_rejoin(seed, network, crash, nodes=nodes_of(seed)),
+        lambda run: {"disks lost": run.losses, "crashes": run.crashes},
+    ))
