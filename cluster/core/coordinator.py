@@ -163,13 +163,17 @@ def place(
 
 
 def _settled(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]:
-    """Nodes that are empty, as they were to be."""
+    """Nodes that are empty, as they were to be. Whoever is halted may leave guests alone behind."""
     found: list[entries.Entry] = []
     for name, node in sorted(state.nodes.items()):
-        if node.state in ("draining", "halting") and not packages_of(state, name):
-            kind = entries.NodeEmptied if node.state == "draining" else entries.NodeHalted
-            found.append(kind(
+        held = {each.state for each in packages_of(state, name)}
+        if node.state == "draining" and not held:
+            found.append(entries.NodeEmptied(
                 id=mint(), at_ms=known.now_ms, by=BY, because="it is empty", node=name))
+        elif node.state == "halting" and held <= {"detached"}:
+            found.append(entries.NodeHalted(
+                id=mint(), at_ms=known.now_ms, by=BY, because="it is empty", node=name,
+                detach=bool(held)))
     return found
 
 

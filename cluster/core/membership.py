@@ -31,7 +31,8 @@ def cluster_run(state: State, entry: entries.ClusterRun) -> State | Problem:
     for name in sorted(state.packages):
         record = state.packages[name]
         if record.state == "detached" and record.owner is not None:
-            if state.nodes[record.owner].state in UP:
+            # On a node that is on its way out it stays as it is, for the node's own return.
+            if state.nodes[record.owner].state in UP - {"halting"}:
                 state = with_package(state, changed(record, attaching=True))
     return state
 
@@ -203,8 +204,10 @@ def node_halted(state: State, entry: entries.NodeHalted) -> State | Problem:
         return refused
     for record in held:
         state = _let_go(state, record, entry, detach=entry.detach)
-    # Guests have the time for their own shutdown, and need the node's lease for it.
-    after: NodeState = "halting" if held and not entry.detach else "halted"
+    # Guests have the time for their own shutdown, and need the node's lease for it; what was left
+    # alone before stays so, and nobody waits for its end.
+    after: NodeState = "halting" if any(
+        state.packages[record.name].state != "detached" for record in held) else "halted"
     return with_node(state, changed(
         node, state=after, since_ms=entry.at_ms, because=entry.because, stuck=(), returning=(),
     ))
@@ -216,7 +219,7 @@ def _against_detaching(records: Iterable[PackageRecord]) -> Problem | None:
     for record in sorted(records, key=lambda each: each.name):
         if record.owner is not None and record.state not in ("running", "detached"):
             return refusals.not_in_state(record, "be detached")
-        if record.owner is not None and in_maintenance(record):
+        if record.state == "running" and in_maintenance(record):
             return refusals.package_in_maintenance(record.name)
     return None
 

@@ -86,6 +86,9 @@ class Landlord:
         self._joined: dict[str, tuple[str, float]] = {}
         """Since when this leader knows the incarnation in the record: a node that has just joined
         has had no time to ask."""
+        self._out: frozenset[str] = frozenset()
+        """Nodes that were granted nothing when this leader last looked, because they were halted
+        or had failed: one that is to run again has had no time to ask either."""
         self._looked_s = self._awake_since_s = clock.boottime_s()
         self.followed: Callable[[], str] = str
         """The last leader that this node asked."""
@@ -223,6 +226,7 @@ class Landlord:
         book, now_s = self._opened(), self._clock.boottime_s()
         if book is None:
             return Map()
+        self._let_in_again()
         found: dict[str, str] = {}
         for name, record in sorted(self._ledger.state.nodes.items()):
             if not may_be_lost(self._ledger.state, record) or name == self._node:
@@ -259,6 +263,13 @@ class Landlord:
                     f"its lease is over, and {record.watchdog} resets a host that hangs "
                     f"{record.watchdog_s:g} s after that")
         return Map(found)
+
+    def _let_in_again(self) -> None:
+        nodes = self._ledger.state.nodes
+        out = frozenset(name for name, record in nodes.items() if record.state not in UP)
+        for name in self._out - out:
+            self._joined.pop(name, None)
+        self._out = out
 
     def _known_since_s(self, name: str, incarnation: str) -> float:
         known = self._joined.get(name)

@@ -4,6 +4,7 @@ Found by the simulation: a detached guest whose node fell silent was started els
 """
 
 from cluster.core import entries
+from cluster.core.codec import encode_entry
 from cluster.core.coordinator import Knowledge, decide
 from cluster.core.duties import Attach, Keep, Leave
 from cluster.core.entries import GuestReport
@@ -100,3 +101,37 @@ def test_a_guest_found_gone_when_it_is_to_be_attached_is_released():
     story.say(entries.NodeRun, node="n1")
     assert story.say(entries.GuestReleased, package="p1", epoch=1, node="n1") is None
     assert (record(story).state, record(story).owner) == ("halted", None)
+
+
+def test_a_node_is_halted_though_a_guest_was_left_alone_there():
+    """Found by the simulation: nobody ends such a guest, so its node went on halting for ever."""
+    story = Story().running("n1")
+    assert story.say(entries.ClusterHalted, detach=True) is None
+    assert story.say(entries.NodeHalted, node="n1", force=True) is None
+    assert story.state.nodes["n1"].state == "halted"
+    assert story.say(entries.ClusterRun) is None
+    assert story.duty("n1") is Leave
+    assert story.say(entries.NodeRun, node="n1") is None
+    assert story.duty("n1") is Attach
+
+
+def test_a_node_that_still_ends_a_guest_is_halted_beside_one_left_alone():
+    story = Story().running("n1")
+    assert story.say(entries.ClusterHalted, detach=True) is None
+    assert story.say(entries.ClusterRun) is None
+    assert story.say(entries.PackageApplied, spec=package(name="p2", nodes=("n1",))) is None
+    assert story.say(
+        entries.PackageAssigned, package="p2", node="n1", boot_id="b2") is None
+    assert story.say(entries.GuestStarted, package="p2", epoch=1, node="n1", machine="m") is None
+    assert story.say(entries.NodeHalted, node="n1", force=True) is None
+    assert story.state.nodes["n1"].state == "halting"
+    assert story.say(entries.ClusterRun) is None
+    assert story.duty("n1") is Leave, "it waits for its node to be run again"
+    known = Knowledge(now_ms=1, term=1, heard=frozenset({"n1"}), dead={})
+    assert decide(story.state, known, lambda: "00000000000000ff") == []
+    assert story.say(entries.GuestReleased, package="p2", epoch=1, node="n1") is None
+    halts = [each for each in decide(story.state, known, lambda: "00000000000000ff")
+             if isinstance(each, entries.NodeHalted)]
+    assert [each.node for each in halts] == ["n1"]
+    story.machine.apply(story.state.applied + 1, encode_entry(halts[0]))
+    assert story.state.nodes["n1"].state == "halted"

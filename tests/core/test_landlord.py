@@ -97,3 +97,16 @@ async def test_nor_once_it_is_known_that_it_was_refused() -> None:
         assert refused is not None
         leader.landlord.pardon(death, refused)
         assert leader.grants() is not None
+
+
+async def test_a_node_that_is_to_run_again_has_its_time_to_ask() -> None:
+    """Found by the simulation: one that had been halted for longer than a lease was called dead,
+    and counted as flapping, between the order to run and its next request."""
+    async with Leader() as leader:
+        await leader.ledger.say(entries.NodeHalted, "-", node="n3")
+        leader.landlord.condemn()
+        leader.clock.now_s += LONG_S
+        await leader.ledger.say(entries.NodeRun, "-", node="n3")
+        assert "n3" not in leader.landlord.condemn()
+        leader.clock.now_s += LONG_S
+        assert "n3" in leader.landlord.condemn(), "it had its time and did not ask"
