@@ -53,7 +53,9 @@ def _event(
     proof: Proof | None = None,
 ) -> Event:
     if proof is not None:
-        because = f"{because} Proof: {proof.kind}: {proof.because}".strip()
+        said = f"Proof: {proof.kind}" if proof.because == because else (
+            f"Proof: {proof.kind}: {proof.because}")
+        because = f"{because.rstrip('.')}. {said}" if because else said
     return Event(
         index=0, at_ms=0, subject=subject, what=what, before=before, after=after, because=because,
         proof=proof,
