@@ -216,9 +216,13 @@ class Incoming:
             body = changed(body, next_index=max(body.next_index, least))
         before = engine.next_index[peer]
         self._give(peer, body)
-        if body.is_success and not body.is_reset and engine.next_index[peer] < before:
-            engine.next_index[peer] = before  # hole 6: or all that is under way is sent again
+        if body.is_success and not body.is_reset:
+            self._stay_ahead(peer, before)
         return body.is_reset or engine.commit_index < engine.last_index
+
+    def _stay_ahead(self, peer: Member, before: int) -> None:
+        """Hole 6: or all that is under way is sent again."""
+        self._engine.next_index[peer] = max(before, self._engine.next_index[peer])
 
     def _vote(self, peer: Member, term: int, body: Vote) -> bool:
         if term != body.term or term != self._engine.term:

@@ -106,7 +106,7 @@ class BareNode(BARE.SyncObj):  # type: ignore[misc,name-defined]
 
     def __init__(
         self, name: str, peers: list[str], transport: ListTransport, folder: Path | None,
-        dynamic: bool,
+        dynamic: bool, **settings: object,
     ) -> None:
         self.commands: list[bytes] = []
         files = {} if folder is None else {
@@ -117,7 +117,7 @@ class BareNode(BARE.SyncObj):  # type: ignore[misc,name-defined]
                 autoTick=False, commandsWaitLeader=False, useFork=False, **files,
                 dynamicMembershipChange=dynamic, raftMinTimeout=TIMINGS.raft_min_s,
                 raftMaxTimeout=TIMINGS.raft_max_s, appendEntriesPeriod=TIMINGS.raft_append_s,
-                connectionTimeout=TIMINGS.raft_max_s,
+                connectionTimeout=TIMINGS.raft_max_s, **settings,
             ),
             nodeClass=BareMember, transport=transport,
         )
@@ -141,8 +141,9 @@ class BareSide:
 
     def __init__(
         self, folder: Path, names: tuple[str, ...], *, dynamic: bool = False,
-        disk: MemoryDisk | None = None,
+        disk: MemoryDisk | None = None, **settings: object,
     ) -> None:
+        self._settings = settings
         self.clock = TickingClock()
         BARE.monotonicTime = self.clock.boottime_s
         BARE.createPoller = lambda _kind: NoPoller()
@@ -155,7 +156,8 @@ class BareSide:
     def _open(self) -> None:
         name, *peers = self._names
         self.transport = ListTransport(BareMember(name))
-        self.node = BareNode(name, peers, self.transport, self._folder, self._dynamic)
+        self.node = BareNode(
+            name, peers, self.transport, self._folder, self._dynamic, **self._settings)
 
     # What it shows
 
@@ -185,6 +187,25 @@ class BareSide:
 
     def matched(self, peer: str) -> int:
         return int(self.private("raftMatchIndex")[BareMember(peer)])
+
+    def next_for(self, peer: str) -> int:
+        return int(self.private("raftNextIndex")[BareMember(peer)])
+
+    @property
+    def is_ready(self) -> bool:
+        return bool(self.node.isReady())
+
+    def peers_log(self, peer: str) -> list[tuple[bytes, int, int]]:
+        """Of a peer that is given all that was said to it."""
+        mine, *others = self._names
+        other = BareNode(
+            peer, [mine, *(each for each in others if each != peer)],
+            ListTransport(BareMember(peer)), None, dynamic=False)
+        for to, message in self.transport.said:
+            if to == peer:
+                other._SyncObj__onMessageReceived(BareMember(mine), message)
+        journal = other._SyncObj__raftLog
+        return [journal[at] for at in range(len(journal))]
 
     def acks(self, peer: str) -> list[int]:
         return [each["next_node_idx"] for to, each in self.transport.said

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from cluster.raft.disk import Disk
 from cluster.raft.journal import COMMIT, RECORD, VOTE
 from cluster.raft.members import Change, Peer, members_of
 from cluster.raft.pin import Member
@@ -19,7 +20,7 @@ from tests.raft.rig import Rig, tell
 class OurSide:
     def __init__(
         self, folder: Path, names: tuple[str, ...], voter: type[Voter] = Voter, *,
-        disk: MemoryDisk | None = None,
+        disk: Disk | None = None,
     ) -> None:
         self._rig, self._disk = Rig(folder, names, voter=voter), disk
         if disk is not None:
@@ -55,6 +56,21 @@ class OurSide:
 
     def matched(self, peer: str) -> int:
         return self.voter.engine.match_index[Member(peer)]
+
+    def next_for(self, peer: str) -> int:
+        return self.voter.engine.next_index[Member(peer)]
+
+    @property
+    def is_ready(self) -> bool:
+        return self.voter.is_leader()
+
+    def peers_log(self, peer: str) -> list[tuple[bytes, int, int]]:
+        """Of a peer that is given all that was said to it."""
+        other = self._rig.start(peer)
+        for source, target, raw in self._rig.under_way:
+            if (source, target) == (self._name, peer):
+                other.transport.receive(source, raw)
+        return other.engine.log[:]
 
     def _collect(self) -> None:
         for peer in self._rig.names:
@@ -130,7 +146,7 @@ class OurSide:
         self._rig.crash(self._name)
 
     def lose_power(self) -> None:
-        assert self._disk is not None
+        assert isinstance(self._disk, MemoryDisk)
         self.kill()
         self._disk.lose_power()
 

@@ -20,6 +20,8 @@ from cluster.raft.voter import Voter
 from cluster.raft.wire import Ack, Append, Envelope, Install, Message, Stamps, Vote
 from packages.core.values import changed
 
+SMALL_BATCH_BYTES = 1 << 10
+
 
 class Hearing(Voter):
     """With other filters for what arrives."""
@@ -53,6 +55,15 @@ class CutsAgain(Incoming):
 
 class AppendsAgain(Hearing, incoming=CutsAgain):
     """Hole 6."""
+
+
+class FallsBack(Incoming):
+    def _stay_ahead(self, peer: Member, before: int) -> None:
+        return
+
+
+class SendsAgain(Hearing, incoming=FallsBack):
+    """Hole 6, of a leader."""
 
 
 class AsIfOfThisTerm(Incoming):
@@ -245,3 +256,43 @@ class ChangesManyMembers(Voter):
     """Hole 16."""
 
     engine_type = HastyEngine
+
+
+class ReadyEngine(GuardedEngine):
+    @property
+    def has_applied_first_entry(self) -> bool:
+        return True
+
+
+class IsReadyAtOnce(Voter):
+    """Hole 21."""
+
+    engine_type = ReadyEngine
+
+
+class SplittingEngine(GuardedEngine):
+    def _load_at_start(self) -> None:
+        self.conf.appendEntriesBatchSizeBytes = SMALL_BATCH_BYTES
+        super()._load_at_start()
+
+
+class SplitsEntries(Voter):
+    """Hole 23."""
+
+    engine_type = SplittingEngine
+
+
+PIPE_NOTIFIER = vars(sys.modules[SyncObj.__module__])["PipeNotifier"]
+
+
+class NotifyingEngine(GuardedEngine):
+    def _load_at_start(self) -> None:
+        self.conf.appendEntriesUseBatch = False
+        self._SyncObj__pipeNotifier = PIPE_NOTIFIER(self._poller)
+        super()._load_at_start()
+
+
+class NotifiesItself(Voter):
+    """Hole 25."""
+
+    engine_type = NotifyingEngine
