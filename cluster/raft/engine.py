@@ -365,6 +365,14 @@ class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
             for _, told in waiting.pop(position):
                 told(None, FAIL_REASON.UNKNOWN_OUTCOME)
 
+    def has_received(self, snapshot: bytes) -> bool:
+        """Whether a leader's snapshot was looked at and is on disk, if it is one."""
+        return self._store.has_received(snapshot)
+
+    def store_received(self, snapshot: bytes) -> None:
+        """On any thread, while the engine stands. Raises OSError."""
+        self._store.receive(snapshot)
+
     def must_not_conflict(self, index: int, leader: str) -> None:
         """An entry this node has applied can only be committed, hence the same everywhere."""
         if index <= self.last_applied:

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 Post = Callable[[str, Body], None]
 Deliver = Callable[[Member, Body], None]
+Store = Callable[[bytes, Callable[[], object]], None]
 
 
 class Basis(Value):
@@ -39,14 +40,15 @@ class Basis(Value):
 
 
 class Incoming:
-    """`post` sends a message of our own; `deliver` gives a message to the engine."""
+    """`post` sends a message of our own; `deliver` gives a message to the engine; `store` puts a
+    snapshot on disk in the next turn and goes on after that."""
 
     def __init__(
         self, engine: GuardedEngine, *, lease: Lease, pre_votes: PreVotes, post: Post,
-        deliver: Deliver, drops: Counter[str],
+        deliver: Deliver, store: Store, drops: Counter[str],
     ) -> None:
         self._engine, self._lease, self._pre_votes = engine, lease, pre_votes
-        self._post, self._deliver, self._drops = post, deliver, drops
+        self._post, self._deliver, self._store, self._drops = post, deliver, store, drops
         self._votes: tuple[int, set[str]] = (0, set())
         self._leader_of: tuple[int, str] = (0, "")
         self.basis: Basis | None = None
@@ -196,6 +198,10 @@ class Incoming:
         if body.last_index <= engine.commit_index:  # hole 17
             self._give(peer, changed(body, snapshot=None), basis)
             self._post(peer.name, matching(engine.commit_index + 1, body.sent_s))
+            return True
+        if not engine.has_received(body.snapshot):
+            # Others may have spoken before it is on disk: it is looked at once more then.
+            self._store(body.snapshot, lambda: self.admit(peer, body.term, body))
             return True
         engine.has_loaded_snapshot = False
         return self._give(peer, body, basis)

@@ -3,8 +3,7 @@
 One file: a header with a checksum and the last two log entries it covers, then the state, deflated.
 It is written beside the old one, synced, and renamed over it; only then is the journal cut, so
 that together they always hold everything. The machine is dumped on the loop (a consistent cut);
-deflating and writing happen in a thread. A leader's snapshot alone is written on the loop: the node
-that needs it can do nothing else before.
+deflating and writing happen in a thread, and so does the writing of a leader's snapshot.
 
 What must never happen here: state taken from a file or a peer whose checksum is wrong; a snapshot
 published by a thread that outlived its cause; a failed write repeated at every tick.
@@ -70,11 +69,31 @@ class SnapshotStore:
         self._writing: Future[None] | None = None
         self._writing_index = 0
         self._failed_at_s: float | None = None
+        self._received: tuple[bytes, bool] | None = None
+        """The leader's latest, and whether it is one; on disk in that case."""
 
     def stored(self) -> Snapshot | None:
         """The snapshot on disk; raises SnapshotDamaged or OSError."""
         raw = self._disk.read(self._path)
         return None if raw is None else decoded(raw)
+
+    def has_received(self, raw: bytes) -> bool:
+        return self._received is not None and self._received[0] is raw
+
+    def receive(self, raw: bytes) -> None:
+        """Put the leader's snapshot on disk, if it is one. On any thread, while the engine stands;
+        raises OSError. Nothing here is newer: the engine has not committed as much."""
+        try:
+            decoded(raw)
+        except SnapshotDamaged as error:
+            log.error("the leader's snapshot was refused: %s", error)
+            self._received = raw, False
+            return
+        if self._writing is not None:
+            wait([self._writing])  # both write the same file
+        self._write(raw)
+        self._disk.replace(self._new, self._path)
+        self._received = raw, True
 
     # What PySyncObj calls
 
@@ -118,18 +137,12 @@ class SnapshotStore:
 
     def setTransmissionData(self, pieces: tuple[bytes, bool, bool]) -> bool:
         """Store what the leader sent; False when it is not a snapshot."""
-        raw = pieces[0]
-        try:
-            decoded(raw)
-        except SnapshotDamaged as error:
-            log.error("the leader's snapshot was refused: %s", error)
-            return False
-        if self._writing is not None:
-            wait([self._writing])  # both write the same file; a leader's snapshot is newer
-            self._writing = None
-        self._write(raw)
-        self._disk.replace(self._new, self._path)
-        return True
+        if not self.has_received(pieces[0]):
+            self.receive(pieces[0])
+        assert self._received is not None
+        _, is_intact = self._received
+        self._received = self._writing = None
+        return is_intact
 
     def cancelTransmisstion(self, _node: Any) -> None:
         """One message each: there is nothing to cancel. (The name is PySyncObj's.)"""

@@ -92,10 +92,6 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
 
     def attach(self, engine: GuardedEngine) -> None:
         self.engine = engine
-        self.incoming = self.incoming_type(
-            engine, lease=self.lease, pre_votes=self.pre_votes, post=self.post,
-            deliver=self._deliver, drops=self.drops,
-        )
         self._outgoing = self.outgoing_type(
             engine, lease=self.lease, clock=self._clock, drops=self.drops,
         )
@@ -103,6 +99,10 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
         self._turns = Turns(
             engine, reads=self.reads, flusher=self._flusher, clock=self._clock, say=self._say,
             follow_members=self._follow_members, wake=self._wake,
+        )
+        self.incoming = self.incoming_type(
+            engine, lease=self.lease, pre_votes=self.pre_votes, post=self.post,
+            deliver=self._deliver, store=self._turns.store, drops=self.drops,
         )
         self._follow_members()
 

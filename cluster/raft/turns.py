@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from cluster.clock import Clock
 from cluster.raft.engine import GuardedEngine
 from cluster.raft.flusher import Flusher
+from cluster.raft.journal import Write
 from cluster.raft.reads import Reads
 from cluster.raft.wire import Append, Body, Forwarded, Install
 
@@ -44,6 +45,7 @@ class Turns:
         self._say, self._follow_members, self._wake = say, follow_members, wake
         self._outbox: list[tuple[str, int, Body]] = []
         self._steps: Iterator[None] | None = None
+        self._received: tuple[bytes, Callable[[], object]] | None = None
         self._is_running = False
         self._is_commit_due = False
         self._flush_began_s = 0.0
@@ -61,6 +63,11 @@ class Turns:
         self._outbox.append((peer, term, body))
         if not self._is_running:
             self._wake()
+
+    def store(self, snapshot: bytes, then: Callable[[], object]) -> None:
+        """Put a leader's snapshot on disk in the next turn, before anything is ticked, and go on.
+        A later one takes an earlier one's place."""
+        self._received = snapshot, then
 
     def go_on(self) -> None:
         """Take a turn, or go on with the one that waits. Raises OSError."""
@@ -82,6 +89,7 @@ class Turns:
         engine = self._engine
         self._follow_members()
         yield from self._flush()
+        yield from self._store_received()
         engine.doTick(0)
         self._follow_members()
         if self._reads.take_round_wanted():
@@ -97,11 +105,21 @@ class Turns:
     def _flush(self) -> Iterator[None]:
         journal = self._engine.log
         while (write := journal.begin_flush()) is not None:
-            self._flush_began_s = self._clock.boottime_s()
-            self._flusher.begin(write)
-            while not self._flusher.is_done():
-                yield
+            yield from self._written(write)
             journal.flushed()
+
+    def _store_received(self) -> Iterator[None]:
+        received, self._received = self._received, None
+        if received is not None:
+            snapshot, then = received
+            yield from self._written(lambda: self._engine.store_received(snapshot))
+            then()
+
+    def _written(self, write: Write) -> Iterator[None]:
+        self._flush_began_s = self._clock.boottime_s()
+        self._flusher.begin(write)
+        while not self._flusher.is_done():
+            yield
 
     def _keep_alive(self) -> None:
         if self._engine.is_heartbeat_due and not self.is_hung():

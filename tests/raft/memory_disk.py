@@ -81,6 +81,9 @@ class MemoryDisk:
         file.synced, file.unsynced = bytes(file.seen), []
 
     def close(self, handle: int) -> None:
+        if self._put_off is not None:
+            self._put_off.append(lambda: self.close(handle))
+            return
         del self._handles[handle]
 
     def replace(self, new: Path, old: Path) -> None:

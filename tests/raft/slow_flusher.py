@@ -26,6 +26,8 @@ class SlowFlusher:
             write()
             return
         steps = self._disk.put_off(write)
+        if not steps:
+            return
         at = self._dice.randrange(len(steps))
         self._left = steps[at:]
         self._done_at_s = self._clock.boottime_s() + self._dice.uniform(0.0, self._disk.slowest_s)

@@ -10,10 +10,11 @@ import pytest
 from cluster.raft.disk import HostDisk
 from cluster.raft.flusher import PATIENCE_S, ThreadFlusher
 from cluster.raft.journal import Write
+from cluster.raft.snapshot import Snapshot, encoded
 from cluster.raft.turns import HUNG_S
-from cluster.raft.wire import Ack, Append, Body, Vote, VoteRequest
+from cluster.raft.wire import Ack, Append, Body, Install, Vote, VoteRequest
 from tests.contracts.replica_worlds import SocketWorld, until, until_led
-from tests.raft.rig import NAMES, TIMINGS, Rig, tell
+from tests.raft.rig import NAMES, NO_OP, TIMINGS, Rig, append, command, tell
 
 MOST_S = 30.0
 
@@ -120,6 +121,28 @@ def test_a_vote_is_given_when_it_is_on_disk(rig: Rig) -> None:
     assert pumped(rig, "ape", "bee", Vote) == []
     flusher(rig, "ape").finish()
     assert pumped(rig, "ape", "bee", Vote) == [Vote(term=9)]
+
+
+def test_a_snapshot_is_stored_while_heartbeats_are_answered(rig: Rig) -> None:
+    ape, last = rig.voters["ape"], command(9, index=9, term=3)
+    raw = encoded(Snapshot(last=last, previous=(NO_OP, 8, 3), state=b"a\nb"))
+    tell(ape, "bee", 3, append(3, (9, 3), []))
+    assert len(pumped(rig, "ape", "bee", Ack)) == 1, "its log does not reach as far"
+    flusher(rig, "ape").is_slow = True
+    given = Install(
+        term=3, commit_index=9, last_index=9, last_term=3, snapshot=raw, sent_s=1.0,
+        quorum_age_s=0.0)
+    tell(ape, "bee", 3, given)
+    assert pumped(rig, "ape", "bee", Ack) == [] and ape.engine.last_applied == 1
+    rig.voters["bee"].engine.follow(3)
+    rig.voters["bee"].transport._say("ape", 3, append(3, (9, 3), []))
+    rig.turn(dropped=lambda source, target, body: (source, target) != ("bee", "ape"))
+    assert [each.is_success for each in rig.said("ape", "bee") if isinstance(each, Ack)] == [False]
+    flusher(rig, "ape").is_slow = False
+    flusher(rig, "ape").finish()
+    rig.turn(dropped=lambda *_: True)
+    ape.transport.pump()
+    assert rig.books["ape"].commands == [b"a", b"b"] and ape.engine.last_index == 9
 
 
 def waited(happened: Callable[[], bool]) -> bool:
