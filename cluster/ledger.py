@@ -35,7 +35,8 @@ class Ledger:
         self.clock = clock
         self.by = by
         self._machine, self._since = machine, since
-        self._waiting: dict[asyncio.Event, None] = {}  # in order: a set has another each time
+        self._waiting: dict[asyncio.Future[None], Callable[[State], bool]] = {}
+        """Whoever waits for the record, and for what."""
         self._watchers: list[Callable[[], None]] = []
         replica.watch(self._moved_on)
 
@@ -52,8 +53,12 @@ class Ledger:
         return lambda: self._watchers.remove(changed)
 
     def _moved_on(self) -> None:
-        for event in self._waiting:
-            event.set()
+        state = self.state
+        for waiting, holds in self._waiting.items():
+            # Asked here, for few entries concern any of them: to wake a task for each entry costs
+            # every node more than applying it.
+            if not waiting.done() and holds(state):
+                waiting.set_result(None)
         for changed in tuple(self._watchers):
             changed()
 
@@ -95,22 +100,21 @@ class Ledger:
 
     async def until(self, holds: Callable[[State], bool], *, deadline_s: float | None) -> bool:
         """Wait until the record is so; False when the deadline passed first."""
-        event = asyncio.Event()
-        self._waiting[event] = None
+        loop = asyncio.get_running_loop()
         end_s = None if deadline_s is None else self.clock.boottime_s() + deadline_s
-        try:
-            while not holds(self.state):
-                event.clear()
-                left_s = None if end_s is None else end_s - self.clock.boottime_s()
-                if left_s is not None and left_s <= 0:
-                    return False
-                try:
-                    # Not wait_for, which in Python 3.11 forgets a cancellation that comes together
-                    # with what it waits for: a daemon that steps out would never end.
-                    async with asyncio.timeout(left_s):
-                        await event.wait()
-                except TimeoutError:
-                    return holds(self.state)
-            return True
-        finally:
-            del self._waiting[event]
+        while not holds(self.state):
+            left_s = None if end_s is None else end_s - self.clock.boottime_s()
+            if left_s is not None and left_s <= 0:
+                return False
+            waiting: asyncio.Future[None] = loop.create_future()
+            self._waiting[waiting] = holds
+            try:
+                # Not wait_for, which in Python 3.11 forgets a cancellation that comes together
+                # with what it waits for: a daemon that steps out would never end.
+                async with asyncio.timeout(left_s):
+                    await waiting
+            except TimeoutError:
+                return holds(self.state)
+            finally:
+                del self._waiting[waiting]
+        return True

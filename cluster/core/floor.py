@@ -31,8 +31,8 @@ def refused_by_floor(
     state: State, kind: type[Entry], since: Mapping[type[Entry], Version] = SINCE,
 ) -> Problem | None:
     """Why an entry of this kind may not be proposed yet."""
-    needed = since.get(kind, FIRST)
-    if floor(state) >= needed:
+    needed = since.get(kind)
+    if needed is None or floor(state) >= needed:
         return None
     behind = sorted(
         name for name, each in state.nodes.items()
