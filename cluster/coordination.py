@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 0.1
 """Time passes without an event: leases end, holds end."""
+PAUSE_S = 0.005
+"""Between two looks while entries come one after another: a look costs as much as deciding an entry
+does, and whoever waits for the next one would wait for it too."""
 HOLDS_EVERY_S = 1.0
 PROPOSE_S = 2.0
 
@@ -47,6 +50,7 @@ class Coordination:
             self._landlord.notice()
             if self._ledger.replica.is_leader():
                 await self._once()
+            await asyncio.sleep(PAUSE_S)
             try:
                 async with asyncio.timeout(LOOK_S):
                     await self._news.wait()
