@@ -50,19 +50,34 @@ class Inbox:
 
     def _read(self) -> None:
         self._is_due = False
+        found = POLLIN  # or so the signal says: to ask costs as much as to try
         try:
             for _ in range(MESSAGES_PER_TURN):
-                if not self._is_open or not events(self._socket) & POLLIN:
+                if not self._is_open or not found & POLLIN:
                     break
-                self._arrived(self._socket.recv_multipart(zmq.NOBLOCK, copy=False))
+                if (frames := self._received()) is not None:
+                    self._arrived(frames)
+                found = events(self._socket) if self._is_open else 0
         finally:  # also when the receiver has a bug: the rest must not wait for another signal
-            self._settle()
+            self._settle(found)
 
-    def _settle(self) -> None:
+    def _received(self) -> list[zmq.Frame] | None:
+        """A whole message; None when there is none after all."""
+        try:
+            frames = [self._socket.recv(zmq.NOBLOCK, copy=False)]
+        except zmq.Again:
+            return None
+        while frames[-1].more:  # all parts arrive at once
+            frames.append(self._socket.recv(zmq.NOBLOCK, copy=False))
+        return frames
+
+    def _settle(self, found: int) -> None:
+        """`found`: what the socket said after it was used last."""
         if not self._is_open:
             return
-        self.look_again()
-        if self._ready is not None and events(self._socket) & POLLOUT:
+        if found & POLLIN:
+            self.look_again()
+        if self._ready is not None and found & POLLOUT:
             self._ready()
 
 
