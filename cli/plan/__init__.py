@@ -4,7 +4,7 @@ import click
 
 from cli.tree import Folder
 
-NAMES = ("drain",)
+NAMES = ("drain", "fail")
 
 
 @click.command(cls=Folder, folder="cli.plan", names=NAMES)

@@ -3,8 +3,8 @@
 from typing import Any
 
 from cluster.answers import (
-    belonging, deaths, maintenance, moves, neighbours, nodes, packages, power, questions, rejoin,
-    trust
+    belonging, deaths, forecast, maintenance, moves, neighbours, nodes, packages, power, questions,
+    rejoin, trust
 )
 from cluster.answers.desk import Handler
 from cluster.api import messages
@@ -24,6 +24,7 @@ HANDLERS: dict[type[Any], Handler] = {
     messages.RunNode: nodes.run_node,
     messages.HaltNode: nodes.halt_node,
     messages.DrainNode: maintenance.drain,
+    messages.PlanFailure: forecast.failure,
     messages.CancelDrain: maintenance.cancel_drain,
     messages.ResumeNode: maintenance.resume,
     messages.UnquarantineNode: maintenance.unquarantine,

@@ -109,6 +109,14 @@ class DrainNode(Changing, tag="node-drain"):
     allow_restart: bool = False
 
 
+class PlanFailure(Request, tag="plan-fail"):
+    """What would happen if these nodes failed now. Result: {"nodes", "quorum", "lease_proves_s",
+    "starts": [{"package", "from", "node", "turn", "proof", "because"}], "stuck": [{"package",
+    "problem"}]}."""
+
+    nodes: tuple[str, ...] = ()
+
+
 class CancelDrain(Changing, tag="node-drain-cancel"):
     """Moves that the drain began are called off; what has left stays where it is."""
 
@@ -363,7 +371,7 @@ AnyRequest = Union[
     SetMaintenance, MovePackage, GetMove, AbortMove, Preflight, GetEvents, InviteNode, JoinNode,
     RotateNode, RejoinNode, GetKeys, AddOperator, RemoveOperator, AskCertificate, AskKeyKnown,
     AskLease, AskSilence, AskDeath, AskFence, AskFenceTest, AskPatience, AskFacts, AskProgress,
-    AskReady, CancelDrain,
+    AskReady, CancelDrain, PlanFailure,
 ]
 
 

@@ -22,6 +22,7 @@ LEAST_ROLE: dict[type[ask.Request], Least] = {
     ask.GetPackages: "monitor",
     ask.GetMove: "monitor",
     ask.Preflight: "monitor",
+    ask.PlanFailure: "monitor",
     ask.GetEvents: "monitor",
     ask.GetKeys: "monitor",
     ask.ApplyPackages: "package-admin",

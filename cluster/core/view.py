@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from cluster.core import dependence, quarantine, refusals, truth
+from cluster.core.fail_plan import FailPlan
 from cluster.core.fencing import may_be_fenced
 from cluster.core.model import (
     UP, Event, MoveRecord, NodeRecord, PackageRecord, State, packages_of, suffices, unproven
@@ -175,6 +176,19 @@ def plan(found: DrainPlan) -> dict[str, Any]:
             for wave in found.waves
         ],
         "without_spare": list(found.without_spare), "seconds": found.seconds,
+    }
+
+
+def fail_plan(found: FailPlan, *, lease_proves_s: float) -> dict[str, Any]:
+    return {
+        "nodes": list(found.nodes), "quorum": found.quorum, "lease_proves_s": lease_proves_s,
+        "starts": [
+            {"package": each.package, "from": each.source, "node": each.node, "turn": each.turn,
+             "proof": each.proof, "because": each.because}
+            for each in found.starts
+        ],
+        "stuck": [{"package": each.package, "problem": plain(each.problem)}
+                  for each in found.stopped],
     }
 
 

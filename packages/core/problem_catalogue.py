@@ -101,6 +101,8 @@ CATALOGUE: dict[str, str] = {
     "node-not-draining": "the node is not being emptied, so there is nothing to cancel",
     "dependency-unknown": "a package depends on one that does not exist",
     "dependency-circle": "a package would wait for itself, by way of others",
+    "package-stays-down": "the package would not be started elsewhere, as its operator wants it",
+    "quorum-lost": "too few voters would be left to agree on anything",
     "dependency-unmet": "a package waits for others that it depends on",
     "package-depended-on": "other packages depend on this one",
     "no-node-available": "no node may run the package now",

@@ -243,6 +243,12 @@ HAPPY: dict[type[ask.Request], Any] = {
         "without_spare": ["ldap"], "seconds": 92.4, "state": "draining",
         "packages": ["db", "mail", "web"],
     }),
+    ask.PlanFailure: done({
+        "nodes": ["n1", "n2"], "quorum": True, "lease_proves_s": 4.1,
+        "starts": [{"package": "web", "from": "n1", "node": "n3", "turn": 1, "proof": "lease",
+                    "because": "n3 is the next of its nodes that can"}],
+        "stuck": [{"package": "db", "problem": plain(DISK)}],
+    }),
     ask.UnquarantineNode: done({"node": "n1"}),
     ask.CancelDrain: done({"node": "n1", "state": "running"}),
     ask.ResumeNode: done({"node": "n1", "state": "running", "returned": ["web"]}),

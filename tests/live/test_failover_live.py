@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from cluster.api.messages import ConfirmDead, GetEvents, HaltNode, RunNode
+from cluster.api.messages import ConfirmDead, GetEvents, HaltNode, PlanFailure, RunNode
 from cluster.lab import lab
 from packages.core.values import changed
 from tests.live.guest_side import held_connection
@@ -69,10 +69,13 @@ async def frozen(cluster: LiveCluster, node: str) -> None:
 
 async def test_a_killed_node_is_taken_over_by_the_proof_of_its_lease(cluster):
     before, life = await cluster.shown(), (await cluster.said()).boot_id
+    forecast = await cluster.done(PlanFailure(nodes=(before["node"],)))
     cluster.away.add(before["node"])
     began = time.monotonic()
     assert await lab.kill(cluster.record.dir, before["node"]) is None
     after = await taken_over(cluster, before, life)
+    assert [(each["package"], each["node"], each["proof"]) for each in forecast["starts"]] == [
+        ("p1", after["node"], "lease")]
     assert time.monotonic() - began > LEASE_S - 1, "sooner than any lease can be over"
     await cluster.in_order()
     assert (await cluster.one_copy())["node"] == after["node"]
