@@ -277,6 +277,10 @@ class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
     def is_heartbeat_due(self) -> bool:
         return self.is_leading and bool(engine_time_s() > self._SyncObj__newAppendEntriesTime)
 
+    def election_in_s(self) -> float:
+        """Until it is due if no leader is heard; not positive when it is."""
+        return float(self._SyncObj__raftElectionDeadline - engine_time_s())
+
     def heard_leader(self) -> None:
         """It is there, though its message has to wait: no election for a while."""
         self._SyncObj__raftElectionDeadline = engine_time_s() + self._SyncObj__generateRaftTimeout()

@@ -249,8 +249,13 @@ class Incoming:
 
     def _pre_vote_request(self, peer: Member, body: PreVoteRequest) -> bool:
         engine = self._engine
-        is_as_long = (body.last_term, body.last_index) >= (engine.last_term, engine.last_index)
-        is_granted = not self._is_bound() and body.term > engine.term and is_as_long
+        theirs, ours = (body.last_term, body.last_index), (engine.last_term, engine.last_index)
+        is_granted = not self._is_bound() and body.term > engine.term and theirs >= ours
+        if is_granted and theirs == ours and self._pre_votes.is_open() and engine.name < peer.name:
+            is_granted = False  # it grants ours
+            self._drops["rival"] += 1
+        if is_granted:
+            self._pre_votes.give_way()
         self._post(peer.name, PreVote(round=body.round, is_granted=is_granted))
         return False
 

@@ -79,16 +79,24 @@ class Lease:
         return self._clock.boottime_s() < self._loyal_until_s
 
 
+ANSWER_SHARE = 0.2
+"""Of raft_min_s: within this a pre-vote is answered, if at all."""
+
+
 class PreVotes:
     """Asks before standing: a node that was cut off, or whose clock stood still, would otherwise
-    come back with a higher term and depose a leader that works."""
+    come back with a higher term and depose a leader that works.
+
+    And so that two do not stand at once, and split the votes until the next timeout: whoever has
+    granted a pre-vote gives way for a moment, and of two who ask each other one does."""
 
     def __init__(self, voters: Collection[str], *, clock: Clock, raft_min_s: float) -> None:
         self.voters = frozenset(voters)
         self._clock = clock
         self._retry_s = RETRY_SHARE * raft_min_s
+        self._answer_s = ANSWER_SHARE * raft_min_s
         self._granted: set[str] = set()
-        self._next_s = 0.0
+        self._next_s = self._open_until_s = 0.0
         self.round = 0
 
     def has_majority(self) -> bool:
@@ -101,13 +109,26 @@ class PreVotes:
     def begin_round(self, spread: float) -> int:
         """A new round's number; `spread`, from 0 to 1, keeps rival candidates apart."""
         self.forget()
-        self._next_s = self._clock.boottime_s() + self._retry_s * (1.0 + spread)
+        now_s = self._clock.boottime_s()
+        self._next_s = now_s + self._retry_s * (1.0 + spread)
+        self._open_until_s = now_s + self._answer_s
         return self.round
+
+    def is_open(self) -> bool:
+        """Answers to a round of this node's own may be under way."""
+        return self._clock.boottime_s() < self._open_until_s
+
+    def give_way(self) -> None:
+        """Somebody else was granted a pre-vote: it has the time to be elected. No longer than
+        that, since it may be unable to."""
+        self.forget()
+        self._next_s = max(self._next_s, self._clock.boottime_s() + self._retry_s)
 
     def forget(self) -> None:
         """Somebody leads, or the election began: grants of this round count no longer."""
         self.round += 1
         self._granted = set()
+        self._open_until_s = 0.0
 
     def granted(self, peer: str, round_: int) -> None:
         if round_ == self.round:

@@ -173,8 +173,10 @@ class SyncObjReplica:
                 self._step_out(fatal.problem)
 
     def _tick(self) -> None:
-        self._timer = self._loop.call_later(TICK_S, self._tick)
-        if (voter := self._live()) is not None:
+        voter = self._live()
+        next_s = TICK_S if voter is None else voter.tick_within_s(TICK_S)
+        self._timer = self._loop.call_later(next_s, self._tick)
+        if voter is not None:
             voter.transport.check_peers()
             self._pump()
 

@@ -220,6 +220,7 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
             and self._clock.boottime_s() >= self._abstains_until_s
         )
         if is_able and (not voters or self.pre_votes.has_majority()):
+            self.pre_votes.forget()  # if this election fails, the next one is asked for anew
             return True
         self.engine.forget_leader()
         if is_able and self.pre_votes.is_due():

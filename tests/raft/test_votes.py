@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster.raft.lease import ANSWER_SHARE, RETRY_SHARE
 from cluster.raft.pin import Member
 from cluster.raft.wire import AskIndex, HigherTerm, Ping, PreVote, PreVoteRequest, Vote, VoteRequest
 from tests.raft.rig import TIMINGS, Rig, append, command, deliver, make_leader, tell
@@ -97,6 +98,77 @@ def test_nobody_raises_the_term_before_a_majority_would_vote(rig: Rig) -> None:
         ape.transport.pump()
     assert ape.engine.term == 0
     assert [body for body in rig.said("ape", "bee") if isinstance(body, PreVoteRequest)]
+
+
+def stands(rig: Rig, voter) -> PreVoteRequest:
+    """Its election is due: what it asks the others."""
+    for peer in ("ape", "bee", "cat"):
+        if peer != voter.engine.name:
+            voter.transport._is_there(Member(peer))
+    voter.transport.pump()
+    [asked] = [body for body in rig.said(voter.engine.name, "cat")
+               if isinstance(body, PreVoteRequest)]
+    return asked
+
+
+def answers(rig: Rig, voter, peer: str) -> list[bool]:
+    voter.transport.pump()
+    return [body.is_granted for body in rig.said(voter.engine.name, peer)
+            if isinstance(body, PreVote)]
+
+
+def test_of_two_who_would_stand_at_once_one_gives_way(rig: Rig) -> None:
+    """Each would vote for itself, and nobody lead before another timeout had passed."""
+    rig.start("ape", "bee")
+    ape, bee = rig.voters["ape"], rig.voters["bee"]
+    rig.clock.now_s += TIMINGS.raft_max_s + 0.01
+    apes, bees = stands(rig, ape), stands(rig, bee)
+    tell(ape, "bee", 0, bees)
+    tell(bee, "ape", 0, apes)
+    assert answers(rig, ape, "bee") == [False] and answers(rig, bee, "ape") == [True]
+    tell(bee, "ape", 0, PreVote(round=bees.round, is_granted=True))
+    bee.transport.pump()
+    assert bee.engine.term == 0, "it gave way"
+    tell(ape, "bee", 0, PreVote(round=apes.round, is_granted=True))
+    ape.transport.pump()
+    assert ape.engine.term == 1
+
+
+def test_who_gave_way_in_vain_stands_again(rig: Rig) -> None:
+    bee = rig.start("bee")
+    rig.clock.now_s += TIMINGS.raft_max_s + 0.01
+    tell(bee, "ape", 0, PreVoteRequest(round=1, term=1, last_index=1, last_term=0))
+    assert answers(rig, bee, "ape") == [True]
+    bee.transport._is_there(Member("ape"))
+    bee.transport.pump()
+    assert not rig.said("bee", "ape"), "ape has the time to be elected"
+    rig.clock.now_s += RETRY_SHARE * TIMINGS.raft_min_s + 0.01
+    assert stands(rig, bee).term == 1
+
+
+def test_a_rival_whose_round_is_over_is_not_waited_for(rig: Rig) -> None:
+    """Nor one whose log is behind."""
+    ape = rig.start("ape")
+    rig.clock.now_s += TIMINGS.raft_max_s + 0.01
+    stands(rig, ape)
+    ahead = PreVoteRequest(round=1, term=1, last_index=2, last_term=0)
+    tell(ape, "bee", 0, ahead)
+    assert answers(rig, ape, "bee") == [True]
+    rig.clock.now_s += TIMINGS.raft_min_s
+    stands(rig, ape)
+    rig.clock.now_s += ANSWER_SHARE * TIMINGS.raft_min_s + 0.01
+    tell(ape, "bee", 0, PreVoteRequest(round=2, term=1, last_index=1, last_term=0))
+    assert answers(rig, ape, "bee") == [True]
+
+
+def test_an_election_that_failed_is_asked_for_anew(rig: Rig) -> None:
+    """A node cut off just then would raise its term again and again."""
+    ape = rig.start("ape")
+    candidate(rig, ape)
+    rig.said("ape", "cat")
+    rig.clock.now_s += TIMINGS.raft_max_s + 0.01
+    assert stands(rig, ape).term == 2
+    assert ape.engine.term == 1
 
 
 def test_a_leader_of_an_earlier_term_is_told(rig: Rig) -> None:
