@@ -114,6 +114,12 @@ def refuse_both(force: bool, detach: bool) -> None:
         raise click.UsageError("-f and -d exclude one another.", click.get_current_context())
 
 
+def left_running(result: dict[str, Any]) -> str:
+    """The end of a sentence about such a halt."""
+    names = result.get("detached") or ()
+    return f" Detached, and running on unmonitored: {', '.join(names)}." if names else ""
+
+
 def output_of(args: Sequence[str]) -> Output:
     """The output asked for on a command line too wrong to be parsed."""
     found = re.search(r"(?:-o ?|--output[ =])(json|yaml)\b", " ".join(args))

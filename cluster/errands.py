@@ -78,7 +78,8 @@ class Errands:
     async def _tried(self, errand: Errand, limits: Limits) -> Attempt:
         """Move it to the first target that may take it."""
         record, tried = errand.record, self._tried_before(errand)
-        last = refusals.no_target(record.name, record.spec.nodes)
+        last = refusals.package_detached(record, "be moved") if record.state == "detached" \
+            else refusals.no_target(record)
         if errand.purpose == "ordered" and not errand.targets:
             return Attempt(problem=refusals.not_in_state(record, "be moved"))
         for target in errand.targets:

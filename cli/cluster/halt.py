@@ -2,7 +2,7 @@
 
 import click
 
-from cli.options import changing, leaving, refuse_both
+from cli.options import changing, left_running, leaving, refuse_both
 from cli.session import Session
 from cluster.api.messages import HaltCluster
 
@@ -24,7 +24,6 @@ def command(
     request = HaltCluster(
         request=session.request_id, dry_run=dry_run, reason=reason, force=force, detach=detach,
     )
-    ending = " Its packages run on, unmonitored." if detach else ""
     session.change(
-        request, lambda result: f"The cluster is halted.{ending}", deadline_s=HALT_S,
+        request, lambda result: f"The cluster is halted.{left_running(result)}", deadline_s=HALT_S,
     )

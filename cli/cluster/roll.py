@@ -6,6 +6,8 @@ next node begun while the last one is not well.
 """
 
 import os
+import shlex
+import signal
 import subprocess
 from typing import Any, NoReturn
 
@@ -26,6 +28,13 @@ STEADY_S = 5.0
 HEALTH_S = 1800.0
 """A big host's firmware alone takes ten minutes to count its memory."""
 RETURN_S = 3600.0
+
+READY = {
+    "draining": "vmsg node drain {node} --cancel", "maintenance": "vmsg node resume {node}",
+    "quarantined": "vmsg node unquarantine {node}", "halted": "vmsg node run {node}",
+    "halting": "wait until {node} is halted, then: vmsg node run {node}",
+}
+"""What makes a node ready to be rolled over; in any other state its host or daemon is down."""
 
 
 @click.command()
@@ -56,6 +65,8 @@ def command(
     One node after the other, the coordinator's last; the first failure stops everything. CMD is run
     here, not on the node: --run 'ssh $VMSG_NODE apt-get -y upgrade'.
     """
+    if not work.strip():
+        raise click.UsageError("--run wants a command.", click.get_current_context())
     roll = Roll(session, Wanted(
         work=work, allow_restart=allow_restart, bring_back=bring_back, health_s=health_s,
         steady_s=steady_s, reason=reason or "vmsg cluster roll"))
@@ -69,6 +80,8 @@ def command(
         return
     for node in order:
         roll.over(node)
+        roll.done.append(node)
+        click.echo(f"{node}: done", err=True)
     session.if_interrupted = ""
     session.show(
         {"done": roll.done, "failed": None, "problems": []},
@@ -85,6 +98,15 @@ class Wanted(Value):
     steady_s: float
     reason: str
 
+    def line(self, nodes: list[str]) -> str:
+        """The command that does the same with these nodes."""
+        words = ["vmsg", "cluster", "roll", *nodes, "--run", self.work]
+        words += ["--allow-restart"] if self.allow_restart else []
+        words += ["--return"] if self.bring_back else []
+        words += [f"--health-timeout={self.health_s:g}s"] if self.health_s != HEALTH_S else []
+        words += [f"--steady={self.steady_s:g}s"] if self.steady_s != STEADY_S else []
+        return shlex.join(words)
+
 
 class Roll:
     def __init__(self, session: Session, wanted: Wanted) -> None:
@@ -92,6 +114,7 @@ class Roll:
         self._addresses: dict[str, str] = {}
         self._running: set[str] = set()
         """The packages that ran when it began, and are to run whenever a node is done."""
+        self._order: list[str] = []
         self.done: list[str] = []
 
     def order(self, wanted: tuple[str, ...]) -> list[str]:
@@ -104,17 +127,14 @@ class Roll:
                     "unknown-node", f"node:{name}", what=f"There is no node {name}.",
                     because=f"The cluster has {', '.join(known)}.", fix="Name one of these.",
                 )])
-        ill = [f"{each['name']} is {each['status']}, {each['state']}" for each in status["nodes"]
-               if not is_up(status, each["name"], "running")]
+        ill = against(status)
         if ill:
-            self._session.stop([problem(
-                "roll-unsafe", "cluster", what="No node is taken out now.",
-                because=f"{'; '.join(ill)}.", fix="Have every node up and running first.",
-            )])
+            self._session.stop(ill)
         self._addresses = {each["name"]: each["address"] for each in status["nodes"]}
         self._running = {each["name"] for each in status["packages"] if each["state"] == "running"}
         names = [name for name in known if name in wanted or not wanted]
-        return sorted(names, key=lambda name: name == status["cluster"]["leader"])
+        self._order = sorted(names, key=lambda name: name == status["cluster"]["leader"])
+        return self._order
 
     def over(self, node: str) -> None:
         """All that is done for one node; the command ends at the first failure."""
@@ -123,11 +143,17 @@ class Roll:
         self._wait_for_health(node, "maintenance", f"vmsg node resume {node}")
         self._resume(node)
         self._wait_for_health(node, "running", "vmsg status")
-        self.done.append(node)
-        click.echo(f"{node}: done", err=True)
+
+    def _then(self, fix: str, node: str, *, again: bool) -> str:
+        """The fix, and what goes on with the nodes that are left; `again`: with this one, too."""
+        left = [each for each in self._order if each not in self.done]
+        left = left if again else [each for each in left if each != node]
+        return f"{fix}; for the rest: {self._wanted.line(left)}" if left else fix
 
     def _drain(self, node: str) -> None:
-        self._says(node, "is being emptied", f"vmsg node drain {node} --cancel")
+        cancel = f"vmsg node drain {node} --cancel"
+        self._says(node, "is being emptied", self._then(
+            f"{cancel} (once it is empty: vmsg node resume {node})", node, again=True))
         self._ask(node, DrainNode(
             request=f"{self._session.request_id}-{node}-drain", node=node,
             reason=self._wanted.reason, allow_restart=self._wanted.allow_restart,
@@ -136,24 +162,24 @@ class Roll:
         if left:
             self._stop(
                 node, f"{', '.join(left)} could not be moved away: see vmsg status.",
-                f"Mend that and roll again, or: vmsg node drain {node} --cancel")
+                f"Mend that, and: {self._then(cancel, node, again=True)}")
 
     def _run(self, node: str) -> None:
         """Its output is for whoever looks, never between the lines of a program's input."""
-        self._says(node, "is in maintenance, and its command was interrupted",
-                   f"vmsg node resume {node}")
+        fix = self._then(f"vmsg node resume {node}", node, again=True)
+        self._says(node, "is in maintenance, and its command was interrupted", fix)
         ended = subprocess.run(
             ["/bin/sh", "-c", self._wanted.work],
             stdout=None if self._session.output == "table" else 2,
             env={**os.environ, "VMSG_NODE": node, "VMSG_ADDRESS": self._addresses[node]},
         )
         if ended.returncode:
-            self._stop(node, f"Its command ended with {ended.returncode}.",
-                       f"{node} stays empty, in maintenance. When it is well: "
-                       f"vmsg node resume {node}")
+            self._stop(node, f"Its command {how_it_ended(ended.returncode)}.",
+                       f"{node} stays empty, in maintenance. When it is well: {fix}")
 
     def _resume(self, node: str) -> None:
-        self._says(node, "is being resumed", f"vmsg node resume {node}")
+        self._says(node, "is being resumed", self._then(
+            f"vmsg node resume {node}", node, again=False))
         self._ask(node, ResumeNode(
             request=f"{self._session.request_id}-{node}-resume", node=node,
             reason=self._wanted.reason, bring_back=self._wanted.bring_back,
@@ -161,6 +187,7 @@ class Roll:
 
     def _wait_for_health(self, node: str, state: str, fix: str) -> None:
         """Until it has looked well for a while."""
+        fix = self._then(fix, node, again=False)
         self._says(node, f"is waited for, to be {state}", fix)
         left_s, well_s, why = self._wanted.health_s, 0.0, "nobody has answered"
         with progress() as screen:
@@ -218,3 +245,25 @@ def is_up(status: Any, node: str, state: str) -> bool:
     return bool(status["cluster"]["quorum"] and status["cluster"]["leader"]) and any(
         each["name"] == node and (each["status"], each["state"]) == ("up", state)
         for each in status["nodes"])
+
+
+def against(status: Any) -> list[Problem]:
+    """Why no node of this cluster may be taken out now."""
+    ill = [each for each in status["nodes"] if not is_up(status, each["name"], "running")]
+    alone = [each["name"] for each in status["packages"] if each["state"] == "detached"]
+    found = [f"{each['name']} is {each['status']}, {each['state']}" for each in ill]
+    found += [f"{', '.join(alone)} {'is' if len(alone) == 1 else 'are'} detached"] if alone else []
+    fixes = [
+        READY.get(each["state"], "start the host and the daemon of {node}").format(
+            node=each["name"]) for each in ill]
+    fixes += ["vmsg cluster run"] if alone and not ill else []
+    return [problem(
+        "roll-unsafe", "cluster", what="No node is taken out now.",
+        because=f"{'; '.join(found)}.",
+        fix=f"Have every node up and running first: {'; '.join(fixes)}",
+    )] if found else []
+
+
+def how_it_ended(code: int) -> str:
+    """A negative code is a signal's number."""
+    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"

@@ -2,7 +2,7 @@
 
 import click
 
-from cli.options import changing, leaving, refuse_both
+from cli.options import changing, left_running, leaving, refuse_both
 from cli.session import Session
 from cluster.api.messages import HaltNode
 
@@ -27,7 +27,6 @@ def command(
         request=session.request_id, dry_run=dry_run, reason=reason, node=node, force=force,
         detach=detach,
     )
-    ending = " Its packages run on, unmonitored." if detach else ""
     session.change(
-        request, lambda result: f"Node {node} is halted.{ending}", deadline_s=HALT_S,
+        request, lambda result: f"Node {node} is halted.{left_running(result)}", deadline_s=HALT_S,
     )

@@ -46,7 +46,9 @@ def _drained(state: State, node: str) -> dict[str, object]:
 
 async def cancel_drain(desk: Desk, caller: Caller, ask: CancelDrain) -> Reply:
     entry = desk.entry(entries.DrainCancelled, caller, ask, node=ask.node)
-    return await desk.change(ask, entry) or done(ask, {"node": ask.node, "state": "running"})
+    stopped = await desk.change(ask, entry)
+    return stopped or done(ask, {
+        "node": ask.node, "state": desk.ledger.state.nodes[ask.node].state})
 
 
 async def resume(desk: Desk, caller: Caller, ask: ResumeNode) -> Reply:

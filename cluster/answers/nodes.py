@@ -1,14 +1,21 @@
-"""Answers about the cluster and its nodes: run and halt."""
+"""Answers about the cluster and its nodes: run and halt.
+
+A halt ends what runs and nothing else: a guest that was left alone before has nobody to end it, and
+is named instead of waited for.
+"""
+
+from collections.abc import Iterable
 
 from cluster.answers.desk import Desk, done, late, refusal
 from cluster.api.messages import HaltCluster, HaltNode, Reply, RunCluster, RunNode
 from cluster.api.roles import Caller
-from cluster.core import entries
-from cluster.core.model import State
-from packages.core.problem import problem
+from cluster.core import entries, refusals
+from cluster.core.model import PackageRecord, State, packages_of
+from packages.core.problem import Problem, problem
+from packages.core.values import changed
 
-HALT_S = 120.0
-"""Guests have their own `halt_timeout_s`; this is for the slowest of them."""
+HALT_SLACK_S = 30.0
+"""Beside the slowest guest's own `halt_timeout_s`: to end one that does not obey, and to agree."""
 
 
 async def run_cluster(desk: Desk, caller: Caller, ask: RunCluster) -> Reply:
@@ -17,22 +24,27 @@ async def run_cluster(desk: Desk, caller: Caller, ask: RunCluster) -> Reply:
 
 
 async def halt_cluster(desk: Desk, caller: Caller, ask: HaltCluster) -> Reply:
-    held = [name for name, each in sorted(desk.ledger.state.packages.items()) if each.owner]
+    held = _to_be_halted(desk.ledger.state.packages.values())
     if held and not (ask.force or ask.detach):
         return refusal(ask, problem(
             "packages-running", f"cluster:{desk.config.name}",
-            what="The cluster is not halted: packages run.", because=f"{', '.join(held)} run.",
+            what="The cluster is not halted: packages run.",
+            because=f"{', '.join(sorted(each.name for each in held))} run.",
             fix="Add -f to stop them, or -d to leave them running unwatched.",
         ))
     entry = desk.entry(entries.ClusterHalted, caller, ask, detach=ask.detach)
     stopped = await desk.change(ask, entry)
     if stopped is not None:
         return stopped
-    if not ask.detach:
-        await desk.ledger.until(
-            lambda state: not any(each.owner for each in state.packages.values()),
-            deadline_s=HALT_S)
-    return done(ask, {"running": False})
+
+    def is_halted(state: State) -> bool:
+        return not _to_be_halted(state.packages.values())
+
+    if not await desk.ledger.until(is_halted, deadline_s=_slowest_s(held)):
+        return late(ask, f"cluster:{desk.config.name}", "Packages are still halting.")
+    alone = _left_alone(desk.ledger.state.packages.values())
+    result = {"running": False, "detached": [each.name for each in alone]}
+    return done(ask, result, [] if ask.detach else _warnings(alone))
 
 
 async def run_node(desk: Desk, caller: Caller, ask: RunNode) -> Reply:
@@ -41,6 +53,7 @@ async def run_node(desk: Desk, caller: Caller, ask: RunNode) -> Reply:
 
 
 async def halt_node(desk: Desk, caller: Caller, ask: HaltNode) -> Reply:
+    held = _to_be_halted(packages_of(desk.ledger.state, ask.node))
     entry = desk.entry(
         entries.NodeHalted, caller, ask, node=ask.node, force=ask.force, detach=ask.detach)
     stopped = await desk.change(ask, entry)
@@ -51,6 +64,27 @@ async def halt_node(desk: Desk, caller: Caller, ask: HaltNode) -> Reply:
         node = state.nodes.get(ask.node)
         return node is None or node.state != "halting"
 
-    if not await desk.ledger.until(is_halted, deadline_s=HALT_S):
+    if not await desk.ledger.until(is_halted, deadline_s=_slowest_s(held)):
         return late(ask, f"node:{ask.node}", f"Packages are still halting on {ask.node}.")
-    return done(ask, {"node": ask.node, "state": "halted"})
+    alone = _left_alone(packages_of(desk.ledger.state, ask.node))
+    result = {
+        "node": ask.node, "state": "halted", "detached": [each.name for each in alone]}
+    return done(ask, result, [] if ask.detach else _warnings(alone))
+
+
+def _to_be_halted(records: Iterable[PackageRecord]) -> list[PackageRecord]:
+    return [each for each in records if each.owner is not None and each.state != "detached"]
+
+
+def _left_alone(records: Iterable[PackageRecord]) -> list[PackageRecord]:
+    alone = (each for each in records if each.state == "detached")
+    return sorted(alone, key=lambda each: each.name)
+
+
+def _slowest_s(held: list[PackageRecord]) -> float:
+    return HALT_SLACK_S + max((each.spec.halt_timeout_s for each in held), default=0.0)
+
+
+def _warnings(alone: list[PackageRecord]) -> list[Problem]:
+    return [changed(refusals.package_detached(each, "be halted"), severity="warn")
+            for each in alone]

@@ -108,7 +108,7 @@ def _chosen(desk: Desk, record: PackageRecord) -> str | Problem:
     state = desk.ledger.state
     heard = desk.landlord.heard() if desk.landlord.settled() else frozenset(state.nodes)
     choice = place(record, node_views(state, heard | {desk.node}))
-    return choice.node or refusals.no_target(record.name, record.spec.nodes)
+    return choice.node or refusals.no_target(record)
 
 
 async def _until_running(desk: Desk, ask: RunPackage, spec: PackageSpec, node: str) -> Reply:

@@ -78,7 +78,7 @@ def _leaving(
         verdicts[name] = refusing(desk.survey.verdict(record, name, answers[name], at_source))
     allowed = tuple(name for name in targets if not verdicts[name])
     starts: tuple[str, ...] = ()
-    if not allowed and allow_restart and record.auto_run:
+    if not allowed and allow_restart and record.auto_run and record.state == "running":
         starts = tuple(name for name in targets if not refusing(
             desk.survey.verdict_on_start(spec, name, answers[name])))
     return Leaving(
@@ -92,7 +92,7 @@ def _leaving(
 def smallest_fix(record: PackageRecord, verdicts: Mapping[str, list[Problem]]) -> Problem:
     """Where the fewest things are in the way, the first of them: what is least to mend."""
     if not verdicts:
-        return refusals.no_target(record.name, record.spec.nodes)
+        return refusals.no_target(record)
     return min(verdicts.values(), key=len)[0]
 
 

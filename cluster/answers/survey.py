@@ -180,6 +180,7 @@ class Survey:
             spec=spec, target=target, target_facts=answer.facts if answer else None,
             placement=placement(self.ledger.state, record, target), running=running,
             source_facts=source, moving=record.moving if record else False,
+            detached_on=(record.owner or "") if record and record.state == "detached" else "",
             in_maintenance=runs.in_maintenance(record) if record else False,
             transport=self.config.migration.transport,
             migration_private=self.config.migration.private,

@@ -79,15 +79,22 @@ def _drains(state: State, known: Knowledge) -> list[Errand]:
         order = {package: number for number, package in enumerate(planned)}
         held = packages_of(state, name)
         for record in sorted(held, key=lambda each: order.get(each.name, len(order))):
-            if record.state != "running" or record.moving or record.owner != name:
+            if record.moving or record.owner != name or not _can_be_told(record):
                 continue
-            targets = _by_plan(candidates(record, views), planned.get(record.name))
+            # What was left alone stays where it is until it is taken up again.
+            targets = () if record.state == "detached" else _by_plan(
+                candidates(record, views), planned.get(record.name))
             if not _is_given_up(node, record, targets):
                 found.append(Errand(
                     record=record, targets=targets, purpose="drain", node=name,
                     because=f"{name} is drained",
                 ))
     return found
+
+
+def _can_be_told(record: PackageRecord) -> bool:
+    """Whether something can be said of it now: the other states pass."""
+    return record.state == "running" or record.state == "detached" and not record.attaching
 
 
 def _planned(node: NodeRecord) -> dict[str, str]:

@@ -9,7 +9,7 @@ from cluster.core import entries, refusals
 from cluster.core.model import (
     NodeRecord, NodeState, PackageRecord, State, Stuck, packages_of, with_node, with_package
 )
-from cluster.core.quarantine import released
+from cluster.core.quarantine import is_quarantined, released
 from packages.core.problem import Problem
 from packages.core.values import changed
 
@@ -18,7 +18,8 @@ CALLED_OFF = ("opened", "copy", "frozen")
 
 
 def node_draining(state: State, entry: entries.NodeDraining) -> State | Problem:
-    node = _in_state(state, entry.node, ("running", "quarantined", "draining"))
+    node = _in_state(
+        state, entry.node, ("running", "quarantined", "draining"), wanted="be emptied")
     if isinstance(node, Problem):
         return node
     state = _settled(state, node, entry, "draining", changed(
@@ -35,7 +36,7 @@ def node_emptied(state: State, entry: entries.NodeEmptied) -> State | Problem:
     held = packages_of(state, entry.node)
     if held:
         return refusals.node_not_empty(entry.node, [each.name for each in held])
-    node = _in_state(state, entry.node, ("draining",))
+    node = _in_state(state, entry.node, ("draining",), wanted="be called empty")
     if isinstance(node, Problem):
         return node
     return _settled(state, node, entry, "maintenance", node)
@@ -52,17 +53,21 @@ def drain_cancelled(state: State, entry: entries.DrainCancelled) -> State | Prob
         if move is not None and record.moving and move.source == entry.node and (
                 move.purpose == "drain"):
             state = _called_off(state, record, entry.because or "its drain was cancelled")
-    return _settled(state, node, entry, "running", changed(
+    # A drain does not wipe out why nobody was to be moved there.
+    after: NodeState = "quarantined" if is_quarantined(node, entry.at_ms) else "running"
+    return _settled(state, node, entry, after, changed(
         node, maintained=False, allow_restart=False))
 
 
 def node_resumed(state: State, entry: entries.NodeResumed) -> State | Problem:
     # A node that runs may still have packages to bring home, or be told to leave it at that.
-    node = _in_state(state, entry.node, ("draining", "maintenance", "running"))
+    node = _in_state(
+        state, entry.node, ("draining", "maintenance", "running", "quarantined"),
+        wanted="be resumed")
     if isinstance(node, Problem):
         return node
     if node.state == "running" and not (entry.returning or node.returning or node.stuck):
-        return refusals.node_not_up(entry.node, node.state)
+        return refusals.node_not_maintained(entry.node)
     return _settled(state, node, entry, "running", changed(
         released(node), maintained=False, allow_restart=False, drain=None,
         returning=entry.returning))
@@ -104,11 +109,17 @@ def package_relocated(state: State, entry: entries.PackageRelocated) -> State | 
         record, state="halting", since_ms=entry.at_ms, because=entry.because))
 
 
-def _in_state(state: State, name: str, before: tuple[str, ...]) -> NodeRecord | Problem:
+def _in_state(
+    state: State, name: str, before: tuple[str, ...], *, wanted: str,
+) -> NodeRecord | Problem:
     node = state.nodes.get(name)
     if node is None:
         return refusals.unknown_node(name)
-    return node if node.state in before else refusals.node_not_up(name, node.state)
+    if node.state in before:
+        return node
+    if node.state == "maintenance":
+        return refusals.node_in_maintenance(name, node.state)
+    return refusals.node_not_up(name, node.state, wanted)
 
 
 def _settled(

@@ -190,7 +190,7 @@ def node_halted(state: State, entry: entries.NodeHalted) -> State | Problem:
     if node is None:
         return refusals.unknown_node(entry.node)
     if node.state not in UP:
-        return refusals.node_not_up(entry.node, node.state)
+        return refusals.node_not_up(entry.node, node.state, "be halted")
     # One that it only fences for the cluster is not its own to halt.
     held = [each for each in packages_of(state, entry.node)
             if each.owner == entry.node or each.moving]
@@ -229,18 +229,15 @@ def node_run(state: State, entry: entries.NodeRun) -> State | Problem:
     if node is None:
         return refusals.unknown_node(entry.node)
     if node.state != "halted":
-        return problem(
-            "node-not-halted", f"node:{entry.node}", what=f"Node {entry.node} was not halted.",
-            because=f"It is {node.state}.",
-            fix="A node that failed joins again by itself when its daemon runs.",
-        )
+        return refusals.node_not_halted(entry.node, node.state)
     state = with_node(state, changed(
         released(node), state="running", since_ms=entry.at_ms, because=entry.because,
         maintained=False,
     ))
     for record in packages_of(state, entry.node):
         if record.state == "detached":
-            state = with_package(state, changed(record, attaching=True))
+            # In a halted cluster it stays alone until that is run.
+            state = with_package(state, changed(record, attaching=state.running))
     return state
 
 

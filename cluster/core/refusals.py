@@ -5,6 +5,21 @@ from packages.core.problem import Problem, problem
 from packages.core.sightings import Sighting
 
 
+PASSING = ("starting", "halting", "failing")
+"""States of a package that come to an end by themselves."""
+
+NODE_FIXES: dict[str, str] = {
+    "running": "Nothing needs to be done: it runs.",
+    "draining": "Wait until it is empty, or: vmsg node drain {name} --cancel",
+    "maintenance": "vmsg node resume {name}",
+    "quarantined": "vmsg node unquarantine {name}",
+    "halting": "Wait until its packages are down, then: vmsg node run {name}",
+    "halted": "vmsg node run {name}",
+}
+"""What ends the state that a node is in; it comes out of the others by itself."""
+JOINS_ITSELF = "Start its host and its daemon: it joins by itself. Look at: vmsg node list"
+
+
 def unknown_node(name: str) -> Problem:
     return problem(
         "unknown-node", f"node:{name}", what=f"There is no node {name} in the cluster.",
@@ -30,14 +45,28 @@ def stale_order(subject: str, because: str) -> Problem:
 
 def not_in_state(record: PackageRecord, wanted: str) -> Problem:
     """`wanted` completes the sentence "It cannot ..."."""
+    if record.state == "detached":
+        return package_detached(record, wanted)
     running = record.owner is not None
     code = "package-running" if running else "package-not-running"
     where = f" on {record.owner}" if record.owner else ""
+    fix = f"vmsg package {'halt' if running else 'run'} {record.name}"
     return problem(
         code, f"package:{record.name}",
         what=f"Package {record.name} cannot {wanted}.",
         because=f"It is {record.state}{where}.",
-        fix=f"vmsg package {'halt' if running else 'run'} {record.name}",
+        fix="Wait for the end of that: vmsg status" if record.state in PASSING else fix,
+    )
+
+
+def package_detached(record: PackageRecord, wanted: str) -> Problem:
+    return problem(
+        "package-detached", f"package:{record.name}",
+        what=f"Package {record.name} cannot {wanted}.",
+        because=f"It is detached: it runs on {record.owner}, unwatched, and nobody orders it "
+                "about.",
+        fix=f"Have it taken up again first: vmsg node run {record.owner} (vmsg cluster run, where "
+            "the cluster is halted)",
     )
 
 
@@ -124,12 +153,30 @@ def node_is_witness(package: str, node: str) -> Problem:
     )
 
 
-def node_not_up(name: str, state: str) -> Problem:
+def node_not_up(name: str, state: str, wanted: str = "take packages") -> Problem:
+    """`wanted` completes the sentence "It cannot ..."."""
     return problem(
-        "node-not-up", f"node:{name}", what=f"Node {name} cannot take packages.",
-        because=f"It is {state}.",
-        fix=f"Start it and its daemon, then look at: vmsg node list (vmsg node run {name} where it "
-            "was halted)",
+        "node-not-up", f"node:{name}", what=f"Node {name} cannot {wanted}.",
+        because=f"It is {state}.", fix=node_fix(name, state),
+    )
+
+
+def node_fix(name: str, state: str) -> str:
+    return NODE_FIXES.get(state, JOINS_ITSELF).format(name=name)
+
+
+def node_not_halted(name: str, state: str) -> Problem:
+    return problem(
+        "node-not-halted", f"node:{name}", what=f"Node {name} was not halted.",
+        because=f"It is {state}.", fix=node_fix(name, state),
+    )
+
+
+def node_not_maintained(name: str) -> Problem:
+    return problem(
+        "node-not-maintained", f"node:{name}", what=f"Node {name} need not be resumed.",
+        because="It takes packages already, and none is to be brought home.",
+        fix="Nothing needs to be done.",
     )
 
 
@@ -197,11 +244,13 @@ def cluster_halted(name: str) -> Problem:
     )
 
 
-def no_target(package: str, nodes: tuple[str, ...]) -> Problem:
+def no_target(record: PackageRecord) -> Problem:
+    meanwhile = "; the package runs on meanwhile" if record.owner else ""
     return problem(
-        "no-node-available", f"package:{package}", what=f"No node can take package {package}.",
-        because=f"None of {', '.join(nodes)} is up, eligible and not being emptied.",
-        fix="Start or resume one of them; the package runs on meanwhile.",
+        "no-node-available", f"package:{record.name}",
+        what=f"No node can take package {record.name}.",
+        because=f"None of {', '.join(record.spec.nodes)} is up, eligible and not being emptied.",
+        fix=f"Start or resume one of them{meanwhile}: vmsg node list",
     )
 
 

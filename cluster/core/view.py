@@ -311,7 +311,7 @@ def problems(state: State, around: Surroundings) -> list[Problem]:
         found += _node_problems(state, state.nodes[name], around)
         found += _vote_problems(state, state.nodes[name])
     for name in sorted(state.packages):
-        found += _package_problems(state.packages[name])
+        found += _package_problems(state.packages[name], is_halted=not state.running)
     for name, seen in sorted(truth.sighted(state).items()):
         found += truth.problems(state.packages[name], seen)
     for name in sorted(state.waiting):
@@ -360,7 +360,7 @@ def _vote_problems(state: State, record: NodeRecord) -> list[Problem]:
     )]
 
 
-def _package_problems(record: PackageRecord) -> list[Problem]:
+def _package_problems(record: PackageRecord, *, is_halted: bool) -> list[Problem]:
     subject = f"package:{record.name}"
     if record.state == "failed":
         return [problem(
@@ -368,7 +368,7 @@ def _package_problems(record: PackageRecord) -> list[Problem]:
             because=record.because, severity="warn",
             fix=f"Mend the cause, then: vmsg package run {record.name}",
         )]
-    if record.state == "relocate_wait":
+    if record.state == "relocate_wait" and not is_halted:
         return [problem(
             "no-node-available", subject, what=f"Package {record.name} waits for a node.",
             because=record.because, severity="warn",

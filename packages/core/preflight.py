@@ -29,6 +29,7 @@ PLACEMENT_RULES: tuple[Rule, ...] = (
 )
 MOVE_RULES: tuple[Rule, ...] = (
     package.package_not_running,
+    package.package_detached,
     package.package_already_there,
     package.package_moving,
     package.package_in_maintenance,

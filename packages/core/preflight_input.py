@@ -44,6 +44,8 @@ class PreflightInput(Value):
     running: RunningGuest | None = None
     """None: the package does not run."""
     source_facts: NodeFacts | None = None
+    detached_on: str = ""
+    """The node that left it running, unwatched; it is not `running` then."""
     moving: bool = False
     in_maintenance: bool = False
     transport: Literal["tls", "plain", "ssh"] = "tls"

@@ -49,6 +49,7 @@ CATALOGUE: dict[str, str] = {
     "trust-not-formed": "the cluster's keys are not in the record yet",
     "cluster-halted": "the cluster was halted by an operator: nothing is started",
     "guest-not-given": "a node that wants to join runs a guest that the record gives to another",
+    "node-not-maintained": "the node takes packages, so there is nothing to resume",
     "node-not-halted": "the node was not halted by an operator, so it need not be run",
     # agreement
     "engine-not-pinned": "the installed PySyncObj is not the one this release was checked with",
@@ -81,6 +82,7 @@ CATALOGUE: dict[str, str] = {
     "move-not-converging": "the guest dirties memory faster than it can be copied; it runs on",
     # packages
     "package-not-running": "the package does not run, so it cannot be moved",
+    "package-detached": "the package was left running, unwatched, by its node or its cluster",
     "package-running": "the package runs, and what was asked needs it halted",
     "package-already-there": "the package runs on that node already",
     "package-moving": "a move of the package is under way",

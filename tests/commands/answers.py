@@ -223,11 +223,11 @@ HAPPY: dict[type[ask.Request], Any] = {
     ask.CheckCluster: done(),
     ask.ApplyCluster: done({"applied": "farm"}),
     ask.RunCluster: done({"running": True}),
-    ask.HaltCluster: done({"running": False}),
+    ask.HaltCluster: done({"running": False, "detached": []}),
     ask.AddNode: done({"applied": "farm", "added": ["n4"], "removed": [], "settled": True}),
     ask.RemoveNode: done({"applied": "farm", "added": [], "removed": ["n2"], "settled": True}),
     ask.RunNode: done({"node": "n2", "state": "running"}),
-    ask.HaltNode: done({"node": "n2", "state": "halted"}),
+    ask.HaltNode: done({"node": "n2", "state": "halted", "detached": []}),
     ask.DrainNode: done({
         "node": "n1", "stuck": [{"package": "db", "problem": plain(DISK)}],
         "moves": [

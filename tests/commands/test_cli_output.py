@@ -122,6 +122,11 @@ SPECIAL: dict[str, tuple[str, dict[type[ask.Request], Any]]] = {
         ask.GetStatus: ROLLED + ROLLED[1:]}),
     "roll_over_two_json": ("-o json cluster roll n2 n1 --return --run true --steady 100ms", {
         ask.GetStatus: ROLLED + ROLLED[1:]}),
+    "halt_beside_one_left_alone": ("cluster halt -f", {ask.HaltCluster: done(
+        {"running": False, "detached": ["web"]}, changed(answers.DISK, severity="warn"))}),
+    "halt_that_leaves_them": ("node halt n2 -d", {ask.HaltNode: done(
+        {"node": "n2", "state": "halted", "detached": ["web", "mail"]})}),
+    "roll_with_nothing_to_run": ("cluster roll --run= n1", {}),
     "roll_dry": ("cluster roll --run reboot --dry-run", {ask.GetStatus: ROLLED}),
     "roll_of_an_ill_cluster": ("cluster roll --run true", {}),
     "roll_over_nobody": ("cluster roll n9 --run true", {ask.GetStatus: ROLLED}),

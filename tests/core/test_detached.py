@@ -3,11 +3,12 @@
 Found by the simulation: a detached guest whose node fell silent was started elsewhere while it ran.
 """
 
-from cluster.core import entries
+from cluster.core import entries, refusals
 from cluster.core.codec import encode_entry
 from cluster.core.coordinator import Knowledge, decide
 from cluster.core.duties import Attach, Keep, Leave
 from cluster.core.entries import GuestReport
+from cluster.core.errands import errands
 from cluster.core.invariants import broken
 from cluster.core.model import PackageRecord, Proof
 from tests.core.test_apply import Story, package
@@ -69,7 +70,7 @@ def test_a_cluster_that_is_run_attaches_what_it_left_running():
 def test_its_description_is_not_changed_while_nobody_looks_after_it():
     story = detached()
     other = package(service_restart=7)
-    assert story.say(entries.PackageApplied, spec=other) == "package-running"
+    assert story.say(entries.PackageApplied, spec=other) == "package-detached"
     assert story.say(entries.PackageApplied, spec=package()) is None
     story.say(entries.NodeRun, node="n1")
     story.say(entries.GuestStarted, package="p1", epoch=1, node="n1", machine="m")
@@ -135,3 +136,40 @@ def test_a_node_that_still_ends_a_guest_is_halted_beside_one_left_alone():
     assert [each.node for each in halts] == ["n1"]
     story.machine.apply(story.state.applied + 1, encode_entry(halts[0]))
     assert story.state.nodes["n1"].state == "halted"
+
+
+def test_in_a_halted_cluster_it_stays_alone_though_its_node_is_run():
+    story = Story().running("n1")
+    assert story.say(entries.ClusterHalted, detach=True) is None
+    assert story.say(entries.NodeHalted, node="n1", force=True) is None
+    assert story.say(entries.NodeRun, node="n1") is None
+    assert story.duty("n1") is Leave
+    assert story.say(entries.ClusterRun) is None
+    assert story.duty("n1") is Attach
+
+
+def test_a_drain_says_that_it_stays_and_moves_it_once_it_is_taken_up():
+    """Whoever waited for the drain waited for ever."""
+    story = Story().running("n1")
+    assert story.say(entries.ClusterHalted, detach=True) is None
+    assert story.say(entries.NodeDraining, node="n1") is None
+
+    def to_do() -> list[tuple[str, ...]]:
+        return [each.targets for each in errands(story.state, story.knowledge(), {})]
+
+    assert to_do() == [()]
+    why = refusals.package_detached(record(story), "be moved")
+    assert story.say(entries.NodeStuck, node="n1", package="p1", problem=why) is None
+    assert to_do() == [], "it is said once"
+    assert story.say(entries.ClusterRun) is None
+    assert to_do() == []
+    assert story.say(entries.GuestStarted, package="p1", epoch=1, node="n1", machine="m") is None
+    assert to_do() == [("n2", "n3")]
+
+
+def test_who_orders_it_about_is_told_what_takes_it_up_again():
+    story = detached()
+    assert story.say(entries.PackageHalted, package="p1") == "package-detached"
+    assert story.say(entries.MoveOpened, move="m", package="p1", target="n2") == "package-detached"
+    fix = refusals.not_in_state(record(story), "be halted").fix
+    assert "vmsg node run n1" in fix and "package halt" not in fix

@@ -1,6 +1,6 @@
 """A node that is emptied and comes back: by the record alone, whoever coordinates."""
 
-from cluster.core import entries
+from cluster.core import entries, refusals
 from cluster.core.codec import decode_state, encode_state
 from cluster.core.coordinator import decide
 from cluster.core.duties import Halt, Keep, Start
@@ -269,3 +269,22 @@ def test_a_halted_package_stays_halted_on_a_node_that_halts() -> None:
     assert story.say(entries.NodeHalted, node="n1", force=True) is None
     assert story.say(entries.GuestReleased, package="a", epoch=1, node="n1") is None
     assert record(story).state == "halted"
+
+
+def test_each_order_that_comes_at_the_wrong_time_names_what_ends_that_time() -> None:
+    story = story_of("a")
+    fixes = {
+        "running": "it runs", "draining": "--cancel", "maintenance": "vmsg node resume n1",
+        "quarantined": "vmsg node unquarantine n1", "halting": "vmsg node run n1",
+        "halted": "vmsg node run n1", "failed": "joins by itself", "unknown": "joins by itself",
+    }
+    for state, fix in fixes.items():
+        assert fix in refusals.node_fix("n1", state)
+    assert story.say(entries.NodeDraining, node="n2") is None
+    assert act(story) == ["NodeEmptied"]
+    assert story.say(entries.NodeDraining, node="n2") == "node-in-maintenance"
+    assert story.say(entries.NodeRun, node="n2") == "node-not-halted"
+    assert story.say(entries.NodeHalted, node="n1", force=True) is None
+    for kind in (entries.NodeDraining, entries.NodeResumed, entries.NodeHalted):
+        assert story.say(kind, node="n1") == ("node-not-up" if kind is not entries.NodeHalted
+                                              else "node-not-empty")

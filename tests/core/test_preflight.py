@@ -78,6 +78,7 @@ MOVES: list[tuple[str, PreflightInput, PreflightInput]] = [
     ("facts-missing", changed(GOOD, target_facts=None), GOOD),
     ("facts-missing", changed(GOOD, source_facts=None), GOOD),
     ("package-not-running", changed(GOOD, running=None, source_facts=None), GOOD),
+    ("package-detached", changed(GOOD, detached_on="n1"), GOOD),
     ("package-moving", changed(GOOD, moving=True), GOOD),
     ("package-in-maintenance", changed(GOOD, in_maintenance=True), GOOD),
     ("node-version-differs", target(version="2.0.0"), target(version="1.5.9")),
@@ -158,6 +159,11 @@ def test_everything_is_said_at_once_and_in_one_order() -> None:
 
 
 STOPPED = changed(GOOD, running=None, source_facts=None)
+
+
+def test_what_was_left_alone_is_not_said_to_be_down() -> None:
+    assert [each.code for each in preflight(changed(STOPPED, detached_on="n1"))] == [
+        "package-detached"]
 
 
 @pytest.mark.parametrize(("asked", "codes"), [

@@ -102,6 +102,17 @@ def test_what_runs_on_it_can_be_drained_away() -> None:
     assert node(story).state == "draining"
 
 
+def test_it_is_resumed_like_any_node_that_takes_nothing() -> None:
+    story = Story()
+    fail_and_come_back(story)
+    assert story.say(entries.NodeDraining, node="n1") is None
+    assert story.say(entries.DrainCancelled, node="n1") is None
+    assert node(story).state == "quarantined", "a drain that is cancelled releases nobody"
+    assert story.say(entries.NodeResumed, node="n1") is None
+    assert (node(story).state, node(story).quarantined_until_ms) == ("running", None)
+    assert story.say(entries.NodeResumed, node="n1") == "node-not-maintained"
+
+
 def test_a_detach_leaves_nothing_alone_that_is_not_simply_running() -> None:
     story = story_of("a")
     detach = {"node": "n1", "detach": True}

@@ -6,13 +6,26 @@ from packages.core.problem import Problem, problem
 
 def package_not_running(asked: PreflightInput) -> Problem | None:
     name = asked.spec.name
-    if asked.running is not None:
+    if asked.running is not None or asked.detached_on:
         return None
     return problem(
         "package-not-running", f"package:{name}",
         what=f"{name} does not run",
         because="an online move carries a running guest",
         fix=f"vmsg package run {name} --node {asked.target}",
+    )
+
+
+def package_detached(asked: PreflightInput) -> Problem | None:
+    name, node = asked.spec.name, asked.detached_on
+    if not node:
+        return None
+    return problem(
+        "package-detached", f"package:{name}",
+        what=f"{name} is detached",
+        because=f"{node} left it running, unwatched, and nobody orders it about",
+        fix=f"have it taken up again first: vmsg node run {node} (vmsg cluster run, where the "
+            "cluster is halted)",
     )
 
 
