@@ -108,6 +108,15 @@ async def test_a_source_whose_main_loop_hangs_is_freed_by_the_yank(world: QemuWo
     assert report.is_clean, report
 
 
+async def test_a_guest_that_is_still_booting_is_asked_again_to_shut_down(world: QemuWorld) -> None:
+    alpha = world.driver("alpha")
+    guest = await alpha.start(world.spec, epoch=1, boot_id=LIFE, deadline_s=DEADLINE_S)
+    assert isinstance(guest, Guest), guest
+    assert await alpha.halt(guest, deadline_s=DEADLINE_S) is None
+    seen = await alpha.observe(guest)
+    assert seen.exit is not None and seen.exit.powered_off, "it would have needed its whole time"
+
+
 async def test_a_connection_lives_through_a_move_over_tls(
     world: QemuWorld, tmp_path: Path,
 ) -> None:
