@@ -2,7 +2,7 @@
 
 import click
 
-from cli.options import changing, left_running, leaving, refuse_both
+from cli.options import changing, leaving, left_running, refuse_both
 from cli.session import Session
 from cluster.api.messages import HaltNode
 

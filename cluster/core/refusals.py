@@ -4,7 +4,6 @@ from cluster.core.model import PackageRecord
 from packages.core.problem import Problem, problem
 from packages.core.sightings import Sighting
 
-
 PASSING = ("starting", "halting", "failing")
 """States of a package that come to an end by themselves."""
 
