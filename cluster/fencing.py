@@ -65,7 +65,8 @@ class PowerFencing:
     def _is_waited_for(self, name: str) -> bool:
         """Detached packages were left alone on purpose."""
         state = self._ledger.state
-        return may_be_lost(state, state.nodes[name], "power") and any(
+        node = state.nodes.get(name)
+        return node is not None and may_be_lost(state, node, "power") and any(
             each.owner == name and each.state != "detached" for each in packages_of(state, name))
 
     def _begin(
@@ -114,8 +115,9 @@ class PowerFencing:
                 incarnation=incarnation, level=level, problem=why)
 
         def may_go_on() -> bool:
-            heard = by == BY and name in self._landlord.heard()
-            return self._ledger.replica.is_leader() and not heard
+            is_wanted = by != BY or (
+                name not in self._landlord.heard() and self._is_waited_for(name))
+            return self._ledger.replica.is_leader() and is_wanted
 
         done = await switched_off(
             self.door, self.fences(name), failed=failed, may_go_on=may_go_on)

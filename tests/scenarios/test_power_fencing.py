@@ -1,20 +1,21 @@
 """When the coordinator has a node's power switched off, and when it leaves it alone."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
 from cluster.config.cluster_file import cluster_from_text
-from cluster.config.schema import PROFILES
+from cluster.config.schema import PROFILES, FenceConfig
 from cluster.core import entries
 from cluster.core.machine import StateMachine
-from cluster.core.model import State
+from cluster.core.model import Proof, State
 from cluster.deaths import Deaths
 from cluster.fencing import PowerFencing
 from cluster.ledger import Ledger
 from cluster.nodes.leasing import Landlord
 from cluster.power.fake import FakePowerFence
 from cluster.raft.fake import FakeNetwork
+from packages.core.problem import Problem
 from tests.core.test_apply import package
 from tests.core.test_landlord import TestClock
 
@@ -131,6 +132,31 @@ async def test_the_next_level_is_tried_and_the_failure_is_in_the_record(rig):
     assert "fence_second (level 2)" in rig.state.nodes["n2"].proof.because
     told = [each.what for _, each in sorted(rig.state.events.items())]
     assert "fence failed, level 1" in told
+
+
+class Interrupted(FakePowerFence):
+    """Something happens while an agent is at work."""
+
+    meanwhile: Callable[[], Awaitable[None]]
+
+    async def switch_off(self, fence: FenceConfig) -> Problem | None:
+        failure = await super().switch_off(fence)
+        await self.meanwhile()
+        return failure
+
+
+async def test_no_further_level_is_tried_once_nobody_waits_for_it_any_more(rig):
+    await rig.given()
+    rig.door = rig.fencing.door = Interrupted()
+    rig.door.broken.add("fence_first")
+
+    async def freed() -> None:
+        await rig.say(entries.NodeFailed, node="n2", incarnation="i1",
+                      proof=Proof(kind="operator", because="it is off"))
+
+    rig.door.meanwhile = freed
+    await rig.silent_for(1)
+    assert rig.door.asked == ["fence_first n2"]
 
 
 async def test_when_every_level_fails_nothing_starts_and_it_is_tried_again(rig):

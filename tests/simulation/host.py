@@ -4,13 +4,17 @@ the simulation's.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
+from typing import Any
 
+from cluster.api.messages import AnyRequest, AskLease, Reply
+from cluster.api.roles import Caller
 from cluster.config.schema import ClusterConfig, Timings
 from cluster.core.machine import StateMachine
 from cluster.node import Node
 from cluster.power.fake import FakePowerFence
+from cluster.power.fence import PowerFence
 from cluster.raft.syncobj import SyncObjReplica
 from packages.core.facts import DiskFacts, NodeFacts
 from packages.core.problem import Problem
@@ -19,9 +23,13 @@ from packages.vm.fake_carrier import FakeCarrier
 from tests.raft.slow_flusher import SlowFlusher
 from tests.simulation.disk import HostsDisk
 from tests.simulation.guardian import SimulatedGuardian, SimulatedGuardianLink
+from tests.simulation.hardware import Hardware
 from tests.simulation.hypervisor import MachineDriver, SimulatedCarrier, SimulatedDriver
 from tests.simulation.keys import Doors, KeyedServer, keyed_doors
-from tests.simulation.network import Asker, SimulatedLinks, SimulatedNeighbour, SimulatedServer
+from tests.simulation.network import (
+    Answers, Asker, SimulatedLinks, SimulatedNeighbour, SimulatedServer
+)
+from tests.simulation.power import SimulatedPowerFence
 from tests.simulation.process import Process
 from tests.simulation.surroundings import Surroundings
 from tests.simulation.timeline import HostTime
@@ -79,8 +87,11 @@ class Build:
     hypervisor: type[MachineDriver] = MachineDriver
     driver: type[SimulatedDriver] = SimulatedDriver
     carrier: type[SimulatedCarrier] = SimulatedCarrier
+    power: type[SimulatedPowerFence] = SimulatedPowerFence
     needs_keys = False
     """What is broken shows only where nodes come and go."""
+    needs = Hardware()
+    """What is broken shows best where hosts have this."""
     caught_by: tuple[str, ...] = ()
     """The checkers that may find what is broken, the one it is made for first."""
 
@@ -110,6 +121,7 @@ class Host:
         """The end of the lease as this host's daemons told it, on this host's clock."""
         self.processes: list[Process] = []
         self.has_power = False
+        self.boots = 0
         self.has_left = False
         """Its daemon has ended because the cluster removed the node; nobody starts it again."""
 
@@ -118,7 +130,10 @@ class Host:
     def boot(self) -> None:
         around = self.around
         self.has_power = True
+        self.boots += 1
         self.granted_until_s = 0.0
+        if around.controllers is not None:
+            around.controllers.power_on(self.name)
         self.machine = self._process(around.judge.machine_stepped)
         self.guardian = self.build.guardian(self.name, self.machine, around.fabric)
         self.driver = self.build.hypervisor(
@@ -167,12 +182,22 @@ class Host:
             self.kill_daemon()
 
     def _server(self, process: Process, node: Node) -> SimulatedServer:
-        network, answer = self.around.network, node.desk.answer
+        network, answer = self.around.network, self._answers(node)
         if self._doors.keys is None:
             return SimulatedServer(self.name, network, process, answer)
         server = KeyedServer(self.name, network, process, answer)
         server.keys = self._doors.keys
         return server
+
+    def _answers(self, node: Node) -> Answers:
+        proofs = self.around.judge.proofs
+
+        def answer(caller: Caller, request: AnyRequest) -> Coroutine[Any, Any, Reply]:
+            if isinstance(request, AskLease):
+                proofs.hears(self.name, caller.name)
+            return node.desk.answer(caller, request)
+
+        return answer
 
     def _made_doors(self, process: Process) -> Doors:
         network, folders = self.around.network, self.around.folders
@@ -207,10 +232,16 @@ class Host:
             carrier=self.build.carrier(
                 process, self.machine, self.carrier, around.network, self.name),
             host=SimulatedFacts(self.name), fences=around.storage.fences(self.name),
-            power=FakePowerFence(), strangers=NoStrangers(),
+            power=self._power(process), strangers=NoStrangers(),
         )
         self.build.assembled(node)
         return node
+
+    def _power(self, process: Process) -> PowerFence:
+        controllers = self.around.controllers
+        if controllers is None:
+            return FakePowerFence()
+        return self.build.power(self.name, process, controllers)
 
     def _fatal(self, why: Problem) -> None:
         assert self.node is not None

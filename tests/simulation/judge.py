@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from cluster.core.codec import decode_entry
+from cluster.core.entry import Entry
 from cluster.core.invariants import broken
 from cluster.core.model import MoveRecord, State
 from packages.core.fencing import DiskGuard, fenced_by, own_earlier, registrant
@@ -18,6 +19,8 @@ from packages.vm.fake_guest import FakeGuest
 from tests.simulation.guardian import LINE_S, PRECISION_S
 from tests.simulation.host import Host
 from tests.simulation.memory import Memories
+from tests.simulation.power import Controllers
+from tests.simulation.proofs import Proofs
 from tests.simulation.surroundings import Surroundings
 
 LEASE_SLACK_S = PRECISION_S + 2 * LINE_S
@@ -52,6 +55,7 @@ class Judge(logging.Handler):
         self._running: dict[tuple[str, str], int] = {}
         """(host, package) of each guest whose vCPUs run -> its pid."""
         self._memories = Memories(self)
+        self.proofs = Proofs(self, around)
         self.moved: Callable[[MoveRecord], None] = lambda move: None
         """Told of each new stage of a move, for whoever wants to strike just then."""
 
@@ -69,6 +73,10 @@ class Judge(logging.Handler):
     def saw(self, what: str) -> None:
         self.fingerprint.update(f"{self._around.timeline.now_s!r} {what}\n".encode())
 
+    @property
+    def controllers(self) -> Controllers | None:
+        return self._around.controllers
+
     # agreement
 
     @property
@@ -77,11 +85,11 @@ class Judge(logging.Handler):
         state = self._states.get(self.newest)
         return state.retired if state is not None else ()
 
-    def _check_removed(self, before: State, command: bytes) -> None:
+    def _check_removed(self, before: State, entry: Entry) -> None:
         """Once the log is without a node, it has no word in it."""
         if not before.retired or not before.seats:
             return
-        entry, seats = decode_entry(command), {each.name for each in before.seats}
+        seats = {each.name for each in before.seats}
         if entry.by in before.retired and entry.by not in seats:
             self.broken("removed", f"{entry.by} is removed and has a word: {entry}")
 
@@ -100,8 +108,10 @@ class Judge(logging.Handler):
             self.broken("invariants", sentence)
         before = self._states.get(index - 1)
         if before is not None:
+            entry = decode_entry(command)
+            self.proofs.look(before, state, entry)
             self._check_deaths(before, state)
-            self._check_removed(before, command)
+            self._check_removed(before, entry)
             self._follow_moves(before, state)
 
     def loaded(self, host: str, state: State) -> None:
@@ -143,6 +153,7 @@ class Judge(logging.Handler):
 
     def daemon_began(self, host: Host) -> None:
         self.counts["daemons"] += 1
+        self.proofs.daemon_began(host)
         self.saw(f"{host.name} begins")
 
     def daemon_ended(self, host: Host, why: Problem | None) -> None:
@@ -152,6 +163,8 @@ class Judge(logging.Handler):
             self.broken("refused", f"{host.name} ended: {why.what} {why.because}")
 
     def daemon_stepped(self, host: Host) -> None:
+        if host.node is not None:
+            self.proofs.lives(host)
         voter = host.replica._voter if host.replica is not None else None
         if voter is None or not voter.engine.is_leading:
             return

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from cluster.core.model import MoveRecord
 from packages.vm.driver import RunState
 from tests.simulation.host import Host
+from tests.simulation.power import BROKEN_MANNERS, CONTROLLER, STRIP
 from tests.simulation.world import World
 
 DRIFT = 0.045
@@ -32,6 +33,11 @@ class Nemesis:
             self._fill_disk, self._turn_clock, self._step_wall_clock, self._hurt_guest,
             self._hang_guest, self._break_copy, self._slow_disk,
         ]
+        self._controllers = world.around.controllers
+        if self._controllers is not None:
+            kinds += [self._break_controller, self._lose_switch, self._lose_switch,
+                      self._cut_off_controllers]
+            self._controllers.switched_off = self._switched_off
         share = self._dice.choice((0.2, 0.5, 1.0))
         known = [each for each in kinds if self._dice.random() < share]
         self._kinds = known or [self._dice.choice(kinds)]
@@ -112,11 +118,41 @@ class Nemesis:
         if host.has_power:
             self._leave_down(host, 0.5, 12.0)
             host.lose_power()
+            if self._controllers is not None and self._dice.random() < 0.6:
+                self._controllers.without_mains.add(host.name)
             self._later(0.5, 10.0, lambda: self._boot(host))
 
     def _boot(self, host: Host) -> None:
         if not host.has_power:
             host.boot()
+
+    # what switches hosts off
+
+    def _switched_off(self, name: str) -> None:
+        host = self._world.hosts[name]
+        self._later(0.5, self._dice.choice((3.0, 15.0)), lambda: self._boot(host))
+
+    def _break_controller(self, host: Host) -> None:
+        assert self._controllers is not None
+        manners, agent = self._controllers.manners, self._dice.choice((CONTROLLER, STRIP))
+        manners[agent, host.name] = self._dice.choice(BROKEN_MANNERS)
+        self._later(1.0, 20.0, lambda: manners.pop((agent, host.name), None))
+
+    def _lose_switch(self, host: Host) -> None:
+        """One to which the host is connected, and all that could switch it off."""
+        assert self._controllers is not None
+        manners, agents = self._controllers.manners, (CONTROLLER, STRIP)
+        for agent in agents:
+            manners[agent, host.name] = "deaf"
+        self._isolate(host)
+        self._later(2.0, 12.0, lambda: [manners.pop((each, host.name), None) for each in agents])
+
+    def _cut_off_controllers(self, host: Host) -> None:
+        """They stand in a network of their own."""
+        assert self._controllers is not None
+        cut_off = self._controllers.cut_off
+        cut_off.add(host.name)
+        self._later(1.0, 12.0, lambda: cut_off.discard(host.name))
 
     def _pause(self, host: Host) -> None:
         if host.daemon is not None:
@@ -222,6 +258,9 @@ class Nemesis:
         self._is_at_work = False
         self._down_until_s = {}
         self._world.network.heal()
+        if self._controllers is not None:
+            self._controllers.manners.clear()
+            self._controllers.cut_off.clear()
         for host in self._hosts():
             host.disk.stop_chance, host.disk.is_full, host.disk.slow_share = 0.0, False, 0.0
             self._boot(host)

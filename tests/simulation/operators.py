@@ -30,6 +30,10 @@ class Operators:
             moving, moving, moving + emptying, moving + emptying, halting + moving,
             halting + moving + emptying,
         ))
+        if world.hardware.has_controllers:
+            self._orders = [*self._orders, self._confirm_dead]
+            if self._dice.random() < 0.3:
+                self._orders.append(self._fence)
         self._specs = self._made()
 
     def _made(self) -> list[PackageSpec]:
@@ -39,9 +43,12 @@ class Operators:
             specs.append(package(
                 name, tuple(nodes), service_restart=self._dice.choice((0, 1, 3)),
                 migration_bandwidth_mib_s=self._dice.choice((None, 1, 4, 10)),
-                fence=self._world.fence,
+                fence=self._world.hardware.fence, lease_is_proof=self._is_lease_enough(),
             ))
         return specs
+
+    def _is_lease_enough(self) -> bool:
+        return not self._world.hardware.has_controllers or self._dice.random() < 0.5
 
     def settle_in(self) -> None:
         """Apply the packages, again until the cluster takes them."""
@@ -138,6 +145,19 @@ class Operators:
     def _run_cluster(self) -> ask.AnyRequest:
         return ask.RunCluster(request=self._id())
 
+    def _confirm_dead(self) -> ask.AnyRequest:
+        """They have seen that it is off; if none is, they ask in vain."""
+        off = [name for name, host in self._world.hosts.items() if not host.has_power]
+        if not off:
+            return self._run_cluster()
+        return ask.ConfirmDead(
+            request=self._id(), node=self._dice.choice(off), reason="it is off")
+
+    def _fence(self) -> ask.AnyRequest:
+        node = self._node()
+        self._world.judge.proofs.ordered_off(node)
+        return ask.FenceNode(request=self._id(), node=node, reason="it burns")
+
     def _apply(self) -> ask.AnyRequest:
         return ask.ApplyPackages(request=self._id(), files=tuple(
             ask.NamedText(name=each.name, text=file_of(each)) for each in self._specs))
@@ -158,14 +178,14 @@ class Operators:
 
     def _amends(self, state: State) -> list[ask.AnyRequest]:
         found: list[ask.AnyRequest] = [] if state.running else [self._run_cluster()]
-        for name, node in state.nodes.items():
+        for name, node in sorted(state.nodes.items()):
             if node.state in ("draining", "maintenance"):
                 found.append(ask.ResumeNode(request=self._id(), node=name))
             elif node.state == "quarantined":
                 found.append(ask.UnquarantineNode(request=self._id(), node=name))
             elif node.state == "halted":
                 found.append(ask.RunNode(request=self._id(), node=name))
-        for name, record in state.packages.items():
+        for name, record in sorted(state.packages.items()):
             if any(hold.kind == "maintenance" for hold in record.holds):
                 found.append(ask.SetMaintenance(request=self._id(), package=name, on=False))
         return found

@@ -13,8 +13,8 @@ from collections import Counter
 from typing import NamedTuple
 
 from cluster.clock import HostClock
-from packages.core.model import FenceSpec
 from tests.simulation.broken_builds import BROKEN
+from tests.simulation.hardware import hardware_of
 from tests.simulation.host import Build
 from tests.simulation.judge import Broken
 from tests.simulation.members import Membership
@@ -34,10 +34,6 @@ KEYED_OF, KEYED = 11, 7
 """Of so many seeds one is of a world whose doors open by keys, and whose nodes and keys change."""
 
 
-FENCED_OF, FENCED = 9, 8
-"""Of so many seeds one is of a world whose packages ask for a storage fence."""
-
-
 class Ran(NamedTuple):
     """What a run amounted to."""
 
@@ -53,8 +49,7 @@ def world_of(seed: int, build: Build | None = None) -> World:
         seed, nodes=5 if seed % 5 == 0 else 3, manner=manner, build=build,
         has_keys=seed % KEYED_OF == KEYED or (build is not None and build.needs_keys),
         # A build broken on purpose shows more where nothing keeps its harm off.
-        fence=FenceSpec(kind="scsi_reservation" if seed % FENCED_OF == FENCED and build is None
-                        else "none"))
+        hardware=hardware_of(seed) if build is None else build.needs)
 
 
 def run(seed: int, world: World | None = None) -> Ran:

@@ -27,6 +27,9 @@ def unsettled(hosts: Mapping[str, Host], judge: Judge) -> Finding | None:
     for name, node in sorted(state.nodes.items()):
         if node.state != "running":
             return "progress", f"node {name} is {node.state}: {node.because}"
+    controllers = judge.controllers
+    if controllers is not None and controllers.under_way:
+        return "progress", "an order to switch a host off has not been carried out"
     closed = _doors(there, state)
     if closed is not None:
         return closed

@@ -11,12 +11,15 @@ from tests.simulation.timeline import Timeline, WorldClock
 if TYPE_CHECKING:
     from tests.simulation.judge import Judge
     from tests.simulation.keys import Folders
+    from tests.simulation.power import Controllers
 
 
 class Surroundings:
     judge: "Judge"
     folders: "Folders | None" = None
     """Of the hosts, where doors open by keys."""
+    controllers: "Controllers | None" = None
+    """Of the hosts, where something can switch them off."""
 
     def __init__(self, seed: int, manner: Manner) -> None:
         self.timeline = Timeline(seed)

@@ -13,7 +13,8 @@ MOST_SEEDS = 60
 
 CHECKERS = {
     "leader", "agreement", "invariants", "death", "lease", "two", "memory", "suspension", "moves",
-    "strays", "should-run", "progress", "refused", "exception", "doors", "removed",
+    "strays", "should-run", "progress", "refused", "exception", "doors", "removed", "proof",
+    "shot",
 }
 
 

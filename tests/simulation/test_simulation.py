@@ -17,6 +17,7 @@ import pytest
 from cluster.api import messages as ask
 from packages.core.model import FenceSpec
 from packages.core.problem import Problem
+from tests.simulation.hardware import Hardware
 from tests.simulation.search import command_for, run, search
 from tests.simulation.world import World, file_of, package
 
@@ -66,9 +67,9 @@ def test_a_package_starts_moves_and_survives_its_host() -> None:
 
 
 def test_a_fenced_package_is_taken_over_a_second_after_the_power_cut() -> None:
-    with World(1, fence=FenceSpec(kind="scsi_reservation")) as world:
+    with World(1, hardware=Hardware(fence=FenceSpec(kind="scsi_reservation"))) as world:
         world.until(world.leader, within_s=5.0, what="an election")
-        text = file_of(package("web", ("ape", "bee", "cat"), fence=world.fence))
+        text = file_of(package("web", ("ape", "bee", "cat"), fence=world.hardware.fence))
         files = (ask.NamedText(name="web", text=text),)
         assert ask_and_wait(world, "bee", ask.ApplyPackages(request="a", files=files)).verdict == (
             "done")

@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from cluster.config.load import dump
-from cluster.config.schema import PROFILES, ClusterConfig, MigrationConfig, NodeConfig
+from cluster.config.schema import PROFILES, ClusterConfig, FenceConfig, MigrationConfig, NodeConfig
 from cluster.core.trust import NodeKeys, Trust
-from packages.core.model import DiskSpec, FenceSpec, PackageSpec, PhaseTimeouts, VmSpec
+from packages.core.model import DiskSpec, PackageSpec, PhaseTimeouts, VmSpec
 from packages.core.values import changed
+from tests.simulation.hardware import Hardware
 from tests.simulation.host import Build, Host
 from tests.simulation.judge import Broken, Judge
 from tests.simulation.keys import Folder, Folders
 from tests.simulation.network import OPERATOR, Asker, Manner
+from tests.simulation.power import CONTROLLER, STRIP, Controllers, fences_of
 from tests.simulation.process import Process
 from tests.simulation.settled import unsettled
 from tests.simulation.surroundings import Surroundings
@@ -33,22 +35,26 @@ LOOK_EVERY_S = 0.25
 class World:
     def __init__(
         self, seed: int, *, nodes: int = 3, manner: Manner = "orderly",
-        build: Build | None = None, has_keys: bool = False, fence: FenceSpec = FenceSpec(),
+        build: Build | None = None, has_keys: bool = False, hardware: Hardware = Hardware(),
     ) -> None:
-        self.seed, self.fence = seed, fence
+        self.seed, self.hardware = seed, hardware
         self.around = Surroundings(seed, manner)
         self.timeline, self.network = self.around.timeline, self.around.network
         self.judge = self.around.judge = Judge(self.around)
+        self.hosts: dict[str, Host] = self.judge.hosts
         self.config = ClusterConfig(
             name="simulated", migration=MigrationConfig(private=True),
             nodes=tuple(
-                NodeConfig(name=name, address=address_of(name)) for name in NAMES[:nodes]),
+                NodeConfig(name=name, address=address_of(name), fences=self._fences(name))
+                for name in NAMES[:nodes]),
         )
         if has_keys:
             self._hand_out_keys()
         self._build = build or Build()
-        self.hosts = {name: self._host(name) for name in NAMES[:nodes]}
-        self.judge.hosts = self.hosts
+        if hardware.has_controllers:
+            self.around.controllers = Controllers(self.timeline, self.judge, self.hosts)
+        for name in NAMES[:nodes]:
+            self.hosts[name] = self._host(name)
         self.desk = Process(
             self.timeline, HostTime(self.timeline, rate=1.0, shown_s=1000.0, wall_s=0.0),
             broke=lambda what: self.judge.broken("exception", f"operator: {what}"),
@@ -59,6 +65,12 @@ class World:
     def _host(self, name: str) -> Host:
         timings = changed(PROFILES["lan"], kill_after_s=KILL_AFTER_S)
         return Host(name, self.around, config=self.config, timings=timings, build=self._build)
+
+    def _fences(self, name: str) -> tuple[FenceConfig, ...]:
+        if not self.hardware.has_controllers:
+            return ()
+        return fences_of(name, self.timeline.dice.choice(
+            ((CONTROLLER,), (STRIP,), (CONTROLLER, STRIP), (CONTROLLER, STRIP))))
 
     # doors that open by keys
 
