@@ -316,7 +316,7 @@ class SilenceBelieved(Build):
 
     power = CredulousFence
     needs = Hardware(has_controllers=True)
-    caught_by = ("proof",)
+    caught_by = ("proof", "death")
 
 
 class HastyFence(SimulatedPowerFence):
@@ -332,7 +332,7 @@ class ProofBeforeAnswer(Build):
 
     power = HastyFence
     needs = Hardware(has_controllers=True)
-    caught_by = ("proof",)
+    caught_by = ("proof", "death")
 
 
 class NervousSuspicion(Build):
@@ -363,7 +363,7 @@ class LeaseAlwaysProof(Build):
 
     machine = ImpatientMachine
     needs = Hardware(has_controllers=True)
-    caught_by = ("proof",)
+    caught_by = ("proof", "death")
 
 
 BROKEN: Mapping[str, type[Build]] = {

@@ -109,9 +109,9 @@ class Judge(logging.Handler):
         before = self._states.get(index - 1)
         if before is not None:
             entry = decode_entry(command)
-            self.proofs.look(before, state, entry)
             self._check_deaths(before, state)
             self._check_removed(before, entry)
+            self.proofs.look(before, state, entry)
             self._follow_moves(before, state)
 
     def loaded(self, host: str, state: State) -> None:

@@ -35,12 +35,13 @@ class Nemesis:
         ]
         self._controllers = world.around.controllers
         if self._controllers is not None:
-            kinds += [self._break_controller, self._lose_switch, self._lose_switch,
-                      self._cut_off_controllers]
+            kinds += [self._break_controller, self._cut_off_controllers]
             self._controllers.switched_off = self._switched_off
         share = self._dice.choice((0.2, 0.5, 1.0))
         known = [each for each in kinds if self._dice.random() < share]
         self._kinds = known or [self._dice.choice(kinds)]
+        if self._controllers is not None:
+            self._kinds += [self._lose_switch]
         self._pace_s = self._dice.choice((0.5, 1.5, 4.0, 10.0))
         self._ambushes = self._dice.choice((0.0, 0.2, 0.5))
         """How likely it is that it strikes just when a move comes to its next stage."""

@@ -66,26 +66,43 @@ def test_a_package_starts_moves_and_survives_its_host() -> None:
         world.until_settled(within_s=10.0)
 
 
+def web_on_a_follower(world: World, **fields: object) -> str:
+    """Where it runs; another node coordinates."""
+    world.until(world.leader, within_s=5.0, what="an election")
+    text = file_of(package("web", ("ape", "bee", "cat"), **fields))
+    files = (ask.NamedText(name="web", text=text),)
+    assert ask_and_wait(world, "bee", ask.ApplyPackages(request="a", files=files)).verdict == "done"
+    world.until(lambda: owner(world) == "ape", within_s=10.0, what="web on its primary node")
+    world.until_settled(within_s=5.0)
+    leader = world.leader()
+    assert leader is not None
+    if leader.name == "ape":
+        order = ask.MovePackage(request="b", package="web", node="bee")
+        assert ask_and_wait(world, "cat", order).verdict == "done"
+        world.until_settled(within_s=10.0)
+    here = owner(world)
+    assert here is not None
+    return here
+
+
 def test_a_fenced_package_is_taken_over_a_second_after_the_power_cut() -> None:
-    with World(1, hardware=Hardware(fence=FenceSpec(kind="scsi_reservation"))) as world:
-        world.until(world.leader, within_s=5.0, what="an election")
-        text = file_of(package("web", ("ape", "bee", "cat"), fence=world.hardware.fence))
-        files = (ask.NamedText(name="web", text=text),)
-        assert ask_and_wait(world, "bee", ask.ApplyPackages(request="a", files=files)).verdict == (
-            "done")
-        world.until(lambda: owner(world) == "ape", within_s=10.0, what="web on its primary node")
-        world.until_settled(within_s=5.0)
-        leader = world.leader()
-        assert leader is not None
-        if leader.name == "ape":
-            order = ask.MovePackage(request="b", package="web", node="bee")
-            assert ask_and_wait(world, "cat", order).verdict == "done"
-            world.until_settled(within_s=10.0)
-        here = owner(world)
-        assert here is not None
+    fence = FenceSpec(kind="scsi_reservation")
+    with World(1, hardware=Hardware(fence=fence)) as world:
+        here = web_on_a_follower(world, fence=fence)
         world.hosts[here].lose_power()
         world.until(lambda: owner(world) not in (None, here), within_s=1.3, what="web taken over")
-        assert world.judge.counts["starts"] >= 2
+        assert world.judge.counts["proof storage"] == 1
+
+
+def test_a_host_that_fell_silent_is_switched_off_before_its_package_starts_elsewhere() -> None:
+    with World(1, hardware=Hardware(has_controllers=True)) as world:
+        here = web_on_a_follower(world, lease_is_proof=False)
+        for other in world.hosts:
+            world.network.cut(here, other)
+            world.network.cut(other, here)
+        world.until(lambda: not world.hosts[here].has_power, within_s=5.0, what="switched off")
+        world.until(lambda: owner(world) not in (None, here), within_s=5.0, what="web taken over")
+        assert world.judge.counts["proof power"] == 1
 
 
 @pytest.mark.parametrize("seed", FIXED)
