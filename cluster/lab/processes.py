@@ -38,17 +38,25 @@ async def start_node(node: NodePlan) -> NodePids | Problem:
     """Power on: the guardian, then the daemon."""
     make_folders(node)
     NodeGroup(node).make()
-    guardian = await launch(node, "guardian", [
-        sys.executable, "-m", "cluster.guardian", "--run", node.run, "--node", node.name,
-        *watchdogs.arguments(node),
-    ])
-    daemon = await launch(node, "daemon", [
-        sys.executable, "-m", "cluster.daemon", "--etc", f"{node.folder}/etc",
-        "--lib", f"{node.folder}/lib", "--run", node.run,
-    ])
+    guardian = await start_guardian(node)
+    daemon = await start_daemon(node)
     if isinstance(guardian, Problem):
         return guardian
     return daemon if isinstance(daemon, Problem) else NodePids(daemon=daemon, guardian=guardian)
+
+
+async def start_guardian(node: NodePlan) -> int | Problem:
+    return await launch(node, "guardian", [
+        sys.executable, "-m", "cluster.guardian", "--run", node.run, "--node", node.name,
+        *watchdogs.arguments(node),
+    ])
+
+
+async def start_daemon(node: NodePlan) -> int | Problem:
+    return await launch(node, "daemon", [
+        sys.executable, "-m", "cluster.daemon", "--etc", f"{node.folder}/etc",
+        "--lib", f"{node.folder}/lib", "--run", node.run,
+    ])
 
 
 def make_folders(node: NodePlan) -> None:

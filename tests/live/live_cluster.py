@@ -9,7 +9,6 @@ import contextlib
 import os
 import secrets
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -59,6 +58,7 @@ class LiveCluster:
         self.acknowledged: dict[str, int] = {}
         self._stopped: set[int] = set()
         self._daemons = {name: pids.daemon for name, pids in record.pids.items()}
+        self._guardians = {name: pids.guardian for name, pids in record.pids.items()}
         folder = load_node_folder(Path(self.plan.nodes[0].folder, "etc"))
         keys = keys_of(folder.operator_secret)
         self._clients = {
@@ -234,6 +234,15 @@ class LiveCluster:
         os.kill(self.daemon(node), signal.SIGTERM)
         await until_gone(self.daemon(node))
 
+    async def kill_guardian(self, name: str) -> None:
+        """It is started again at once, as systemd would."""
+        pid = self._guardians[name]
+        self.kill(pid)
+        await until_gone(pid)
+        started = await processes.start_guardian(self.node(name))
+        assert isinstance(started, int), started
+        self._guardians[name] = started
+
     def stop_daemons(self, *nodes: str) -> None:
         self.away |= set(nodes)
         self.stop(*(self.daemon(each) for each in nodes))
@@ -254,10 +263,7 @@ class LiveCluster:
         """The daemon alone, as systemd would start it again."""
         node = self.node(name)
         await until_gone(self.daemon(name))
-        pid = await processes.launch(node, "daemon", [
-            sys.executable, "-m", "cluster.daemon", "--etc", f"{node.folder}/etc",
-            "--lib", f"{node.folder}/lib", "--run", node.run,
-        ])
+        pid = await processes.start_daemon(node)
         assert isinstance(pid, int), pid
         self._daemons[name] = pid
         self._restarted.add(name)
@@ -268,6 +274,7 @@ class LiveCluster:
         record = await lab.start(self.record.dir, name)
         assert isinstance(record, LabRecord), record
         self._daemons[name] = record.pids[name].daemon
+        self._guardians[name] = record.pids[name].guardian
         self._restarted.add(name)
         self.away.discard(name)
 
