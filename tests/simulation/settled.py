@@ -24,6 +24,8 @@ def unsettled(hosts: Mapping[str, Host], judge: Judge) -> Finding | None:
     if not any(judge.leads(host) for host in hosts.values()):
         return "progress", "nobody leads"
     state = next(iter(there.values())).node.ledger.state  # type: ignore[union-attr]
+    if not state.running:
+        return "progress", "the cluster is halted, and is to be run"
     for name, node in sorted(state.nodes.items()):
         if node.state != "running":
             return "progress", f"node {name} is {node.state}: {node.because}"
