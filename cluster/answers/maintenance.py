@@ -55,10 +55,16 @@ async def resume(desk: Desk, caller: Caller, ask: ResumeNode) -> Reply:
     record = desk.ledger.state.nodes.get(ask.node)
     if record is None:
         return refusal(ask, refusals.unknown_node(ask.node))
-    home = at_home_there(desk.ledger.state, record) if ask.bring_back else ()
+    unable = [found for name in ask.only
+              if (found := _against_return(desk.ledger.state, name, ask.node)) is not None]
+    if unable:
+        return refusal(ask, *unable)
+    home = ask.only
+    if ask.bring_back and not ask.only:
+        home = at_home_there(desk.ledger.state, record)
     stopped = await desk.change(ask, desk.entry(
         entries.NodeResumed, caller, ask, node=ask.node, returning=home))
-    if stopped is not None or not ask.bring_back:
+    if stopped is not None or not (ask.bring_back or ask.only):
         return stopped or done(ask, {"node": ask.node, "state": "running"})
 
     def ended(state: State) -> bool:
@@ -82,6 +88,20 @@ async def resume(desk: Desk, caller: Caller, ask: ResumeNode) -> Reply:
 async def unquarantine(desk: Desk, caller: Caller, ask: UnquarantineNode) -> Reply:
     entry = desk.entry(entries.NodeUnquarantined, caller, ask, node=ask.node)
     return await desk.change(ask, entry) or done(ask, {"node": ask.node})
+
+
+def _against_return(state: State, name: str, node: str) -> Problem | None:
+    """Why a package that was named cannot be brought there; what its move finds is not asked yet:
+    the node takes nothing before it is resumed."""
+    record = state.packages.get(name)
+    if record is None:
+        return refusals.unknown_package(name)
+    if record.owner == node:
+        return refusals.already_there(name, node)
+    if record.state != "running":
+        return refusals.not_in_state(record, "be brought home")
+    return None if node in record.spec.nodes else refusals.node_not_eligible(
+        name, node, record.spec.nodes)
 
 
 def at_home_there(state: State, node: NodeRecord) -> tuple[str, ...]:

@@ -125,10 +125,12 @@ class CancelDrain(Changing, tag="node-drain-cancel"):
 
 class ResumeNode(Changing, tag="node-resume"):
     """Result: {"node", "state", "returned": [package, ...]}; with `bring_back` when nothing more
-    is on its way home, and the reply's problems say why a package was not brought."""
+    is on its way home, and the reply's problems say why a package was not brought. `only` are
+    those to be brought, instead of all that the drain took away."""
 
     node: str = ""
     bring_back: bool = False
+    only: tuple[str, ...] = ()
 
 
 class ConfirmDead(Changing, tag="node-confirm-dead"):

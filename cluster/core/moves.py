@@ -95,11 +95,7 @@ def against_opening(state: State, record: PackageRecord, target: str) -> Problem
     if record.state != "running":
         return refusals.not_in_state(record, "be moved")
     if record.owner == target:
-        return problem(
-            "package-already-there", f"package:{record.name}",
-            what=f"Package {record.name} need not be moved.",
-            because=f"It runs on {target} already.", fix="Name another node.",
-        )
+        return refusals.already_there(record.name, target)
     if target not in record.spec.nodes:
         return refusals.node_not_eligible(record.name, target, record.spec.nodes)
     if node.state in ("draining", "maintenance"):

@@ -88,6 +88,13 @@ def package_not_moving(name: str) -> Problem:
     )
 
 
+def already_there(name: str, node: str) -> Problem:
+    return problem(
+        "package-already-there", f"package:{name}", what=f"Package {name} need not be moved.",
+        because=f"It runs on {node} already.", fix="Name another node.",
+    )
+
+
 def lease_alone_proves(package: str) -> Problem:
     return problem(
         "lease-alone-proves", f"package:{package}",

@@ -31,6 +31,9 @@ PHASES = {
     "orphaned": "frozen", "committed": "thaw", "done": "done",
 }
 
+ENDED_MS = 30_000
+"""A guest that is killed is gone within milliseconds; its agent tries for 10 s at a time."""
+
 
 class Silence(Value):
     """What the coordinator alone knows: who asked for a lease lately and who did not."""
@@ -311,7 +314,7 @@ def problems(state: State, around: Surroundings) -> list[Problem]:
         found += _node_problems(state, state.nodes[name], around)
         found += _vote_problems(state, state.nodes[name])
     for name in sorted(state.packages):
-        found += _package_problems(state.packages[name], is_halted=not state.running)
+        found += _package_problems(state.packages[name], around, is_halted=not state.running)
     for name, seen in sorted(truth.sighted(state).items()):
         found += truth.problems(state.packages[name], seen)
     for name in sorted(state.waiting):
@@ -360,7 +363,9 @@ def _vote_problems(state: State, record: NodeRecord) -> list[Problem]:
     )]
 
 
-def _package_problems(record: PackageRecord, *, is_halted: bool) -> list[Problem]:
+def _package_problems(
+    record: PackageRecord, around: Surroundings, *, is_halted: bool,
+) -> list[Problem]:
     subject = f"package:{record.name}"
     if record.state == "failed":
         return [problem(
@@ -375,4 +380,22 @@ def _package_problems(record: PackageRecord, *, is_halted: bool) -> list[Problem
             fix="Start one of its nodes, or enable its switching: "
                 f"vmsg package enable {record.name}",
         )]
-    return []
+    return _not_ended(record, around.now_ms)
+
+
+def _not_ended(record: PackageRecord, now_ms: int) -> list[Problem]:
+    """Its guest was to end and has not: it is started nowhere before that, and nobody is fenced
+    for it unless somebody says so."""
+    patience_ms = 1000 * record.spec.halt_timeout_s if record.state == "halting" else 0
+    if record.state not in ("halting", "failing") or (
+            now_ms - record.since_ms < patience_ms + ENDED_MS):
+        return []
+    return [problem(
+        "guest-will-not-end", f"package:{record.name}",
+        what=f"The guest of {record.name} does not end.",
+        because=f"{record.owner} was told to end it at {rfc3339(record.since_ms)}; until it is gone "
+                f"nothing is started elsewhere. {record.because}",
+        fix=f"See what its process on {record.owner} waits for, most likely a disk that does not "
+            f"answer; or have the node switched off: vmsg node fence {record.owner}",
+        severity="warn",
+    )]

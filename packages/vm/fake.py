@@ -88,6 +88,8 @@ class FakeDriver:
         self._fabric = fabric
         self._clock = clock
         self._deafen: list[Callable[[], None]] = []
+        self.missing_disks: set[str] = set()
+        """On this node alone; the fabric's are missing everywhere."""
 
     async def start(
         self, spec: PackageSpec, *, epoch: int, boot_id: str, deadline_s: float,
@@ -173,12 +175,17 @@ class FakeDriver:
             return None
         if found.state == "running" and found.hears_power_button and not found.is_frozen:
             self._fabric.power_off(self._node, guest.package)
-        else:
-            found.end(Exit(powered_off=False, because="the guest was ended by order"))
-        return None
+            return None
+        return await self.destroy(guest)
 
     async def destroy(self, guest: Guest, *, deadline_s: float = 10.0) -> Problem | None:
         found = self._find(guest)
+        if found is not None and found.cannot_end:
+            return problem(
+                "guest-will-not-end", f"package:{guest.package}",
+                what=f"process {guest.pid} is still there", because="the kernel keeps it",
+                fix="cut the node off from the package's disks, or reset the node",
+            )
         if found is not None:
             found.end(Exit(powered_off=False, because="the guest was ended by order"))
         return None
@@ -240,7 +247,7 @@ class FakeDriver:
             state=found.migration, total_bytes=copy.size_bytes,
             remaining_bytes=copy.remaining_bytes,
             transferred_bytes=copy.size_bytes - copy.remaining_bytes,
-            dirty_bytes_s=copy.dirty_bytes_s, iterations=2,
+            dirty_bytes_s=copy.dirty_bytes_s, iterations=copy.passes,
             bandwidth_bytes_s=float(copy.bandwidth_bytes_s or 0),
             downtime_limit_ms=copy.limit_ms,
             error="the connection was lost" if found.migration == "failed" else "",
@@ -284,7 +291,8 @@ class FakeDriver:
                 because=f"it belongs to epoch {there.guest.epoch}",
                 fix="halt or destroy that guest first",
             )
-        missing = [disk.path for disk in spec.vm.disks if disk.path in self._fabric.missing_disks]
+        lost = self._fabric.missing_disks | self.missing_disks
+        missing = [disk.path for disk in spec.vm.disks if disk.path in lost]
         if missing:
             return problem(
                 "package-start-failed", f"package:{spec.name}",

@@ -24,6 +24,8 @@ class FakeGuest:
         self.is_frozen = False
         """As by SIGSTOP: nothing happens and nobody answers."""
         self.hears_power_button = True
+        self.cannot_end = False
+        """The kernel keeps its process, as one that waits for a dead disk."""
         self.partner: FakeGuest | None = None
         self.has_ended_well = False
         """A target's: the source has closed the channel by itself."""
@@ -126,6 +128,14 @@ class FakeCopy:
         gain = ((self.bandwidth_bytes_s or self.size_bytes) - self.dirty_bytes_s)
         left = self.size_bytes - gain * (self._loop.time() - self._began_s)
         return int(max(0.0, min(left, self.size_bytes)))
+
+    @property
+    def passes(self) -> int:
+        """Over what the guest has written meanwhile; one that writes nothing needs a single one."""
+        if self.dirty_bytes_s <= 0 or self.bandwidth_bytes_s is None:
+            return 1
+        sent = self.bandwidth_bytes_s * (self._loop.time() - self._began_s)
+        return 1 + int(sent / self.size_bytes)
 
     def _pause(self) -> None:
         if self.source.is_frozen:

@@ -39,10 +39,13 @@ COMPACT_AFTER_ENTRIES = 40
 
 
 class SimulatedFacts:
-    """What the host tells about itself (cluster.answers.survey.Host): nothing forbids anything."""
+    """What the host tells about itself (cluster.answers.survey.Host): nothing forbids anything,
+    unless a story says so."""
 
     def __init__(self, host: str) -> None:
         self._host = host
+        self.memory_free_mib = 64_000
+        self.missing_disks: set[str] = set()
 
     async def gather(
         self, config: ClusterConfig, disks: Iterable[str], *, deadline_s: float,
@@ -50,9 +53,10 @@ class SimulatedFacts:
         await asyncio.sleep(0.01)
         return NodeFacts(
             name=self._host, version="0.1.0", cpu_vendor="GenuineIntel", cpu_family=6,
-            kvm_works=True, machines=("q35", "pc-q35-7.2"), memory_free_mib=64_000,
+            kvm_works=True, machines=("q35", "pc-q35-7.2"), memory_free_mib=self.memory_free_mib,
             memory_total_mib=64_000, qemu_version="7.2",
             disks=tuple(
+                DiskFacts(path=path, kind="missing") if path in self.missing_disks else
                 DiskFacts(path=path, kind="whole", identity=path, size_bytes=1 << 30,
                           sector_bytes=512)
                 for path in disks),
@@ -112,6 +116,7 @@ class Host:
         dice = around.timeline.dice
         self.time = HostTime(
             around.timeline, rate=1.0, shown_s=dice.uniform(20.0, 90_000.0), wall_s=0.0)
+        self.facts = SimulatedFacts(name)
         self.disk = build.disk(dice)
         self.disk.stopped = self._tripped
         self.daemon: Process | None = None
@@ -231,7 +236,7 @@ class Host:
             driver=self.build.driver(process, self.machine, self.driver),
             carrier=self.build.carrier(
                 process, self.machine, self.carrier, around.network, self.name),
-            host=SimulatedFacts(self.name), fences=around.storage.fences(self.name),
+            host=self.facts, fences=around.storage.fences(self.name),
             power=self._power(process), strangers=NoStrangers(),
         )
         self.build.assembled(node)

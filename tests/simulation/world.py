@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from cluster.config.load import dump
 from cluster.config.schema import PROFILES, ClusterConfig, FenceConfig, MigrationConfig, NodeConfig
 from cluster.core.trust import NodeKeys, Trust
+from packages.core.limits import Limits
 from packages.core.model import DiskSpec, PackageSpec, PhaseTimeouts, VmSpec
 from packages.core.values import changed
 from tests.simulation.hardware import Hardware
@@ -36,6 +37,7 @@ class World:
     def __init__(
         self, seed: int, *, nodes: int = 3, manner: Manner = "orderly",
         build: Build | None = None, has_keys: bool = False, hardware: Hardware = Hardware(),
+        limits: Limits = Limits(),
     ) -> None:
         self.seed, self.hardware = seed, hardware
         self.around = Surroundings(seed, manner)
@@ -43,7 +45,7 @@ class World:
         self.judge = self.around.judge = Judge(self.around)
         self.hosts: dict[str, Host] = self.judge.hosts
         self.config = ClusterConfig(
-            name="simulated", migration=MigrationConfig(private=True),
+            name="simulated", migration=MigrationConfig(private=True), limits=limits,
             nodes=tuple(
                 NodeConfig(name=name, address=address_of(name), fences=self._fences(name))
                 for name in NAMES[:nodes]),
