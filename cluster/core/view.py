@@ -393,8 +393,8 @@ def _not_ended(record: PackageRecord, now_ms: int) -> list[Problem]:
     return [problem(
         "guest-will-not-end", f"package:{record.name}",
         what=f"The guest of {record.name} does not end.",
-        because=f"{record.owner} was told to end it at {rfc3339(record.since_ms)}; until it is gone "
-                f"nothing is started elsewhere. {record.because}",
+        because=f"{record.owner} was told to end it at {rfc3339(record.since_ms)}; nothing is "
+                f"started elsewhere before it is gone. {record.because}",
         fix=f"See what its process on {record.owner} waits for, most likely a disk that does not "
             f"answer; or have the node switched off: vmsg node fence {record.owner}",
         severity="warn",

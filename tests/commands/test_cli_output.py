@@ -246,3 +246,9 @@ def test_what_is_asked_for_arrives(farm: RecordedCluster, vmsg: Vmsg) -> None:
     assert changed(asked, request="") == ask.SetSwitching(
         package="web", enabled=False, node="n2", for_s=5400.0, reason="new disk",
     )
+
+
+def test_who_is_to_come_home_arrives(farm: RecordedCluster, vmsg: Vmsg) -> None:
+    vmsg("node", "resume", "n1", "--only", "web", "--only", "db")
+    [asked] = farm.heard
+    assert isinstance(asked, ask.ResumeNode) and asked.only == ("web", "db")

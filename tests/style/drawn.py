@@ -16,6 +16,7 @@ from cluster.core.moves import STAGES  # noqa: E402
 from cluster.core.runs import LIFECYCLE  # noqa: E402
 from packages.core.move_recovery import SOURCE  # noqa: E402
 from packages.core.problem_catalogue import CATALOGUE  # noqa: E402
+from tests.scenarios.pains.table import PAINS  # noqa: E402
 
 
 def stages() -> str:
@@ -43,9 +44,26 @@ def problems() -> str:
     return "\n".join(["| code | when |", "|---|---|", *rows])
 
 
+def pains() -> str:
+    rows = []
+    for number, pain in PAINS.items():
+        here = f"{pain.here} *Open: {pain.still_open}*" if pain.still_open else pain.here
+        tests = "<br>".join(_linked(each) for each in pain.shown_by)
+        rows.append(f"| P{number} | {pain.title} | {here} | {tests} |")
+    head = "| item | what operators suffer | what holds here | shown by |"
+    return "\n".join([head, "|---|---|---|---|", *rows])
+
+
+def _linked(test: str) -> str:
+    """A test by its name, with the way to its file."""
+    path, _, name = test.partition("::")
+    return f"[{name.removeprefix('test_').replace('_', ' ')}](../{path})"
+
+
 DRAWN: dict[str, dict[str, Callable[[], str]]] = {
     "docs/moves.md": {"stages": stages, "source": source},
     "docs/packages.md": {"lifecycle": lifecycle},
+    "docs/pains.md": {"pains": pains},
     "docs/problems.md": {"problems": problems},
 }
 
