@@ -141,6 +141,18 @@ def proof_missing(record: PackageRecord) -> Problem:
     )
 
 
+def will_not_end(record: PackageRecord, since: str) -> Problem:
+    return problem(
+        "guest-will-not-end", f"package:{record.name}",
+        what=f"The guest of {record.name} does not end.",
+        because=f"{record.owner} was told to end it at {since}; nothing is started elsewhere "
+                f"before it is gone. {record.because}",
+        fix=f"See what its process on {record.owner} waits for, most likely a disk that does not "
+            f"answer; or have the node switched off: vmsg node fence {record.owner}",
+        severity="warn",
+    )
+
+
 def node_not_empty(name: str, packages: list[str]) -> Problem:
     return problem(
         "node-not-empty", f"node:{name}", what=f"Packages still run on {name}.",
