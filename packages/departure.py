@@ -141,10 +141,11 @@ class Departure:
         if stage == "opened":
             return "land"
         seen = await self.around.driver.observe(self.guest)
-        self.switching = may_have_switched(stage, seen.state, seen.migration)
+        migration = self.body.migration_of(self.move.id, seen.migration)
+        self.switching = may_have_switched(stage, seen.state, migration)
         if move is not None and seen.state != "running":
-            self._found_standing(move, seen.migration)
-        return source_step(stage, seen.state, seen.migration)
+            self._found_standing(move, migration)
+        return source_step(stage, seen.state, migration)
 
     def _found_standing(self, move: MoveRecord, migration: str) -> None:
         """Take for heard what the daemon's earlier life heard."""
@@ -182,6 +183,7 @@ class Departure:
             return self._fails(path.because, path.fix)
         if not await waits:
             return self._fails(f"{self.move.target} was not ready within its time")
+        self.body.sent_for = self.move.id
         refused = await self.around.driver.send(
             self.guest, socket_path=path, downtime_limit_ms=self.convergence.limit_ms,
             bandwidth_bytes_s=self.convergence.ceiling_bytes_s,
@@ -311,10 +313,9 @@ class Departure:
         return None
 
     async def _commit(self) -> SourceStep | None:
-        figures = await self._measured()
         entry = self.around.ledger.entry(
             entries.MoveCommitted, f"{self.move.source} has sent everything", move=self.move.id,
-            package=self.duty.package, figures=figures,
+            package=self.duty.package, figures=await self._measured(),
         )
         while not self._over():
             refused = await self.around.ledger.propose(entry, deadline_s=5.0)

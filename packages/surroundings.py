@@ -10,7 +10,7 @@ from packages.core.model import PackageSpec
 from packages.core.problem import Problem
 from packages.fencing.fences import Fences
 from packages.vm.carrier import Carrier
-from packages.vm.driver import Driver, Guest
+from packages.vm.driver import Driver, Guest, MigrationState
 
 
 class Surroundings:
@@ -52,5 +52,12 @@ class Body:
         """The move an incoming guest was made for."""
         self.let_run = False
         """Whether this agent ever sent `resume`, so that it knows a guest never ran."""
+        self.sent_for: str | None = None
+        """The move for which this agent last had the guest's memory sent."""
         self.soft: dict[str, Any] | None = None
         """Soft numbers of the running move, for whoever asks."""
+
+    def migration_of(self, move: str, seen: MigrationState) -> MigrationState:
+        """What the hypervisor says of this move: where nothing was sent for it, it still tells how
+        the one before it ended."""
+        return seen if self.sent_for in (None, move) else "none"

@@ -60,11 +60,15 @@ class AgentNode:
     def begin(self) -> None:
         self.task = asyncio.ensure_future(self.agent.run())
 
-    async def end(self) -> None:
+    async def pause(self) -> None:
+        """It does nothing more until it begins again."""
         if self.task is not None:
             self.task.cancel()
             with suppress(asyncio.CancelledError):
                 await self.task
+
+    async def end(self) -> None:
+        await self.pause()
         await self.agent.close()
 
 

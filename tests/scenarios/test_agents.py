@@ -78,6 +78,27 @@ async def test_a_target_that_can_never_be_continued_gives_the_guest_back() -> No
         assert rig.state("n2") == "gone"
 
 
+async def test_a_move_after_one_that_failed_is_not_taken_for_it() -> None:
+    """Its target is ready before the source looks, whose hypervisor still tells of the first."""
+    async with Rig("n1", "n2", "n3") as rig:
+        for node in rig.nodes.values():
+            node.begin()
+        await rig.assign(package(migration_bandwidth_mib_s=1), "n1")
+        await rig.until(lambda: rig.record.state == "running")
+        guest = rig.fabric.guest("n1", "p1")
+        assert guest is not None
+        await rig.say(entries.MoveOpened, move="m1", package="p1", target="n2")
+        await rig.until(lambda: guest.migration == "active")
+        guest.fail("failed")
+        await rig.until(lambda: not rig.record.moving and rig.state("n2") == "gone")
+        await rig.nodes["n1"].pause()
+        await rig.say(entries.MoveOpened, move="m2", package="p1", target="n2")
+        await rig.until(lambda: rig.record.move is not None and rig.record.move.stage == "copy")
+        rig.nodes["n1"].begin()
+        await rig.until(lambda: not rig.record.moving)
+        assert rig.record.owner == "n2"
+
+
 async def test_a_move_ordered_on_a_node_whose_clock_is_slow_has_its_time() -> None:
     """Two hosts' wall clocks are compared nowhere where it matters."""
     async with Rig("n1", "n2", "n3") as rig:

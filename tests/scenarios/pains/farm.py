@@ -197,6 +197,7 @@ def farm(*specs: PackageSpec, build: Build | None = None, **settings: Any) -> It
     with World(1, build=build, **settings) as world:
         told = Farm(world)
         told.coordinator()
+        told.run(1.0)  # everybody has been heard: each package starts at home
         told.apply(*(specs or (WEB,)))
         told.until(lambda: all(
             each.state == "running" for each in told.state.packages.values()

@@ -12,6 +12,7 @@ from packages.core.problem import Problem
 from packages.core.values import changed
 from packages.vm.carrier import Landing
 from tests.scenarios.pains.farm import WEB, Farm, farm
+from tests.simulation.hardware import Hardware
 from tests.simulation.host import Build
 from tests.simulation.hypervisor import SimulatedCarrier
 from tests.simulation.world import package
@@ -95,10 +96,10 @@ def test_p02_a_node_that_lacks_the_disk_gets_nothing_neither_guest_nor_word() ->
 
 
 def test_p03_a_move_and_a_stop_that_both_fail_fence_nobody_and_say_why() -> None:
-    """The guest's process cannot be ended: it waits for a disk in the kernel. Its node is well,
-    and the disks would let a fence through; still nobody is shut out or called dead."""
+    """The guest's process cannot be ended: it waits for a disk in the kernel. Its node is well.
+    It could be switched off, and shut out of the disks; nobody does."""
     fenced = package("web", ("ape", "bee", "cat"), fence=FenceSpec(kind="scsi_reservation"))
-    with farm(fenced, fence=fenced.fence) as told:
+    with farm(fenced, hardware=Hardware(fenced.fence, has_controllers=True)) as told:
         guest = told.guest("ape")
         told.at_stage("copy", partial(hang, told))
         told.move("web", "bee")
@@ -109,6 +110,7 @@ def test_p03_a_move_and_a_stop_that_both_fail_fence_nobody_and_say_why() -> None
                    for each in told.state.nodes.values())
         assert told.record().owner == "ape" and told.record().fencing is None
         assert told.world.around.storage.fenced == []
+        assert all(host.has_power for host in told.hosts.values())
         stuck = told.problems()["guest-will-not-end"]
         assert "ape" in stuck["because"] and "node fence ape" in stuck["fix"]
         guest.cannot_end = False
