@@ -342,7 +342,7 @@ class NervousSuspicion(Build):
     caught_by = ("shot",)
 
     def timings(self, timings: Timings) -> Timings:
-        return changed(timings, suspect_s=0.8 * timings.heartbeat_s)
+        return changed(timings, suspect_s=0.95 * timings.heartbeat_s)
 
 
 class ImpatientMachine(WatchedMachine):

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from cluster.api import messages as ask
 from packages.core.model import FenceSpec
+from tests.simulation.hardware import Hardware
 from tests.simulation.host import Host
 from tests.simulation.world import World, file_of, package
 
@@ -29,7 +30,7 @@ class Takeover(NamedTuple):
 
 def taken_over(seed: int, *, coordinator: bool, fence: FenceSpec = NO_FENCE) -> Takeover:
     """One cut of the node that runs the package: the coordinator, or another."""
-    with World(seed, fence=fence) as world:
+    with World(seed, hardware=Hardware(fence=fence)) as world:
         world.until(world.leader, within_s=5.0, what="an election")
         world.run(2.0)  # all have joined
         led = leading(world)
@@ -50,7 +51,7 @@ def taken_over(seed: int, *, coordinator: bool, fence: FenceSpec = NO_FENCE) -> 
 
 
 async def applied(world: World, node: str, order: tuple[str, ...]) -> None:
-    text = file_of(package("web", order, fence=world.fence))
+    text = file_of(package("web", order, fence=world.hardware.fence))
     files = (ask.NamedText(name="web", text=text),)
     await world.asker.ask(node, ask.ApplyPackages(request="a", files=files), deadline_s=20.0)
 
