@@ -39,7 +39,7 @@ class Deaths:
         now_ms = self._clock.wall_ms()
         return Silence(
             fenced=self.fenced(), term=replica.term(),
-            heard=(*sorted(self._landlord.heard() | {self._node}),),
+            heard=(*sorted(self._landlord.heard() | self._landlord.arrived() | {self._node}),),
             lease_over_ms={
                 name: now_ms + round(left_s * 1000)
                 for name, left_s in sorted(self._landlord.silences().items())

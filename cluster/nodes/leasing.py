@@ -152,6 +152,16 @@ class Landlord:
             if now_s - at_s <= self._timings.suspect_s
         )
 
+    def arrived(self) -> frozenset[str]:
+        """Nodes that joined so lately that they have had no time to ask: that is life, too."""
+        book, now_s = self._opened(), self._clock.boottime_s()
+        if book is None:
+            return frozenset()
+        return frozenset(
+            name for name, record in self._ledger.state.nodes.items() if record.state in UP
+            and now_s - self._known_since_s(name, record.incarnation) <= self._timings.suspect_s
+        )
+
     def be_patient(self, name: str) -> None:
         """Its daemon goes away on purpose, perhaps for an upgrade: it has its lease's time."""
         self._patience_s[name] = self._clock.boottime_s() + self._timings.lease_s

@@ -110,3 +110,15 @@ async def test_a_node_that_is_to_run_again_has_its_time_to_ask() -> None:
         assert "n3" not in leader.landlord.condemn()
         leader.clock.now_s += LONG_S
         assert "n3" in leader.landlord.condemn(), "it had its time and did not ask"
+
+
+async def test_a_node_that_has_just_joined_counts_as_heard_by_an_operators_word() -> None:
+    """Found by the simulation: the word was typed while the node was off, and came when it was back
+    and had not asked for its first lease."""
+    async with Leader() as leader:
+        assert leader.landlord.arrived() - {"n1"} == set()
+        await leader.ledger.say(
+            entries.NodeJoined, "-", node="n3", incarnation="i2", version="1")
+        assert leader.landlord.arrived() - {"n1"} == {"n3"}
+        leader.clock.now_s += LAN.suspect_s + 0.1
+        assert leader.landlord.arrived() - {"n1"} == set()
