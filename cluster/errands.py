@@ -34,18 +34,24 @@ class Attempt(Value):
     problem: Problem | None = None
     tried: tuple[str, ...] = ()
     is_over: bool = True
-    """False: it is to be looked at again as if nothing had been tried."""
+    """False: it is to be looked at again."""
 
 
 class Errands:
     def __init__(self, *, ledger: Ledger, clock: Clock, survey: Survey) -> None:
         self._ledger, self._clock, self._survey = ledger, clock, survey
         self._begun: dict[str, Route] = {}
+        self._failed: dict[str, Attempt] = {}
+        """Packages of a drain that a node would not have, while the next one has no room yet: that
+        node is not asked again meanwhile. The next coordinator asks it once more."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self, known: Knowledge) -> None:
         """Begin what there is room for."""
-        for errand in errands(self._ledger.state, known, self._begun):
+        self._failed = {
+            name: each for name, each in self._failed.items() if self._is_drained(name)}
+        failed = {name: each.tried for name, each in self._failed.items()}
+        for errand in errands(self._ledger.state, known, self._begun, failed):
             record = errand.record
             target = errand.targets[0] if errand.targets else ""
             self._begun[record.name] = (record.owner or "", target)
@@ -53,9 +59,18 @@ class Errands:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
+    def _is_drained(self, package: str) -> bool:
+        record = self._ledger.package(package)
+        node = self._ledger.state.nodes.get(record.owner or "") if record is not None else None
+        return node is not None and node.state == "draining"
+
     async def _carry_out(self, errand: Errand, known: Knowledge) -> None:
         try:
             attempt = await self._tried(errand, known.limits)
+            if attempt.tried and not attempt.is_over:
+                self._failed[errand.record.name] = attempt
+            else:
+                self._failed.pop(errand.record.name, None)
             if attempt.is_over and self._is_wanted(errand):
                 await self._tell(errand, attempt, known)
         finally:
@@ -77,9 +92,10 @@ class Errands:
 
     async def _tried(self, errand: Errand, limits: Limits) -> Attempt:
         """Move it to the first target that may take it."""
-        record, tried = errand.record, self._tried_before(errand)
+        record, before = errand.record, self._failed.get(errand.record.name, Attempt())
+        tried = (*self._tried_before(errand), *before.tried)
         last = refusals.package_detached(record, "be moved") if record.state == "detached" \
-            else refusals.no_target(record)
+            else before.problem or refusals.no_target(record)
         if errand.purpose == "ordered" and not errand.targets:
             return Attempt(problem=refusals.not_in_state(record, "be moved"))
         for target in errand.targets:
@@ -92,9 +108,9 @@ class Errands:
                 if problem is None:
                     return Attempt()
                 refused = [problem]
+            if refused[0].code in LATER:
+                return Attempt(problem=last, tried=tried, is_over=False)
             last = refused[0]
-            if last.code in LATER:
-                return Attempt(is_over=False)
             if last.code == "move-aborted":  # by an operator, who does not want it tried again
                 return Attempt(problem=last, tried=record.spec.nodes)
             there = self._ledger.state.nodes.get(target)

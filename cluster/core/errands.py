@@ -30,7 +30,14 @@ class Errand(Value):
     """The queued move's own id."""
 
 
-def errands(state: State, known: Knowledge, begun: Mapping[str, Route]) -> list[Errand]:
+Failed = Mapping[str, tuple[str, ...]]
+"""Package of a drain -> nodes that would not have it, while the next one has no room yet."""
+NOTHING: Failed = {}
+
+
+def errands(
+    state: State, known: Knowledge, begun: Mapping[str, Route], failed: Failed = NOTHING,
+) -> list[Errand]:
     """Those to begin now, in order. `begun` are errands whose move is not in the record yet, with
     where each goes from and to."""
     under_way = routes(state) + [
@@ -38,7 +45,7 @@ def errands(state: State, known: Knowledge, begun: Mapping[str, Route]) -> list[
         if name in state.packages and not state.packages[name].moving
     ]
     found: list[Errand] = []
-    for errand in (*_queued(state), *_drains(state, known), *_returns(state, known)):
+    for errand in (*_queued(state), *_drains(state, known, failed), *_returns(state, known)):
         if errand.record.name in begun or any(
                 each.record.name == errand.record.name for each in found):
             continue
@@ -69,7 +76,7 @@ def _queued(state: State) -> list[Errand]:
     ]
 
 
-def _drains(state: State, known: Knowledge) -> list[Errand]:
+def _drains(state: State, known: Knowledge, failed: Failed) -> list[Errand]:
     views = node_views(state, known.heard)
     found = []
     for name, node in sorted(state.nodes.items()):
@@ -81,10 +88,13 @@ def _drains(state: State, known: Knowledge) -> list[Errand]:
         for record in sorted(held, key=lambda each: order.get(each.name, len(order))):
             if record.moving or record.owner != name or not _can_be_told(record):
                 continue
+            told = _tried(node, record)
+            tried = {*(told or ()), *failed.get(record.name, ())}
             # What was left alone stays where it is until it is taken up again.
-            targets = () if record.state == "detached" else _by_plan(
-                candidates(record, views), planned.get(record.name))
-            if not _is_given_up(node, record, targets):
+            targets = () if record.state == "detached" else tuple(
+                each for each in _by_plan(candidates(record, views), planned.get(record.name))
+                if each not in tried)
+            if targets or told is None:
                 found.append(Errand(
                     record=record, targets=targets, purpose="drain", node=name,
                     because=f"{name} is drained",
@@ -108,10 +118,9 @@ def _by_plan(targets: tuple[str, ...], planned: str | None) -> tuple[str, ...]:
     return tuple(sorted(targets, key=lambda name: name != planned))
 
 
-def _is_given_up(node: NodeRecord, record: PackageRecord, targets: tuple[str, ...]) -> bool:
-    """No node of these would have it when it was tried."""
-    tried = next((each.tried for each in node.stuck if each.package == record.name), None)
-    return tried is not None and not set(targets) - set(tried)
+def _tried(node: NodeRecord, record: PackageRecord) -> tuple[str, ...] | None:
+    """The nodes that would not have it, by the record; None: nobody has given it up."""
+    return next((each.tried for each in node.stuck if each.package == record.name), None)
 
 
 def _returns(state: State, known: Knowledge) -> list[Errand]:

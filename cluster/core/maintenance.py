@@ -81,6 +81,15 @@ def node_stuck(state: State, entry: entries.NodeStuck) -> State | Problem:
         package=entry.package, problem=entry.problem, tried=entry.tried)))
 
 
+def still_stuck(state: State, node: NodeRecord) -> list[Stuck]:
+    """What cannot leave, or cannot come home; not what has left since."""
+    leaves = node.state == "draining"
+    return [
+        each for each in node.stuck if not leaves
+        or (record := state.packages.get(each.package)) is not None and record.owner == node.name
+    ]
+
+
 def return_ended(state: State, entry: entries.ReturnEnded) -> State | Problem:
     node = state.nodes.get(entry.node)
     if node is None or entry.package not in node.returning:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from cluster.core import dependence, quarantine, refusals, truth
+from cluster.core import dependence, maintenance, quarantine, refusals, truth
 from cluster.core.fail_plan import FailPlan
 from cluster.core.fencing import may_be_fenced
 from cluster.core.model import (
@@ -149,7 +149,7 @@ def _node(
             "version": record.version, "proof": plain(record.proof), "fence": plain(record.fence),
             "watchdog": record.watchdog, "watchdog_s": record.watchdog_s,
             "packages": sorted(state.placed.get(record.name, ())),
-            "stuck": [plain(each) for each in record.stuck],
+            "stuck": [plain(each) for each in maintenance.still_stuck(state, record)],
             "drain": plan(record.drain) if record.drain is not None else None,
             "returning": list(record.returning),
             "quarantined_until": rfc3339(record.quarantined_until_ms)
@@ -349,7 +349,7 @@ def _node_problems(state: State, record: NodeRecord, around: Surroundings) -> li
         )]
     if record.state == "quarantined":
         waiting = [*waiting, quarantine.shown(record, rfc3339(record.quarantined_until_ms or 0))]
-    return [*waiting, *(each.problem for each in record.stuck)]
+    return [*waiting, *(each.problem for each in maintenance.still_stuck(state, record))]
 
 
 def _vote_problems(state: State, record: NodeRecord) -> list[Problem]:

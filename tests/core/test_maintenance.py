@@ -7,6 +7,7 @@ from cluster.core.duties import Halt, Keep, Start
 from cluster.core.errands import Errand, errands
 from cluster.core.invariants import broken
 from cluster.core.model import Figures, NodeRecord, PackageRecord, Proof
+from cluster.core.view import Surroundings, problems
 from packages.core.drain_plan import DrainPlan, PlannedMove, Wave
 from packages.core.limits import Limits
 from tests.core.test_apply import ILL, LANDING, Story, package
@@ -108,8 +109,24 @@ def test_what_cannot_move_runs_on_and_is_tried_again_where_it_was_not_tried() ->
     assert story.say(
         entries.NodeStuck, node="n1", package="a", problem=ILL, tried=("n2",)) is None
     assert next_moves(story) == [] and story.duty_of("a", "n1") is Keep
+    around = Surroundings(now_ms=0, leader="n1", quorum=True, term=1, addresses={})
+    assert ILL in problems(story.state, around)
     story.join("n3", "i2")
-    assert next_moves(story) == ["a>n2 n3"]
+    assert next_moves(story) == ["a>n3"]
+    moved(story, "a", "n3")
+    assert ILL not in problems(story.state, around), "it has left"
+
+
+def test_a_node_that_would_not_have_it_is_not_asked_again_while_the_next_has_no_room() -> None:
+    story = story_of("a", "b")
+    plan = planned(("a", "n2"), ("b", "n3"))
+    assert story.say(entries.NodeDraining, node="n1", plan=plan) is None
+    assert opened(story, "b", "n3") is None
+    known = story.knowledge()
+    assert errands(story.state, known, {}, {"a": ("n2",)}) == []
+    assert [each.targets for each in errands(story.state, known, {})] == [("n2", "n3")]
+    (told,) = errands(story.state, known, {}, {"a": ("n2", "n3")})
+    assert told.targets == (), "nobody is left, and that has to be said"
 
 
 def test_nothing_arrives_at_a_node_that_is_being_emptied() -> None:

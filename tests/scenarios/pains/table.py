@@ -91,6 +91,8 @@ PAINS: dict[int, Pain] = {
         "changes, and the drain can be called off.",
         (MAINTENANCE
          + "test_p08_a_drain_that_cannot_end_tries_each_node_once_and_can_be_called_off",
+         MAINTENANCE
+         + "test_p08_a_move_that_fails_is_not_tried_again_while_it_waits_for_its_next_node",
          "tests/simulation/test_drain.py::test_a_cancelled_drain_leaves_the_rest_where_it_is"),
     ),
     9: Pain(
@@ -158,10 +160,12 @@ PAINS: dict[int, Pain] = {
     ),
     16: Pain(
         "The reserve for a failure is missing, or nobody keeps to it.",
-        "The plan of a drain shows who would be left without a spare; a takeover passes over nodes "
-        "without the memory, and waits where there is none.",
+        "What would not find a node is foretold, for any failure (vmsg plan fail) and at each step "
+        "of a drain; a takeover passes over nodes without the memory, and waits where there is "
+        "none.",
         (ROOM + "test_p16_a_takeover_finds_the_node_that_has_the_memory",
          ROOM + "test_p16_without_room_anywhere_it_waits_says_so_and_starts_when_there_is",
+         "tests/core/test_fail_plan.py::test_memory_is_given_once_and_the_next_node_tried",
          "tests/core/test_drain_plan.py::test_who_is_left_without_a_spare_is_said_for_each_wave"),
         "No memory is set aside: a start or a move may take what a takeover would need.",
     ),

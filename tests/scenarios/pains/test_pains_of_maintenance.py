@@ -64,6 +64,19 @@ def test_p08_a_drain_that_cannot_end_tries_each_node_once_and_can_be_called_off(
         told.until_settled()
 
 
+def test_p08_a_move_that_fails_is_not_tried_again_while_it_waits_for_its_next_node() -> None:
+    """The way to the next one is taken by others meanwhile."""
+    names = on_ape(8)
+    with farm(*(package(name, PLACES) for name in names)) as told:
+        break_copies(told, "p1")
+        drain(told, "ape")
+        told.until(lambda: told.node("ape").stuck and told.on("ape") == ["p1"],
+                   within_s=EMPTY_S, what="the others have left")
+        assert told.told("package:p1").count("move opened") == 2, "to bee, and to cat"
+        (stuck,) = told.node("ape").stuck
+        assert set(stuck.tried) == {"bee", "cat"}
+
+
 def test_p11_a_node_that_is_emptied_leaves_room_for_the_moves_of_others() -> None:
     names = on_ape(12)
     mail = package("mail", ("bee", "cat", "ape"))
