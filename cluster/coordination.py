@@ -52,7 +52,7 @@ class Coordination:
                 await self._once()
             await asyncio.sleep(PAUSE_S)
             try:
-                async with asyncio.timeout(LOOK_S):
+                async with asyncio.timeout(self._landlord.look_within_s(LOOK_S)):
                     await self._news.wait()
             except TimeoutError:
                 continue

@@ -15,13 +15,21 @@ the coordinator's last heartbeat round that a majority confirmed, and e an elect
    than L, however long it goes on believing in itself, and however late its answers arrive.
 3. Whoever confirmed the round t_q and later voted for the next coordinator did so in that order
    (after its vote it confirms nothing of an older term), and two majorities share a member: t_q of
-   every older coordinator lies before e. So all of their grants are over at e + L.
+   every older coordinator lies before the moment at which one of the new one's voters last
+   confirmed a round. With its vote each says how long ago, a, that was for it; one that led itself
+   counts its own leadership as confirmed to the end, and one that was started since, and forgot,
+   its start. Let u be the latest of the moments (arrival of the vote - a) of those who elected the
+   coordinator, its own last confirmation among them, with a = 0 where a vote said nothing. A vote
+   takes time to arrive, so u is never too early; and never after e. So all older grants are over
+   at u + L.
 4. A coordinator therefore counts a node dead L + margin after its own last answer to it, or after
-   its own election if it never answered it: after that only its own later answers could lengthen
-   the node's lease, and it stopped granting *before* it began to count on the silence.
+   u if it never answered it: after that only its own later answers could lengthen the node's
+   lease, and it stopped granting *before* it began to count on the silence.
 5. Clocks do not tick alike: while the coordinator's clock counts L + margin, the node's must count
    L. Clock rates may differ by margin / (2 L + margin) each; the margin has to hold the time to
    freeze and I/O already submitted as well, and real clocks differ by far less than a thousandth.
+   That a was counted by the voter's clock, and only the rest by the coordinator's, changes nothing:
+   each of the two stretches was counted by a clock that is at most so much too fast.
 
 What must never happen here: an answer matched to another request than its own (the lease would
 run from a later moment than the truth); a death declared while granting goes on. The entry that
@@ -78,6 +86,8 @@ class LeaseBook(Value):
     """The coordinator's side, for one term: opened at its election, thrown away with its end."""
 
     elected_at_s: float
+    earlier_until_s: float
+    """No older coordinator's t_q is later (u in the proof)."""
     lease_s: float
     margin_s: float
     heard_at_s: Map[str, float] = Map()
@@ -113,7 +123,7 @@ class LeaseBook(Value):
 
     def dead_after_s(self, node: str) -> float:
         """From when on its lease is over for certain, if nothing more is granted to it."""
-        last_s = max(self.elected_at_s, self.answered_at_s.get(node, -inf))
+        last_s = max(self.earlier_until_s, self.answered_at_s.get(node, -inf))
         return last_s + self.lease_s + self.margin_s
 
     def may_declare_dead(self, node: str, now_s: float) -> bool:
@@ -122,9 +132,11 @@ class LeaseBook(Value):
 
 
 def new_lease_book(
-    *, elected_at_s: float, lease_s: float, margin_s: float, dead: frozenset[str] = frozenset(),
+    *, elected_at_s: float, earlier_until_s: float, lease_s: float, margin_s: float,
+    dead: frozenset[str] = frozenset(),
 ) -> LeaseBook:
     """For a coordinator at its election; `dead` are the nodes the applied record calls dead."""
     return LeaseBook(
-        elected_at_s=elected_at_s, lease_s=lease_s, margin_s=margin_s, stopped=dead,
+        elected_at_s=elected_at_s, earlier_until_s=earlier_until_s, lease_s=lease_s,
+        margin_s=margin_s, stopped=dead,
     )

@@ -8,6 +8,7 @@ beginning is not yet in the record.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 
 from cluster.clock import Clock
 from cluster.config.schema import Timings
@@ -23,6 +24,13 @@ log = logging.getLogger(__name__)
 STANDS_STILL = 2
 """What of the time of suspicion the leader itself may have stood still: with a heartbeat more, the
 others' silence is still shorter than that time."""
+
+OUTAGE_SHARE = 0.5
+"""Of a lease: a new leader begins to count no longer than this before its election. A node that was
+without any leader for longer may need long to find the new one: it has the rest of the lease."""
+
+LATE_S = 0.001
+"""Somebody is suspected just after the moment, not at it."""
 
 AskLeader = Callable[[str, int], Awaitable[float | None]]
 """(leader, number) -> what it grants, in seconds."""
@@ -41,6 +49,7 @@ class Tenant:
         self._asking: set[asyncio.Task[None]] = set()
         self.followed = ""
         """The last leader that is another node."""
+        self._began, self._term = asyncio.Event(), 0
 
     @property
     def expiry_s(self) -> float:
@@ -50,8 +59,16 @@ class Tenant:
         """Whether guests may run here at this instant."""
         return not self._holder.is_over(self._clock.boottime_s())
 
+    def _look(self) -> None:
+        """A coordinator that has just begun knows of nobody that is well before it is asked."""
+        if self._ledger.state.coordinator_term != self._term:
+            self._term = self._ledger.state.coordinator_term
+            self._began.set()
+
     async def run(self) -> None:
+        self._ledger.watch(self._look)
         while True:
+            self._began.clear()
             leader = self._ledger.replica.leader()
             if leader is not None:
                 self.followed = self.followed if leader == self._node else leader
@@ -59,7 +76,9 @@ class Tenant:
                 task = asyncio.ensure_future(self._once(leader))
                 self._asking.add(task)
                 task.add_done_callback(self._asking.discard)
-            await asyncio.sleep(self._timings.heartbeat_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._timings.heartbeat_s):
+                    await self._began.wait()
 
     async def _once(self, leader: str) -> None:
         self._holder, number = self._holder.ask(self._clock.boottime_s())
@@ -123,15 +142,23 @@ class Landlord:
         if self._ledger.state.coordinator_term != term:
             return None
         if self._book is None or self._term != term:
-            # Declarations of an older term are refused from here on.
-            self._term, self._condemned, self._doubted, self._joined = term, {}, {}, {}
-            dead = frozenset(
-                name for name, node in self._ledger.state.nodes.items() if node.state not in UP)
-            self._book = new_lease_book(
-                elected_at_s=replica.elected_at_s(), lease_s=self._timings.lease_s,
-                margin_s=self._timings.margin_s, dead=dead,
-            )
+            self._book = self._new_book(term)
         return self._book
+
+    def _new_book(self, term: int) -> LeaseBook:
+        nodes, lease_s = self._ledger.state.nodes, self._timings.lease_s
+        elected_at_s = self._ledger.replica.elected_at_s()
+        earlier_until_s = max(
+            self._ledger.replica.earlier_until_s(), elected_at_s - OUTAGE_SHARE * lease_s)
+        # Declarations of an older term are refused from here on.
+        self._term, self._condemned, self._doubted = term, {}, {}
+        self._joined = {
+            name: (node.incarnation, earlier_until_s) for name, node in nodes.items()}
+        return new_lease_book(
+            elected_at_s=elected_at_s, earlier_until_s=earlier_until_s, lease_s=lease_s,
+            margin_s=self._timings.margin_s,
+            dead=frozenset(name for name, node in nodes.items() if node.state not in UP),
+        )
 
     async def begin(self) -> bool:
         """Have this leadership in the record; True once it is."""
@@ -195,24 +222,40 @@ class Landlord:
         self._looked_s = now_s
 
     def suspected(self) -> Map[str, str]:
-        """Nodes silent for longer than one that is well can be -> in words for how long. Silence
-        while this node itself stood still says nothing about the others. Nobody asked a new leader
-        before its election, so it counts from there; but the leader it followed until then it has
-        heard itself, and one that lives answers the new one's first word within a round."""
+        """Nodes silent for longer than one that is well can be -> in words for how long."""
         self.notice()
-        book, now_s, timings = self._opened(), self._clock.boottime_s(), self._timings
-        if book is None or now_s < book.elected_at_s + timings.raft_append_s:
+        book, now_s = self._opened(), self._clock.boottime_s()
+        if book is None:
             return Map()
-        found = {}
-        for name in sorted(self._ledger.state.nodes):
-            followed = name == self.followed()
-            since_s = max(
-                book.heard_at_s.get(name, 0.0), self._ledger.replica.heard_from_s(name),
-                book.elected_at_s - (timings.raft_max_s if followed else 0.0), self._awake_since_s)
-            if name != self._node and now_s - since_s > timings.suspect_s and (
-                    now_s >= self._patience_s.get(name, 0.0)):
-                found[name] = f"silent for {now_s - since_s:.1f} s"
-        return Map(found)
+        return Map({
+            name: f"silent for {now_s - self._silent_from_s(book, name):.1f} s"
+            for name in sorted(self._ledger.state.nodes)
+            if name != self._node and now_s > self._suspect_from_s(book, name)
+        })
+
+    def _silent_from_s(self, book: LeaseBook, name: str) -> float:
+        """Silence while this node itself stood still says nothing about the others. Nobody asked a
+        new leader before its election, so it counts from there; but the leader it followed until
+        then was heard by those who elected it."""
+        followed = name == self.followed()
+        return max(
+            book.heard_at_s.get(name, 0.0), self._ledger.replica.heard_from_s(name),
+            book.earlier_until_s if followed else book.elected_at_s, self._awake_since_s)
+
+    def _suspect_from_s(self, book: LeaseBook, name: str) -> float:
+        """One that lives answers a new leader's first word within a round."""
+        return max(
+            self._silent_from_s(book, name) + self._timings.suspect_s,
+            book.elected_at_s + self._timings.raft_append_s, self._patience_s.get(name, 0.0))
+
+    def look_within_s(self, most_s: float) -> float:
+        """Until somebody will be suspected, if that is sooner."""
+        book, now_s = self._opened(), self._clock.boottime_s()
+        if book is None:
+            return most_s
+        left_s = [self._suspect_from_s(book, name) - now_s for name in self._ledger.state.nodes
+                  if name != self._node]
+        return min([most_s, *(each + LATE_S for each in left_s if each >= 0)])
 
     def silences(self) -> Map[str, float]:
         """Nodes that are silent and could be proven dead -> in how many seconds their lease is over

@@ -41,12 +41,13 @@ log = logging.getLogger(__name__)
 
 
 class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
-    """One node. `may_stand` is asked when an election is due, `elected` told when it is won."""
+    """One node. `may_stand` is asked when an election is due, `elected` told when it is won and
+    `stepped_down` when it leads no longer."""
 
     def __init__(
         self, name: str, peers: Sequence[str], *, journal: Journal, store: SnapshotStore,
         machine: Machine, transport: Transport, timings: Timings, may_stand: Callable[[], bool],
-        elected: Callable[[], None],
+        elected: Callable[[], None], stepped_down: Callable[[], None],
         compact_after_entries: int = COMPACT_AFTER_ENTRIES,
     ) -> None:
         # Before super().__init__, which looks at every attribute of the object.
@@ -55,7 +56,7 @@ class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
         self._machine = machine
         self._store = store
         self._may_stand = may_stand
-        self._elected = elected
+        self._elected, self._stepped_down = elected, stepped_down
         self._sent_mark = (0, 0)
         self._has_answered = False
         self.is_answer_wanted = True
@@ -324,6 +325,11 @@ class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
             self.forget_leader()  # quite alone, the engine would believe in the last one for ever
             return False
         return self._may_stand()
+
+    def _SyncObj__setState(self, state: int) -> None:
+        if self.is_leading and state != LEADER:
+            self._stepped_down()
+        super()._SyncObj__setState(state)
 
     def _SyncObj__onBecomeLeader(self) -> None:
         self._elected()  # before the first heartbeats, which count for the lease

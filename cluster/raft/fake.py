@@ -39,7 +39,7 @@ class FakeNetwork:
         self._leader: str | None = None
         self._lost_at_s = clock.boottime_s() - election_s
         self.term = 0
-        self.elected_at_s = 0.0
+        self.elected_at_s = self.earlier_until_s = 0.0
 
     # What a scenario does to it
 
@@ -97,7 +97,7 @@ class FakeNetwork:
         if leader is None and able and now_s >= self._lost_at_s + self._election_s:
             self._leader = leader = able[0]
             self.term += 1
-            self.elected_at_s = now_s
+            self.elected_at_s, self.earlier_until_s = now_s, self._lost_at_s
             self.commit(b"", is_command=False)
         return leader
 
@@ -215,6 +215,9 @@ class FakeReplica:
 
     def elected_at_s(self) -> float:
         return self._network.elected_at_s if self.is_leader() else 0.0
+
+    def earlier_until_s(self) -> float:
+        return self._network.earlier_until_s if self.is_leader() else 0.0
 
     def heard_at_s(self) -> float:
         self.leader()

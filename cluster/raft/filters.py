@@ -49,7 +49,8 @@ class Incoming:
     ) -> None:
         self._engine, self._lease, self._pre_votes = engine, lease, pre_votes
         self._post, self._deliver, self._store, self._drops = post, deliver, store, drops
-        self._votes: tuple[int, set[str]] = (0, set())
+        self._votes: tuple[int, dict[str, float]] = (0, {})
+        """Of the latest term: who voted -> when it had last confirmed a round."""
         self._leader_of: tuple[int, str] = (0, "")
         self.basis: Basis | None = None
         """Of the message the engine is being given; `Outgoing` reads it."""
@@ -104,6 +105,8 @@ class Incoming:
         return None
 
     def became_leader(self) -> None:
+        term, votes = self._votes
+        self._lease.elected(votes.values() if term == self._engine.term else ())
         self._leader_of = (self._engine.term, self._engine.name)
         self._pre_votes.forget()
 
@@ -236,10 +239,10 @@ class Incoming:
         if peer.name not in self._engine.other_voters:
             return self._drop("vote-without-right")
         if self._votes[0] != term:
-            self._votes = (term, set())
+            self._votes = (term, {})
         if peer.name in self._votes[1]:  # hole 8: the engine counts votes, not voters
             return self._drop("second-vote")
-        self._votes[1].add(peer.name)
+        self._votes[1][peer.name] = self._lease.confirmed_before_s(body.quiet_s)
         return self._give(peer, body)
 
     def _vote_request(self, peer: Member, body: VoteRequest) -> bool:

@@ -5,11 +5,16 @@ majority has brought back stamps of at least t, nobody else can have been electe
 t + raft_min_s, because a voter that heard the leader refuses every candidate for that long (Raft
 thesis 4.2.3, 6.4.1). The lease is a little shorter than that, for clocks that run differently.
 
+With its vote each voter says how long ago it last confirmed a heartbeat: no round of an earlier
+leader that a majority confirmed began after the latest such moment of those who elected the next
+one, because every such majority shares a member with them, and that member confirms nothing of an
+older term after its vote.
+
 What must never happen here: a lease computed from when an acknowledgement arrived instead of when
-its heartbeat was sent; a voter that was restarted and forgot its loyalty.
+its heartbeat was sent; a voter that was restarted and forgot its loyalty, or what it confirmed.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from cluster.clock import Clock
 
@@ -32,12 +37,34 @@ class Lease:
         # A voter that restarts may have acknowledged a heartbeat just before.
         self._loyal_until_s = clock.boottime_s() + raft_min_s
         self.elected_at_s = 0.0
+        self.earlier_until_s = 0.0
+        """On the leader: no round of an earlier one that a majority confirmed began after this."""
+        # So may what it confirmed, and led.
+        self._confirms_until_s = clock.boottime_s()
         self.majority_heard_s = 0.0
         """On a follower: when its leader was last known to have a majority."""
 
-    def elected(self) -> None:
+    def elected(self, last_confirmed_s: Iterable[float]) -> None:
+        """When those who voted for this node confirmed anything last, as `confirmed_before_s`
+        has it."""
         self.elected_at_s = self._clock.boottime_s()
+        self.earlier_until_s = max(self._confirms_until_s, *last_confirmed_s, 0.0)
         self._confirmed_s = {}
+
+    def stepped_down(self) -> None:
+        """Up to now it may have counted itself among those who confirm its rounds."""
+        self._confirms_until_s = self._clock.boottime_s()
+
+    def quiet_s(self) -> float:
+        """How long ago this node confirmed a round of anybody's last; to be said with a vote."""
+        return self._clock.boottime_s() - self._confirms_until_s
+
+    def confirmed_before_s(self, quiet_s: float | None) -> float:
+        """By this node's clock, of a voter who says so now; one who says nothing may just have."""
+        now_s = self._clock.boottime_s()
+        if quiet_s is None or not quiet_s >= 0:  # so written that NaN is refused too
+            return now_s
+        return now_s - quiet_s
 
     def confirmed(self, peer: str, sent_s: float | None) -> None:
         """A peer acknowledged the heartbeat this leader sent then."""
@@ -66,7 +93,7 @@ class Lease:
         return self.quorum_at_s() + LEASE_SHARE * self._raft_min_s - self._clock.boottime_s()
 
     def heard_leader(self, quorum_age_s: float) -> None:
-        now_s = self._clock.boottime_s()
+        now_s = self._confirms_until_s = self._clock.boottime_s()
         self._loyal_until_s = now_s + self._raft_min_s
         self.majority_heard_s = max(self.majority_heard_s, now_s - max(0.0, quorum_age_s))
 

@@ -43,7 +43,7 @@ class Outgoing:
                     last_term=message["last_log_term"],
                 )
             case "response_vote":
-                return Vote(term=message["term"])
+                return Vote(term=message["term"], quiet_s=self._lease.quiet_s())
             case "apply_command":
                 return Forward(command=message["command"], number=message["request_id"])
             case "apply_command_response":

@@ -78,6 +78,10 @@ class Replica(Protocol):
     def elected_at_s(self) -> float:
         """On the leader: when it was elected, on CLOCK_BOOTTIME. Elsewhere: 0."""
 
+    def earlier_until_s(self) -> float:
+        """On the leader: no heartbeat round of an earlier leader that a majority confirmed began
+        later than this, on CLOCK_BOOTTIME; it is not after the election. Elsewhere: 0."""
+
     def heard_at_s(self) -> float:
         """When this node last knew of a leader with a majority, on CLOCK_BOOTTIME."""
 

@@ -343,17 +343,21 @@ class SyncObjReplica:
         voter = self._live()
         return voter is not None and voter.is_leader()
 
-    def quorum_at_s(self) -> float:
+    def _leading(self) -> Voter | None:
         voter = self._live()
-        if voter is None or not voter.engine.is_leading:
-            return 0.0
-        return voter.transport.lease.quorum_at_s()
+        return voter if voter is not None and voter.engine.is_leading else None
+
+    def quorum_at_s(self) -> float:
+        voter = self._leading()
+        return 0.0 if voter is None else voter.transport.lease.quorum_at_s()
 
     def elected_at_s(self) -> float:
-        voter = self._live()
-        if voter is None or not voter.engine.is_leading:
-            return 0.0
-        return voter.transport.lease.elected_at_s
+        voter = self._leading()
+        return 0.0 if voter is None else voter.transport.lease.elected_at_s
+
+    def earlier_until_s(self) -> float:
+        voter = self._leading()
+        return 0.0 if voter is None else voter.transport.lease.earlier_until_s
 
     def heard_at_s(self) -> float:
         return 0.0 if self._voter is None else self._voter.transport.lease.heard_at_s()

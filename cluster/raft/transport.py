@@ -233,7 +233,6 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
         return False
 
     def elected(self) -> None:
-        self.lease.elected()
         self.incoming.became_leader()
 
     def destroy(self) -> None:

@@ -71,7 +71,8 @@ class Voter:
             self.engine = self.engine_type(
                 name, peers, journal=self.journal, store=self.store, machine=machine,
                 transport=self.transport, timings=timings, may_stand=self.transport.may_stand,
-                elected=self.transport.elected, compact_after_entries=compact_after_entries,
+                elected=self.transport.elected, stepped_down=self.transport.lease.stepped_down,
+                compact_after_entries=compact_after_entries,
             )
             self.transport.attach(self.engine)
         except (JournalDamaged, NoteDamaged) as error:

@@ -65,6 +65,8 @@ class VoteRequest(Value, array_like=True, tag=4):
 
 class Vote(Value, array_like=True, tag=5):
     term: Natural
+    quiet_s: float | None = None
+    """How long ago its voter last confirmed a round of a leader, or led."""
 
 
 class Forward(Value, array_like=True, tag=6):

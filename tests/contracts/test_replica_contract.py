@@ -123,11 +123,13 @@ async def test_the_leader_knows_how_fresh_its_majority_is(world: World) -> None:
     await until(world, leader.is_leader)
     before_s = leader.quorum_at_s()
     assert 0 < leader.elected_at_s() <= before_s
+    assert 0 < leader.earlier_until_s() <= leader.elected_at_s()
     await until(world, lambda: leader.quorum_at_s() > before_s)
     for replica in world.replicas.values():
         assert replica.heard_at_s() > 0
         if not replica.is_leader():
             assert replica.quorum_at_s() == replica.elected_at_s() == 0.0
+            assert replica.earlier_until_s() == 0.0
 
 
 async def test_heard_stands_still_without_a_leader(world: World) -> None:

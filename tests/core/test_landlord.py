@@ -1,5 +1,7 @@
 """The leader's side of leases: nothing is granted to a node that may yet be declared dead."""
 
+import pytest
+
 from cluster.config.schema import PROFILES
 from cluster.core import entries
 from cluster.core.machine import StateMachine
@@ -31,32 +33,46 @@ class TestClock:
         return f"{self.tokens:016x}"
 
 
-class Leader:
-    """n1 coordinates; n2 and n3 have joined and were granted a lease."""
+class Elected:
+    """n1 is to coordinate, and n2 and n3 have joined, long ago."""
 
-    async def __aenter__(self) -> "Leader":
+    async def __aenter__(self) -> "Elected":
         self.clock = TestClock()
-        network = FakeNetwork(("n1", "n2", "n3"), clock=self.clock, election_s=0.0)
+        self.network = FakeNetwork(("n1", "n2", "n3"), clock=self.clock, election_s=0.0)
         machine = StateMachine()
-        self.ledger = Ledger(network.replica("n1", machine), machine, self.clock, "n1")
+        self.ledger = Ledger(self.network.replica("n1", machine), machine, self.clock, "n1")
         await self.ledger.replica.start()
-        await network.replica("n2", StateMachine()).start()
+        await self.network.replica("n2", StateMachine()).start()
         self.landlord = Landlord(node="n1", timings=LAN, clock=self.clock, ledger=self.ledger)
         await self.ledger.say(
             entries.ClusterFormed, "-", name="f", nodes=("n1", "n2", "n3"), config_text="-")
         for name in ("n1", "n2", "n3"):
             await self.ledger.say(
                 entries.NodeJoined, "-", node=name, incarnation="i1", version="1")
-        assert await self.landlord.begin()
-        assert self.grants() is not None
-        self.clock.now_s += LONG_S
-        assert not self.landlord.condemn(), "it has known the node for no longer than this"
-        self.clock.now_s += LONG_S
-        assert "n2" in self.landlord.condemn()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.ledger.replica.close()
+
+    async def called_dead_after_s(self) -> float:
+        """From the election, of a node that never asked."""
+        elected_at_s = self.clock.now_s = self.ledger.replica.elected_at_s()
+        assert await self.landlord.begin()
+        while "n3" not in self.landlord.condemn():
+            self.clock.now_s += 0.01
+        return self.clock.now_s - elected_at_s
+
+
+class Leader(Elected):
+    """It coordinates and has granted n2 a lease, which is over."""
+
+    async def __aenter__(self) -> "Leader":
+        await super().__aenter__()
+        assert await self.landlord.begin()
+        assert self.grants() is not None
+        self.clock.now_s += LONG_S
+        assert "n2" in self.landlord.condemn()
+        return self
 
     def grants(self) -> float | None:
         return self.landlord.grant("n2", "i1")
@@ -67,6 +83,21 @@ class Leader:
             "incarnation": "i1", "proof": Proof(kind="lease", because="-"),
             "term": self.ledger.replica.term(), **fields,
         })
+
+
+async def test_a_new_leader_counts_from_when_those_before_it_were_last_confirmed() -> None:
+    """So an election costs nothing: it is over long before the lease of the node that led."""
+    async with Elected() as elected:
+        elected.network.earlier_until_s -= 0.9
+        after_s = LAN.lease_s + LAN.margin_s - 0.9
+        assert await elected.called_dead_after_s() == pytest.approx(after_s, abs=0.02)
+
+
+async def test_after_a_longer_time_without_a_leader_nodes_have_time_to_be_heard() -> None:
+    async with Elected() as elected:
+        elected.network.earlier_until_s -= 100.0
+        after_s = LAN.lease_s * 0.5 + LAN.margin_s
+        assert await elected.called_dead_after_s() == pytest.approx(after_s, abs=0.02)
 
 
 async def test_a_condemned_node_is_granted_nothing() -> None:

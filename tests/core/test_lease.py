@@ -21,8 +21,9 @@ def holder() -> LeaseHolder:
     return new_lease_holder(lease_s=10.0, token="0123456789abcdef")
 
 
-def book(*, elected_at_s: float = 100.0) -> LeaseBook:
-    return new_lease_book(elected_at_s=elected_at_s, lease_s=10.0, margin_s=1.0)
+def book(*, elected_at_s: float = 100.0, earlier_until_s: float = 100.0) -> LeaseBook:
+    return new_lease_book(
+        elected_at_s=elected_at_s, earlier_until_s=earlier_until_s, lease_s=10.0, margin_s=1.0)
 
 
 def test_the_lease_runs_from_the_sending():
@@ -94,10 +95,15 @@ def test_granting_stops_before_death_and_death_waits_for_what_was_granted():
 
 
 def test_a_new_coordinator_waits_for_what_its_predecessors_granted():
-    stopped = book(elected_at_s=100.0).stop_granting("n1")
+    stopped = book(elected_at_s=100.0, earlier_until_s=98.0).stop_granting("n1")
     assert stopped.silent_since_s("n1") == 100.0
-    assert not stopped.may_declare_dead("n1", 110.999)
-    assert stopped.may_declare_dead("n1", 111.0)
+    assert not stopped.may_declare_dead("n1", 108.999)
+    assert stopped.may_declare_dead("n1", 109.0)
+
+
+def test_what_it_granted_itself_counts_from_its_answer():
+    granted, _ = book(earlier_until_s=98.0).answer("n1", received_at_s=120.0, quorum_at_s=120.0)
+    assert granted.dead_after_s("n1") == 131.0
 
 
 def test_a_node_heard_again_is_granted_again():
@@ -109,7 +115,8 @@ def test_a_node_heard_again_is_granted_again():
 
 def test_the_dead_of_the_record_get_no_lease_from_a_new_coordinator():
     opened = new_lease_book(
-        elected_at_s=1.0, lease_s=10.0, margin_s=1.0, dead=frozenset({"n1"}),
+        elected_at_s=1.0, earlier_until_s=1.0, lease_s=10.0, margin_s=1.0,
+        dead=frozenset({"n1"}),
     )
     assert opened.answer("n1", received_at_s=1.0, quorum_at_s=1.0)[1] is None
     assert opened.answer("n2", received_at_s=1.0, quorum_at_s=1.0)[1] == 10.0
@@ -121,25 +128,37 @@ class Coordinator:
     def __init__(self, *, name: int, term: int, book: LeaseBook) -> None:
         self.name, self.term, self.book = name, term, book
         self.quorum_at_s = 0.0
+        self.has_ended = False
+
+
+OpenBook = Callable[[float, list[float], frozenset[str]], LeaseBook]
+"""(now, when those who voted for it last confirmed a round, itself first, and the dead), all by
+the new coordinator's clock."""
 
 
 class Model:
     """Nodes with clocks of their own rate, and messages late, lost and doubled, in real time.
 
     Elections and rounds follow Raft as far as leases rest upon it: a node confirms rounds of its
-    newest term only, a coordinator needs a majority to be elected, to confirm and to commit.
+    newest term only, a coordinator needs a majority to be elected, to confirm and to commit. Who
+    is restarted remembers its term, and not what it confirmed.
     """
 
     END_S = 60.0
 
     def __init__(
         self, *, nodes: int, rates: list[float], seed: int,
-        open_book: Callable[[float, frozenset[str]], LeaseBook],
+        open_book: OpenBook, forgets: bool = False,
     ) -> None:
         self.dice = random.Random(seed)
+        self.forgets = forgets
+        """Broken: who was restarted believes that it has confirmed nothing."""
         self.rates = rates
         self.offsets = [self.dice.uniform(1000, 9000) for _ in range(nodes)]
+        self.now_s = 0.0
         self.terms = [0] * nodes
+        self.confirmed_s = [self.clock(node) for node in range(nodes)]
+        """When each last confirmed a round, by its own clock."""
         self.holders = [
             new_lease_holder(lease_s=LEASE_S, token=f"{self.dice.getrandbits(64):016x}")
             for _ in range(nodes)
@@ -147,7 +166,6 @@ class Model:
         self.open_book = open_book
         self.coordinators: list[Coordinator] = []
         self.dead: dict[int, float] = {}
-        self.now_s = 0.0
         self.queue: list[tuple[float, int, Callable[[], None]]] = []
         self.events = 0
 
@@ -173,31 +191,35 @@ class Model:
         """A random majority votes, each at its own moment; the candidate wins with the last."""
         term = max(self.terms) + 1
         voters = self.dice.sample(range(len(self.terms)), self.majority())
-        votes: set[int] = set()
+        name, votes = voters[0], dict[int, float]()
 
         def vote(voter: int) -> None:
             if self.terms[voter] < term:
                 self.terms[voter] = term
-                self.after(self.dice.uniform(0, 0.3), lambda: count(voter))
+                quiet_s = self.clock(voter) - self.confirmed_s[voter]
+                self.after(self.dice.uniform(0, 0.3), lambda: count(voter, quiet_s))
 
-        def count(voter: int) -> None:
-            votes.add(voter)
-            if len(votes) == self.majority():
-                name = voters[0]
-                dead = frozenset(map(str, self.dead))
-                book = self.open_book(self.clock(name), dead)
+        def count(voter: int, quiet_s: float) -> None:
+            votes[voter] = self.clock(name) - quiet_s
+            if len(votes) == self.majority() and self.terms[name] == term:
+                dead, own_s = frozenset(map(str, self.dead)), self.confirmed_s[name]
+                others_s = [at_s for voter, at_s in votes.items() if voter != name]
+                book = self.open_book(self.clock(name), [own_s, *others_s], dead)
                 self.coordinators.append(Coordinator(name=name, term=term, book=book))
 
         for voter in voters:
             self.after(self.dice.uniform(0, 0.3), lambda voter=voter: vote(voter))
 
     def round(self, leader: Coordinator) -> None:
-        began_s = self.clock(leader.name)
-        confirmed: set[int] = set()
+        if leader.has_ended or self.terms[leader.name] > leader.term:
+            return
+        began_s = self.confirmed_s[leader.name] = self.clock(leader.name)
+        confirmed = {leader.name}
 
         def reach(peer: int) -> None:
             if self.terms[peer] <= leader.term:
                 self.terms[peer] = leader.term
+                self.confirmed_s[peer] = self.clock(peer)
                 self.message(lambda: confirm(peer))
 
         def confirm(peer: int) -> None:
@@ -206,12 +228,20 @@ class Model:
                 leader.quorum_at_s = max(leader.quorum_at_s, began_s)
 
         for peer in range(len(self.terms)):
-            self.message(lambda peer=peer: reach(peer))
+            if peer != leader.name:
+                self.message(lambda peer=peer: reach(peer))
+
+    def restart(self, node: int) -> None:
+        self.confirmed_s[node] = -math.inf if self.forgets else self.clock(node)
+        for leader in self.coordinators:
+            leader.has_ended |= leader.name == node
 
     def request(self, node: int, leader: Coordinator) -> None:
         self.holders[node], number = self.holders[node].ask(self.clock(node))
 
         def receive() -> None:
+            if leader.has_ended:
+                return
             leader.book, remaining_s = leader.book.answer(
                 str(node), received_at_s=self.clock(leader.name), quorum_at_s=leader.quorum_at_s,
             )
@@ -228,7 +258,7 @@ class Model:
         leader.book = leader.book.stop_granting(str(node))
 
         def look() -> None:
-            if node in self.dead:
+            if node in self.dead or leader.has_ended:
                 return
             if not leader.book.may_declare_dead(str(node), self.clock(leader.name)):
                 self.after(0.05, look)
@@ -242,6 +272,8 @@ class Model:
         kind = self.dice.random()
         if not self.coordinators or kind < 0.02:
             self.elect()
+        elif kind < 0.04:
+            self.restart(self.dice.randrange(len(self.terms)))
         else:
             leader = self.dice.choice(self.coordinators[-3:])
             node = self.dice.randrange(len(self.terms))
@@ -268,8 +300,17 @@ class Model:
         ]
 
 
-def waiting_book(now_s: float, dead: frozenset[str]) -> LeaseBook:
-    return new_lease_book(elected_at_s=now_s, lease_s=LEASE_S, margin_s=MARGIN_S, dead=dead)
+def opened(
+    now_s: float, earlier_until_s: float, dead: frozenset[str], *, margin_s: float = MARGIN_S,
+) -> LeaseBook:
+    return new_lease_book(
+        elected_at_s=now_s, earlier_until_s=earlier_until_s, lease_s=LEASE_S, margin_s=margin_s,
+        dead=dead,
+    )
+
+
+def waiting_book(now_s: float, confirmed_s: list[float], dead: frozenset[str]) -> LeaseBook:
+    return opened(now_s, max(confirmed_s), dead)
 
 
 @settings(max_examples=150, deadline=None)
@@ -284,11 +325,9 @@ def test_a_lease_always_ends_before_its_node_is_counted_dead(nodes, rates, seed)
     assert model.broken() == []
 
 
-def broken_in_any(
-    open_book: Callable[[float, frozenset[str]], LeaseBook], *, rates: list[float],
-) -> bool:
+def broken_in_any(open_book: OpenBook, *, rates: list[float], forgets: bool = False) -> bool:
     for seed in range(300):
-        model = Model(nodes=3, rates=rates, seed=seed, open_book=open_book)
+        model = Model(nodes=3, rates=rates, seed=seed, open_book=open_book, forgets=forgets)
         model.run()
         if model.broken():
             return True
@@ -296,17 +335,34 @@ def broken_in_any(
 
 
 def test_the_model_catches_a_new_coordinator_that_does_not_wait():
-    def hasty(now_s: float, dead: frozenset[str]) -> LeaseBook:
-        return new_lease_book(
-            elected_at_s=now_s - LEASE_S, lease_s=LEASE_S, margin_s=MARGIN_S, dead=dead,
-        )
+    def hasty(now_s: float, _: list[float], dead: frozenset[str]) -> LeaseBook:
+        return opened(now_s, now_s - LEASE_S, dead)
 
     assert broken_in_any(hasty, rates=[1.0, 1.0, 1.0])
 
 
+def test_the_model_catches_one_that_does_not_ask_its_voters():
+    """The old coordinator may be heard by others for long after it is not heard here."""
+    def alone(now_s: float, confirmed_s: list[float], dead: frozenset[str]) -> LeaseBook:
+        return opened(now_s, confirmed_s[0], dead)
+
+    assert broken_in_any(alone, rates=[1.0, 1.0, 1.0])
+
+
+def test_the_model_catches_one_that_counts_from_the_first_of_them():
+    def first(now_s: float, confirmed_s: list[float], dead: frozenset[str]) -> LeaseBook:
+        return opened(now_s, min(confirmed_s), dead)
+
+    assert broken_in_any(first, rates=[1.0, 1.0, 1.0])
+
+
+def test_the_model_catches_a_voter_that_forgets_what_it_confirmed():
+    assert broken_in_any(waiting_book, rates=[1.0, 1.0, 1.0], forgets=True)
+
+
 def test_the_model_catches_a_margin_too_small_for_the_clocks():
-    def tight(now_s: float, dead: frozenset[str]) -> LeaseBook:
-        return new_lease_book(elected_at_s=now_s, lease_s=LEASE_S, margin_s=0.0, dead=dead)
+    def tight(now_s: float, confirmed_s: list[float], dead: frozenset[str]) -> LeaseBook:
+        return opened(now_s, max(confirmed_s), dead, margin_s=0.0)
 
     assert broken_in_any(tight, rates=[1 + DRIFT, 1 - DRIFT, 1 + DRIFT])
 

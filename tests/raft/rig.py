@@ -187,6 +187,11 @@ def make_leader(rig: Rig, voter: Voter) -> int:
     return term
 
 
+def voted(bodies: list[Body]) -> list[int]:
+    """The terms of the votes among them."""
+    return [body.term for body in bodies if isinstance(body, Vote)]
+
+
 def append(
     term: int, previous: tuple[int, int], entries: list[tuple[bytes, int, int]], *,
     commit: int = 0, sent_s: float = 1.0,

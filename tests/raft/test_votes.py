@@ -4,6 +4,7 @@ A test that has a `guarded` parameter says what goes wrong without the protectio
 """
 
 from collections.abc import Iterator
+from math import inf, nan
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from cluster.raft.lease import ANSWER_SHARE, RETRY_SHARE
 from cluster.raft.pin import Member
 from cluster.raft.wire import AskIndex, HigherTerm, Ping, PreVote, PreVoteRequest, Vote, VoteRequest
-from tests.raft.rig import TIMINGS, Rig, append, command, deliver, make_leader, tell
+from tests.raft.rig import TIMINGS, Rig, append, command, deliver, make_leader, tell, voted
 
 both = pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "stock"])
 
@@ -81,7 +82,7 @@ def test_a_leader_unheard_for_long_is_given_up(rig: Rig) -> None:
     rig.clock.now_s += TIMINGS.raft_min_s + 0.01
     tell(ape, "cat", 2, VoteRequest(term=2, last_index=1, last_term=0))
     ape.transport.pump()
-    assert Vote(term=2) in rig.said("ape", "cat")
+    assert voted(rig.said("ape", "cat")) == [2]
 
 
 def test_a_voter_that_restarted_is_loyal_to_whom_it_may_have_heard(rig: Rig) -> None:
@@ -98,6 +99,64 @@ def test_nobody_raises_the_term_before_a_majority_would_vote(rig: Rig) -> None:
         ape.transport.pump()
     assert ape.engine.term == 0
     assert [body for body in rig.said("ape", "bee") if isinstance(body, PreVoteRequest)]
+
+
+def vote_of(rig: Rig, voter) -> Vote:
+    """Asked for it in a term that nobody has led."""
+    term = voter.engine.term + 1
+    tell(voter, "cat", term, VoteRequest(term=term, last_index=99, last_term=99))
+    voter.transport.pump()
+    [vote] = [body for body in rig.said(voter.engine.name, "cat") if isinstance(body, Vote)]
+    return vote
+
+
+def test_a_vote_says_when_its_voter_last_confirmed_a_round(rig: Rig) -> None:
+    ape = rig.start("ape")
+    tell(ape, "bee", 1, append(1, (1, 0), []))
+    rig.clock.now_s += 0.7
+    assert vote_of(rig, ape).quiet_s == pytest.approx(0.7)
+
+
+def test_and_forgets_that_it_did_by_no_restart(rig: Rig) -> None:
+    """A node that was restarted may have confirmed a round just before."""
+    ape = rig.start("ape")
+    rig.clock.now_s += 5.0
+    rig.crash("ape")
+    ape = rig.start("ape")
+    rig.clock.now_s += 0.6
+    assert vote_of(rig, ape).quiet_s == pytest.approx(0.6)
+
+
+def test_and_until_when_it_led_itself(rig: Rig) -> None:
+    """Its own rounds had its own word."""
+    ape = rig.start("ape")
+    make_leader(rig, ape)
+    rig.clock.now_s += 0.8
+    assert vote_of(rig, ape).quiet_s == 0.0
+
+
+def test_a_leader_knows_until_when_others_may_have_led(rig: Rig) -> None:
+    ape = rig.start("ape")
+    candidate(rig, ape)
+    tell(ape, "bee", 1, Vote(term=1, quiet_s=0.4))
+    assert ape.engine.is_leading
+    assert ape.transport.lease.earlier_until_s == pytest.approx(rig.clock.now_s - 0.4)
+
+
+@pytest.mark.parametrize("quiet_s", [None, nan, -1.0], ids=str)
+def test_a_vote_that_says_nothing_may_be_of_one_who_confirmed_just_now(rig: Rig, quiet_s) -> None:
+    ape = rig.start("ape")
+    candidate(rig, ape)
+    tell(ape, "bee", 1, Vote(term=1, quiet_s=quiet_s))
+    assert ape.transport.lease.earlier_until_s == rig.clock.now_s
+
+
+def test_what_the_leader_itself_confirmed_counts_too(rig: Rig) -> None:
+    ape = rig.start("ape")
+    started_s = rig.clock.now_s
+    candidate(rig, ape)
+    tell(ape, "bee", 1, Vote(term=1, quiet_s=inf))
+    assert ape.transport.lease.earlier_until_s == started_s
 
 
 def stands(rig: Rig, voter) -> PreVoteRequest:

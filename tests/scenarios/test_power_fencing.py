@@ -190,14 +190,23 @@ async def test_an_operator_may_have_a_node_switched_off_that_is_heard(rig):
         assert refused.code == code
 
 
-async def test_a_new_coordinator_waits_before_it_suspects_but_for_the_one_it_followed(rig):
-    """Nobody asked it for anything before it was elected; the other leader it has heard itself."""
-    rig.clock.now_s = rig.ledger.replica.elected_at_s() - 1
+def just_elected(rig, *, followed="", quiet_s=0.0):
+    """Two rounds after the election."""
+    rig.network.earlier_until_s = rig.network.elected_at_s - quiet_s
+    rig.clock.now_s = rig.network.elected_at_s - 1
     landlord = Landlord(node="n1", timings=LAN, clock=rig.clock, ledger=rig.ledger)
-    rig.network.cut("n2")
+    landlord.followed = lambda: followed
     for _ in range(12):
         rig.clock.now_s += 0.1
         landlord.notice()
-    assert dict(landlord.suspected()) == {}
-    landlord.followed = lambda: "n2"
-    assert list(landlord.suspected()) == ["n2"]
+    return landlord
+
+
+async def test_a_new_coordinator_waits_before_it_suspects_but_for_the_one_it_followed(rig):
+    """Nobody asked it for anything before it was elected; the other leader was heard by those who
+    elected it, and they say how long ago."""
+    rig.network.cut("n2")
+    assert not just_elected(rig).suspected()
+    assert not just_elected(rig, quiet_s=0.7).suspected()
+    assert not just_elected(rig, followed="n2", quiet_s=0.5).suspected()
+    assert list(just_elected(rig, followed="n2", quiet_s=0.7).suspected()) == ["n2"]

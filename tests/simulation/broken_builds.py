@@ -108,6 +108,20 @@ class MarginGone(Build):
         return changed(timings, margin_s=-timings.lease_s / 2)
 
 
+class ForgetfulReplica(SyncObjReplica):
+    """Elected, it believes that nobody led before."""
+
+    def earlier_until_s(self) -> float:
+        return 0.0
+
+
+class EarlierLeadersForgotten(Build):
+    """A new coordinator does not count what those before it may have granted."""
+
+    replica = ForgetfulReplica
+    caught_by = ("death", "two")
+
+
 class SleepyGuardian(SimulatedGuardian):
     """Freezes nobody."""
 
@@ -368,9 +382,10 @@ class LeaseAlwaysProof(Build):
 
 BROKEN: Mapping[str, type[Build]] = {
     each.__name__: each for each in (
-        NothingSynced, LeaseIgnored, SnapshotForgets, FreezeKept, MarginGone, NobodyFrozen,
-        BlindAfterRestart, MemoryLeftBehind, SuspendedForGood, MovesNeverThawed,
-        StartsNeverAgreed, NothingDestroyed, DoorRaises, SnapshotsLost, KeysKept, RemovedHeard,
-        SilenceBelieved, ProofBeforeAnswer, NervousSuspicion, LeaseAlwaysProof,
+        NothingSynced, LeaseIgnored, SnapshotForgets, FreezeKept, MarginGone,
+        EarlierLeadersForgotten, NobodyFrozen, BlindAfterRestart, MemoryLeftBehind,
+        SuspendedForGood, MovesNeverThawed, StartsNeverAgreed, NothingDestroyed, DoorRaises,
+        SnapshotsLost, KeysKept, RemovedHeard, SilenceBelieved, ProofBeforeAnswer,
+        NervousSuspicion, LeaseAlwaysProof,
     )
 }
