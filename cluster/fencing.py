@@ -104,7 +104,7 @@ class PowerFencing:
     async def _fence(self, name: str, *, by: str, because: str, entry: str) -> Problem | None:
         """None: it is off, and the record says so."""
         incarnation = self._ledger.state.nodes[name].incarnation
-        began_s = self._clock.boottime_s()
+        began_s, term = self._clock.boottime_s(), self._ledger.replica.term()
         last: list[Problem] = []
 
         async def failed(why: Problem, level: int) -> None:
@@ -115,7 +115,8 @@ class PowerFencing:
                 incarnation=incarnation, level=level, problem=why)
 
         def may_go_on() -> bool:
-            is_wanted = by != BY or (
+            # Elected anew, it has heard nobody yet, and suspects nobody by what was before.
+            is_wanted = by != BY or self._ledger.replica.term() == term and (
                 name not in self._landlord.heard() and self._is_waited_for(name))
             return self._ledger.replica.is_leader() and is_wanted
 

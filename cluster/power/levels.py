@@ -6,6 +6,7 @@ must never happen here: a host taken for off because one of its supplies is.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Literal
 
 from cluster.config.schema import FenceConfig
 from cluster.power.fence import PowerFence
@@ -27,11 +28,15 @@ async def switched_off(
     may_go_on: Callable[[], bool],
 ) -> str | None:
     """Which level did it, in words; None: no level did, or it was given up before the next."""
+    async def asked(fence: FenceConfig) -> Problem | Literal["given up"] | None:
+        # In the very step in which the agent is called: whoever decided may have ended since.
+        return await door.switch_off(fence) if may_go_on() else "given up"
+
     for number, level in levels_of(fences):
-        if not may_go_on():
-            return None
-        problems = await asyncio.gather(*(door.switch_off(each) for each in level))
+        problems = await asyncio.gather(*map(asked, level))
         first = next((each for each in problems if each is not None), None)
+        if first == "given up":
+            return None
         if first is None:
             return f"{' and '.join(each.agent for each in level)} (level {number})"
         await failed(first, number)

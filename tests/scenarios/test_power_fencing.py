@@ -159,6 +159,35 @@ async def test_no_further_level_is_tried_once_nobody_waits_for_it_any_more(rig):
     assert rig.door.asked == ["fence_first n2"]
 
 
+async def test_nor_by_one_who_was_elected_anew_meanwhile(rig):
+    """Found by the simulation: nobody has asked it yet, so it hears nobody."""
+    await rig.given()
+    rig.door = rig.fencing.door = Interrupted()
+    rig.door.broken.add("fence_first")
+
+    async def elected() -> None:
+        rig.network.cut("n1")
+        rig.network.heal()
+
+    rig.door.meanwhile = elected
+    await rig.silent_for(1)
+    assert rig.ledger.replica.is_leader()
+    assert rig.door.asked == ["fence_first n2"]
+
+
+async def test_nor_the_first_by_one_who_leads_no_longer(rig):
+    await rig.given()
+    rig.fencing.look()
+    rig.network.cut("n2")
+    for _ in range(10):
+        rig.clock.now_s += 0.1
+        rig.landlord.notice()
+    rig.fencing.look()
+    rig.network.cut("n1")
+    await rig.fencing.settled()
+    assert rig.door.asked == []
+
+
 async def test_when_every_level_fails_nothing_starts_and_it_is_tried_again(rig):
     await rig.given()
     rig.door.broken |= {"fence_first", "fence_second"}
