@@ -99,7 +99,8 @@ class Errands:
         if errand.purpose == "ordered" and not errand.targets:
             return Attempt(problem=refusals.not_in_state(record, "be moved"))
         for target in errand.targets:
-            refused = refusing(await self._survey.against_move(record, target))
+            refused = refusing(await self._survey.against_move(
+                record, target, keeps_reserve=errand.purpose == "ordered"))
             if not refused:
                 if not self._is_wanted(errand):
                     return Attempt(is_over=False)

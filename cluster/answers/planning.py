@@ -75,7 +75,8 @@ def _leaving(
 ) -> Leaving:
     spec, verdicts = record.spec, {}
     for name in targets:
-        verdicts[name] = refusing(desk.survey.verdict(record, name, answers[name], at_source))
+        verdicts[name] = refusing(desk.survey.verdict(
+            record, name, answers[name], at_source, keeps_reserve=False))
     allowed = tuple(name for name in targets if not verdicts[name])
     starts: tuple[str, ...] = ()
     if not allowed and allow_restart and record.auto_run and record.state == "running":

@@ -98,19 +98,22 @@ class Survey:
             return None
         return answer
 
-    async def against_move(self, record: PackageRecord, target: str) -> list[Problem]:
-        """Every reason against moving a running package to `target`."""
+    async def against_move(
+        self, record: PackageRecord, target: str, *, keeps_reserve: bool = True,
+    ) -> list[Problem]:
+        """Every reason against moving a running package to `target`; what is kept for takeovers is
+        one, unless the move empties a node or takes back what was there."""
         disks = paths(record.spec)
         source = record.owner
         there, at_source = await asyncio.gather(
             self.of(target, disks, None, fences_of(record.spec)),
             self.of(source, disks, record.name, fences_of(record.spec)) if source else _nothing(),
         )
-        return self.verdict(record, target, there, at_source)
+        return self.verdict(record, target, there, at_source, keeps_reserve=keeps_reserve)
 
     def verdict(
         self, record: PackageRecord, target: str, there: NodeAnswer | None,
-        at_source: NodeAnswer | None,
+        at_source: NodeAnswer | None, *, keeps_reserve: bool = True,
     ) -> list[Problem]:
         """The rules on a move, of answers that were gathered before."""
         source = record.owner
@@ -123,7 +126,7 @@ class Survey:
             )
         return preflight(self._input(
             record.spec, target, there, record=record, running=running,
-            source=at_source.facts if at_source else None,
+            source=at_source.facts if at_source else None, keeps_reserve=keeps_reserve,
         ))
 
     async def against_start(self, spec: PackageSpec, node: str) -> list[Problem]:
@@ -135,7 +138,8 @@ class Survey:
         self, spec: PackageSpec, node: str, there: NodeAnswer | None,
     ) -> list[Problem]:
         record = self.ledger.package(spec.name)
-        return start_rules(self._input(spec, node, there, record=record))
+        return start_rules(self._input(
+            spec, node, there, record=record, keeps_reserve=_is_new(record)))
 
     async def against_apply(self, spec: PackageSpec) -> list[Problem]:
         """What the nodes that are up know against a package's description, each once."""
@@ -175,6 +179,7 @@ class Survey:
         self, spec: PackageSpec, target: str, answer: NodeAnswer | None, *,
         record: PackageRecord | None, running: RunningGuest | None = None,
         source: NodeFacts | None = None, also_claimed: Mapping[str, str] | None = None,
+        keeps_reserve: bool = False,
     ) -> PreflightInput:
         return PreflightInput(
             spec=spec, target=target, target_facts=answer.facts if answer else None,
@@ -186,7 +191,14 @@ class Survey:
             migration_private=self.config.migration.private,
             vswitches={each.name: each.subnet for each in self.config.vswitches},
             claimed_disks={**self._claims(spec), **(also_claimed or {})},
+            reserve_mib=self.config.takeover_reserve_mib if keeps_reserve else 0,
         )
+
+
+def _is_new(record: PackageRecord | None) -> bool:
+    """Whether its start takes memory that nobody counted on: it has never run, or is ordered to.
+    What is started again was there before, and a takeover is what the reserve is for."""
+    return record is None or record.state in ("halted", "failed") or not record.machine
 
 
 async def _nothing() -> Any:

@@ -159,6 +159,7 @@ CLUSTER = block(ClusterConfig, {
         "moves_per_link": optional(whole(1, 100)),
         "starts_per_node": optional(whole(1, 1000)),
     })),
+    "takeover_reserve_mib": optional(whole(0, 16 * 1024 * 1024)),
 }, checks=(_few_witnesses,))
 
 

@@ -73,6 +73,8 @@ class ClusterConfig(Value):
     vswitches: tuple[VswitchConfig, ...] = ()
     migration: MigrationConfig = MigrationConfig()
     limits: Limits = Limits()
+    takeover_reserve_mib: int = 0
+    """Memory each node keeps free for takeovers: what an operator orders leaves it alone."""
 
 
 class Operator(Value):

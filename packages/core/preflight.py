@@ -42,6 +42,7 @@ MOVE_RULES: tuple[Rule, ...] = (
     machine.machine_type_unknown,
     package.device_attached,
     memory.memory_short,
+    memory.memory_reserved,
     channel.migration_channel_insecure,
     channel.migration_network_shared,
 )
@@ -50,6 +51,7 @@ START_RULES: tuple[Rule, ...] = (
     cpu.accelerator_missing,
     machine.machine_type_unknown,
     memory.memory_short,
+    memory.memory_reserved,
 )
 
 

@@ -52,5 +52,7 @@ class PreflightInput(Value):
     migration_private: bool = False
     vswitches: dict[str, str] = {}
     """Subnets by switch name, as the cluster file declares them."""
+    reserve_mib: int = 0
+    """What of the target's memory is kept for takeovers, and not for this."""
     claimed_disks: dict[str, str] = {}
     """Paths and identities of the disks of other packages, with the package that names them."""

@@ -116,6 +116,7 @@ CATALOGUE: dict[str, str] = {
     "cpu-feature-missing": "the node's processor lacks features the guest was started with",
     "machine-type-unknown": "the node's QEMU does not know the machine type of the guest",
     "memory-short": "the node has too little free memory for the guest",
+    "memory-reserved": "what the node has free is kept for takeovers",
     "vswitch-missing": "the node has no virtual switch of that name",
     "vswitch-subnet-differs": "the virtual switch of that name carries another subnet there",
     "device-attached": "a device of the host is attached to the guest",

@@ -109,6 +109,8 @@ MOVES: list[tuple[str, PreflightInput, PreflightInput]] = [
     ("disk-in-use", source(disks=(changed(LUN, opened_by=(77, 78)),)), GOOD),
     ("device-attached", vm(devices=("cdrom",)), GOOD),
     ("memory-short", target(memory_free_mib=1087), target(memory_free_mib=1088)),
+    ("memory-reserved", changed(target(memory_free_mib=1087 + 500), reserve_mib=500),
+     changed(target(memory_free_mib=1088 + 500), reserve_mib=500)),
     ("migration-channel-insecure", changed(GOOD, transport="plain"),
      changed(GOOD, transport="plain", migration_private=True)),
     ("migration-network-shared", target(migration_shared=True), GOOD),

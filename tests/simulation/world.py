@@ -37,7 +37,7 @@ class World:
     def __init__(
         self, seed: int, *, nodes: int = 3, manner: Manner = "orderly",
         build: Build | None = None, has_keys: bool = False, hardware: Hardware = Hardware(),
-        limits: Limits = Limits(),
+        limits: Limits = Limits(), reserve_mib: int = 0,
     ) -> None:
         self.seed, self.hardware = seed, hardware
         self.around = Surroundings(seed, manner)
@@ -46,6 +46,7 @@ class World:
         self.hosts: dict[str, Host] = self.judge.hosts
         self.config = ClusterConfig(
             name="simulated", migration=MigrationConfig(private=True), limits=limits,
+            takeover_reserve_mib=reserve_mib,
             nodes=tuple(
                 NodeConfig(name=name, address=address_of(name), fences=self._fences(name))
                 for name in NAMES[:nodes]),

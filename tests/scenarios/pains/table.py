@@ -161,13 +161,13 @@ PAINS: dict[int, Pain] = {
     16: Pain(
         "The reserve for a failure is missing, or nobody keeps to it.",
         "What would not find a node is foretold, for any failure (vmsg plan fail) and at each step "
-        "of a drain; a takeover passes over nodes without the memory, and waits where there is "
-        "none.",
+        "of a drain; memory kept for takeovers is refused to all else; a takeover passes over "
+        "nodes without the memory, and waits where there is none.",
         (ROOM + "test_p16_a_takeover_finds_the_node_that_has_the_memory",
          ROOM + "test_p16_without_room_anywhere_it_waits_says_so_and_starts_when_there_is",
+         ROOM + "test_p16_what_is_kept_for_takeovers_is_kept_from_all_else_and_is_there_then",
          "tests/core/test_fail_plan.py::test_memory_is_given_once_and_the_next_node_tried",
          "tests/core/test_drain_plan.py::test_who_is_left_without_a_spare_is_said_for_each_wave"),
-        "No memory is set aside: a start or a move may take what a takeover would need.",
     ),
     17: Pain(
         "Nobody can say in which order guests come back, and all boot at once.",

@@ -5,6 +5,7 @@ from typing import Any
 from cluster.api import messages as ask
 from cluster.core.coordinator import TRY_AGAIN_MS
 from tests.scenarios.pains.farm import WEB, Farm, farm
+from tests.simulation.world import package
 
 PLENTY_MIB = 100 * 1024
 NEEDED_MIB = WEB.vm.memory_mib + 64
@@ -73,3 +74,24 @@ def test_p16_without_room_anywhere_it_waits_says_so_and_starts_when_there_is() -
             told.hosts[name].facts.memory_free_mib = NEEDED_MIB
         told.until(lambda: told.running() == ["bee"], within_s=TRY_AGAIN_MS / 1000 + TAKEOVER_S,
                    what="it starts by itself")
+
+
+def test_p16_what_is_kept_for_takeovers_is_kept_from_all_else_and_is_there_then() -> None:
+    """Each node has room for web and one more; that of one is kept."""
+    mail = package("mail", ("bee", "cat", "ape"))
+    with farm(WEB, reserve_mib=NEEDED_MIB) as told:
+        for host in told.hosts.values():
+            host.facts.memory_free_mib = 2 * NEEDED_MIB - 1
+        refused = told.answer(ask.MovePackage(package="web", node="bee"))
+        assert [each.code for each in refused.problems] == ["memory-reserved"]
+        assert [each["code"] for each in against(told, "bee")] == ["memory-reserved"]
+        told.apply(mail)
+        told.until(lambda: told.record("mail").state == "failed", within_s=20.0, what="its refusal")
+        assert "kept" in told.problems()["package-failed"]["because"]
+        assert told.running("mail") == []
+        told.lose_power("ape")
+        told.until(lambda: told.running() == ["bee"], within_s=TAKEOVER_S, what="web is taken over")
+        told.order(ask.DrainNode(node="bee"))
+        told.until(lambda: told.running() == ["cat"], within_s=20.0, what="bee is drained")
+        told.order(ask.ResumeNode(node="bee", bring_back=True))
+        told.until(lambda: told.running() == ["bee"], within_s=20.0, what="web is back")
