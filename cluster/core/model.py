@@ -375,9 +375,9 @@ def with_node(state: State, record: NodeRecord) -> State:
 
 
 def suffices(kind: ProofKind, record: PackageRecord) -> bool:
-    """Whether this kind of proof of its owner's death frees the package. Nobody guards a detached
-    one: the end of a lease says nothing about it."""
-    return kind != "lease" or record.spec.lease_is_proof and record.state != "detached"
+    """Whether it frees the package. Nobody guards a detached one, and a watchdog is petted then."""
+    guarded = record.state != "detached" or kind not in ("lease", "watchdog")
+    return guarded and (kind != "lease" or record.spec.lease_is_proof)
 
 
 def may_be_lost(state: State, node: NodeRecord, kind: ProofKind = "lease") -> bool:

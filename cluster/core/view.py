@@ -115,7 +115,7 @@ def awaited(state: State, record: NodeRecord, around: Surroundings) -> dict[str,
         if not held:
             return None
         over_ms = record.proof.at_ms if record.proof else 0
-    if record.watchdog_s > 0:
+    if record.watchdog_s > 0 and any(suffices("watchdog", each) for each in held):
         kinds = ["watchdog", *kinds]
         until_ms = until_ms or over_ms + int(record.watchdog_s * 1000)
     if around.silence is not None and record.name in around.silence.fenced:

@@ -39,6 +39,19 @@ def test_the_end_of_a_lease_takes_nothing_from_a_node_that_guards_nothing():
     assert decide(story.state, known, lambda: "00000000000000ff") == []
 
 
+def test_a_watchdog_takes_nothing_from_a_node_that_guards_nothing():
+    """The guardian pets it, because nothing that it guards runs without a lease."""
+    story = Story().running("n1")
+    assert story.say(entries.WatchdogChanged, node="n1", incarnation="i1", name="iTCO_wdt",
+                     proves_s=10.0) is None
+    assert story.say(entries.NodeHalted, node="n1", detach=True) is None
+    known = Knowledge(now_ms=1, term=1, heard=frozenset({"n2", "n3"}), dead={},
+                      reset={"n1": "reset since"})
+    assert decide(story.state, known, lambda: "00000000000000ff") == []
+    assert fail(story, "watchdog") == "stale-order"
+    assert (record(story).state, record(story).owner) == ("detached", "n1")
+
+
 def test_a_node_whose_power_is_off_runs_nothing():
     story = detached()
     story.say(entries.NodeRun, node="n1")
