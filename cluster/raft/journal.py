@@ -110,6 +110,10 @@ class Journal:
             self.torn_bytes = len(raw) - offset
             self._disk.cut(self._handle, offset)
             self._size = offset
+        else:
+            # A daemon that was killed while it synced left what a loss of power may still take,
+            # and keep what is written behind it.
+            self._disk.sync(self._handle)
 
     def _replay(self, body: bytes) -> None:
         offset = 0

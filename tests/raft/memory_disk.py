@@ -71,8 +71,9 @@ class MemoryDisk:
         if self._put_off is not None:
             self._put_off.append(lambda: self.sync(handle))
             return
-        self._may_stop()
         file = self._handles[handle]
+        if file.unsynced:
+            self._may_stop()
         file.synced, file.unsynced = bytes(file.seen), []
 
     def cut(self, handle: int, size: int) -> None:

@@ -1,12 +1,14 @@
 """The journal gives back what was flushed, all of it or a refusal, whatever happens to its file."""
 
 import errno
+import random
 from pathlib import Path
 
 import pytest
 
 from cluster.raft.disk import HostDisk
 from cluster.raft.journal import FORMAT, Journal, JournalDamaged
+from tests.raft.memory_disk import File, MemoryDisk, Stopped
 
 SPARE = 64
 
@@ -220,6 +222,44 @@ def test_a_full_disk_loses_nothing_that_was_flushed(tmp_path: Path, room: int) -
     journal = opened(tmp_path / "journal")
     assert len(journal) == flushed
     journal._destroy()
+
+
+class FickleDisk(MemoryDisk):
+    """Whoever syncs is killed; a loss of power keeps the last write alone."""
+
+    is_deadly = False
+
+    def sync(self, handle: int) -> None:
+        if self.is_deadly:
+            raise Stopped
+        super().sync(handle)
+
+    def _survivor(self, file: File) -> File:
+        file.unsynced = file.unsynced[-1:]
+        survivor = File()
+        survivor.seen = bytearray(file.synced)
+        for offset, raw in file.unsynced:
+            survivor.seen.extend(bytes(max(0, offset - len(survivor.seen))))
+            survivor.seen[offset:offset + len(raw)] = raw
+        survivor.synced = bytes(survivor.seen)
+        return survivor
+
+
+def test_what_was_found_at_start_is_made_durable_before_anything_is_written_behind_it() -> None:
+    """Found by the simulation: killed twice while it synced, then a power cut, and the journal was
+    taken for damaged."""
+    path, disk = Path("/journal"), FickleDisk(random.Random(1))
+    journal = Journal(path, disk=disk, spare_bytes=SPARE)
+    journal.add(b"\0", 1, 1)
+    disk.is_deadly = True
+    with pytest.raises(Stopped):
+        journal.flush()
+    disk.restart()
+    with pytest.raises(Stopped):
+        Journal(path, disk=disk, spare_bytes=SPARE)
+    disk.lose_power()
+    disk.is_deadly = False
+    Journal(path, disk=disk, spare_bytes=SPARE)
 
 
 def test_what_is_collected_while_a_flush_is_under_way_is_for_the_next(tmp_path: Path) -> None:
