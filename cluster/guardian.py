@@ -70,6 +70,12 @@ def wanted(lease: Lease, now_s: float) -> str:
     return "thawed" if now_s < lease.expiry_s else "frozen"
 
 
+def is_well(wish: str, states: list[str]) -> bool:
+    """Whether the watchdog is petted: while the lease is good, or nothing runs without one. A host
+    whose guests stand frozen waits to be heard again, and is not reset for its network's sake."""
+    return wish == "thawed" or "thawed" not in states
+
+
 def told(held: Lease, said: Any) -> Lease:
     """The lease after a message: it only grows, unless the daemon itself gives it back."""
     if not isinstance(said, dict) or set(said) - {"expiry_s", "kill_at_s", "revoke"}:
@@ -235,10 +241,7 @@ class Guardian:
             })
 
     def pet(self) -> None:
-        """While the lease is good, or nothing runs without one: a host whose guests stand frozen
-        waits to be heard again, and is not reset for a trouble of its network."""
-        good = wanted(self.lease, boottime_s()) == "thawed"
-        if good or all(guest.state != "thawed" for guest in self.all()):
+        if is_well(wanted(self.lease, boottime_s()), [guest.state for guest in self.all()]):
             self.watchdog.pet()
 
     def all(self) -> list[Guest]:

@@ -79,6 +79,10 @@ SOFTWARE = "Software Watchdog"
 """Linux's softdog: a timer of the kernel, which stands still when the kernel does."""
 
 
+def watchdog_called(name: str, timeout_s: float) -> Watchdog:
+    return Watchdog(name=name, proves_s=timeout_s if name != SOFTWARE else 0.0)
+
+
 class Guardian(Protocol):
     """What a node needs of its guardian; GuardianLink says more about each."""
 
@@ -168,8 +172,7 @@ class GuardianLink:
         report = await self.ask()
         if isinstance(report, Problem) or not report.watchdog:
             return Watchdog()
-        certain = report.watchdog != SOFTWARE
-        return Watchdog(name=report.watchdog, proves_s=report.watchdog_s if certain else 0.0)
+        return watchdog_called(report.watchdog, report.watchdog_s)
 
     async def close(self) -> None:
         """Hang up. The guardian goes on guarding what it was told."""

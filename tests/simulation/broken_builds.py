@@ -8,11 +8,10 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from cluster.config.schema import FenceConfig, Timings
+from cluster.config.schema import Timings
 from cluster.core import entries
 from cluster.core.apply import record_outcome
-from cluster.core.codec import decode_entry, encode_entry
-from cluster.core.machine import StateMachine
+from cluster.core.codec import decode_entry
 from cluster.core.model import with_package
 from cluster.core.refusals import stale_order
 from cluster.core.trust import with_node
@@ -23,13 +22,15 @@ from packages.core.values import changed
 from packages.monitors.runner import MonitorRunner
 from packages.vm.driver import Guest
 from packages.vm.fake_guest import FakeGuest
+from tests.simulation.broken_proofs import (
+    LeaseAlwaysProof, NervousSuspicion, PettedByOthers, ProofBeforeAnswer, ResetForNothing,
+    SilenceBelieved, SoftdogBelieved
+)
 from tests.simulation.disk import HostsDisk
 from tests.simulation.guardian import SimulatedGuardian
-from tests.simulation.hardware import Hardware
 from tests.simulation.host import Build, WatchedMachine
 from tests.simulation.hypervisor import MachineDriver, SimulatedCarrier, SimulatedDriver
 from tests.simulation.network import SimulatedLinks
-from tests.simulation.power import SimulatedPowerFence
 
 
 class ForgetfulDisk(HostsDisk):
@@ -317,75 +318,12 @@ class RemovedHeard(Build):
         asyncio.get_running_loop().create_task(talk())
 
 
-class CredulousFence(SimulatedPowerFence):
-    """Believes that what does not answer has done it."""
-
-    async def switch_off(self, fence: FenceConfig) -> Problem | None:
-        await super().switch_off(fence)
-        return None
-
-
-class SilenceBelieved(Build):
-    """A controller that does not answer is taken for one that has switched the host off."""
-
-    power = CredulousFence
-    needs = Hardware(has_controllers=True)
-    caught_by = ("proof", "death")
-
-
-class HastyFence(SimulatedPowerFence):
-    """Says that it is done as soon as it has begun."""
-
-    async def switch_off(self, fence: FenceConfig) -> Problem | None:
-        self._process.begin(super()._asked(fence, "off"))
-        return None
-
-
-class ProofBeforeAnswer(Build):
-    """A node is called dead when its fence was asked, not when it has answered."""
-
-    power = HastyFence
-    needs = Hardware(has_controllers=True)
-    caught_by = ("proof", "death")
-
-
-class NervousSuspicion(Build):
-    """A node is suspected between two of its heartbeats."""
-
-    needs = Hardware(has_controllers=True)
-    caught_by = ("shot",)
-
-    def timings(self, timings: Timings) -> Timings:
-        return changed(timings, suspect_s=0.95 * timings.heartbeat_s)
-
-
-class ImpatientMachine(WatchedMachine):
-    """Takes the end of a lease for the stronger proof that a package asks for."""
-
-    def apply(self, index: int, command: bytes) -> object:
-        entry = decode_entry(command)
-        if not isinstance(entry, entries.NodeFailed) or entry.proof.kind != "lease":
-            return super().apply(index, command)
-        stronger = changed(entry, proof=changed(entry.proof, kind="power"))
-        outcome = StateMachine.apply(self, index, encode_entry(stronger))
-        self._around.judge.applied(self.host, index, command, self.state)
-        return outcome
-
-
-class LeaseAlwaysProof(Build):
-    """Packages that ask for a stronger proof are taken over by the end of a lease."""
-
-    machine = ImpatientMachine
-    needs = Hardware(has_controllers=True)
-    caught_by = ("proof", "death")
-
-
 BROKEN: Mapping[str, type[Build]] = {
     each.__name__: each for each in (
         NothingSynced, LeaseIgnored, SnapshotForgets, FreezeKept, MarginGone,
         EarlierLeadersForgotten, NobodyFrozen, BlindAfterRestart, MemoryLeftBehind,
         SuspendedForGood, MovesNeverThawed, StartsNeverAgreed, NothingDestroyed, DoorRaises,
         SnapshotsLost, KeysKept, RemovedHeard, SilenceBelieved, ProofBeforeAnswer,
-        NervousSuspicion, LeaseAlwaysProof,
+        NervousSuspicion, LeaseAlwaysProof, PettedByOthers, ResetForNothing, SoftdogBelieved,
     )
 }

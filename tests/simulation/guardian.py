@@ -7,14 +7,16 @@ It is no part of the daemon: it goes on while the daemon is paused or gone.
 import asyncio
 from collections.abc import Callable
 
-from cluster.guardian import Lease, wanted
-from cluster.nodes.guardian_link import GuardedGuest, GuardianNews, Watchdog
+from cluster.guardian import Lease, is_well, wanted
+from cluster.nodes.guardian_link import GuardedGuest, GuardianNews, Watchdog, watchdog_called
 from packages.core.problem import Problem
 from packages.vm.driver import Exit, Guest
 from packages.vm.fake import FakeFabric
 from packages.vm.fake_guest import FakeGuest
+from tests.simulation.network import unanswered
 from tests.simulation.process import Process
 from tests.simulation.timeline import LEAST_WAIT_S
+from tests.simulation.watchdog import WatchdogDevice
 
 PRECISION_S = 0.02
 """From the end of a lease until the last guest stands: a timer of the kernel and a signal each
@@ -22,17 +24,35 @@ take microseconds; a starved host needs longer."""
 LINE_S = 0.0005
 """A message over the unix socket between daemon and guardian takes less."""
 
+ASK_AGAIN_S = 0.05
+"""So long at most after a sick guardian is well its answer is here."""
+
 Heard = Callable[[GuardianNews], None]
 
 
 class SimulatedGuardian:
-    """`machine` runs what is no part of the daemon, until the host loses its power."""
+    """`machine` is its own process, until the host loses its power."""
 
-    def __init__(self, host: str, machine: Process, fabric: FakeFabric) -> None:
+    def __init__(
+        self, host: str, machine: Process, fabric: FakeFabric, watchdog: WatchdogDevice | None,
+    ) -> None:
         self._host, self.machine, self._fabric = host, machine, fabric
+        self.watchdog_device = watchdog
         self._lease = Lease()
         self._guests: dict[int, tuple[Guest, str]] = {}
         self._tell: Callable[[GuardianNews], None] = lambda news: None
+        if watchdog is not None:
+            self._wake(watchdog)
+
+    def _wake(self, watchdog: WatchdogDevice) -> None:
+        self.enforce()
+        self.pet(watchdog)
+        self.machine.after(watchdog.pet_every_s, self._wake, watchdog)
+
+    def pet(self, watchdog: WatchdogDevice) -> None:
+        living = [state for pid, (guest, state) in self._guests.items() if self._living(pid, guest)]
+        if is_well(wanted(self._lease, self.machine.time.now_s()), living):
+            watchdog.pet()
 
     def take_lease(self, expiry_s: float, kill_at_s: float) -> None:
         if expiry_s > self._lease.expiry_s:
@@ -127,11 +147,20 @@ class SimulatedGuardianLink:
         self._guardian.machine.after(LINE_S, act, *said)
 
     async def watchdog(self) -> Watchdog:
-        return Watchdog()
+        device = self._guardian.watchdog_device
+        if device is None or await self.taken_up() is not None:
+            return Watchdog()
+        return watchdog_called(device.name, device.timeout_s)
 
     async def taken_up(self, *, deadline_s: float = 2.0) -> Problem | None:
         """What was written before has been read by the time the answer is here."""
         await asyncio.sleep(2 * LINE_S)
+        waited_s = 0.0
+        while self._guardian.machine.is_paused:
+            await asyncio.sleep(ASK_AGAIN_S)
+            waited_s += ASK_AGAIN_S
+            if waited_s > deadline_s:
+                return unanswered("guardian-unreachable", "guardian")
         return None
 
     async def close(self) -> None:

@@ -22,7 +22,7 @@ from packages.strangers import NoStrangers
 from packages.vm.fake_carrier import FakeCarrier
 from tests.raft.slow_flusher import SlowFlusher
 from tests.simulation.disk import HostsDisk
-from tests.simulation.guardian import SimulatedGuardian, SimulatedGuardianLink
+from tests.simulation.guardian import PRECISION_S, SimulatedGuardian, SimulatedGuardianLink
 from tests.simulation.hardware import Hardware
 from tests.simulation.hypervisor import MachineDriver, SimulatedCarrier, SimulatedDriver
 from tests.simulation.keys import Doors, KeyedServer, keyed_doors
@@ -33,6 +33,7 @@ from tests.simulation.power import SimulatedPowerFence
 from tests.simulation.process import Process
 from tests.simulation.surroundings import Surroundings
 from tests.simulation.timeline import HostTime
+from tests.simulation.watchdog import KINDS, NO_WATCHDOG, WatchdogDevice
 
 COMPACT_AFTER_ENTRIES = 40
 """Few enough for snapshots to be made and sent in every run."""
@@ -88,12 +89,14 @@ class Build:
     machine: type[WatchedMachine] = WatchedMachine
     replica: type[SyncObjReplica] = SyncObjReplica
     guardian: type[SimulatedGuardian] = SimulatedGuardian
+    guardian_link: type[SimulatedGuardianLink] = SimulatedGuardianLink
     hypervisor: type[MachineDriver] = MachineDriver
     driver: type[SimulatedDriver] = SimulatedDriver
     carrier: type[SimulatedCarrier] = SimulatedCarrier
     power: type[SimulatedPowerFence] = SimulatedPowerFence
     needs_keys = False
     """What is broken shows only where nodes come and go."""
+    watchdogs = KINDS
     needs = Hardware()
     """What is broken shows best where hosts have this."""
     caught_by: tuple[str, ...] = ()
@@ -127,6 +130,10 @@ class Host:
         self.processes: list[Process] = []
         self.has_power = False
         self.boots = 0
+        self.is_hanging, self.woke_s = False, -100.0
+        self._watchdog_kind = (
+            dice.choice(build.watchdogs) if around.hardware.has_watchdogs else NO_WATCHDOG)
+        self.watchdog: WatchdogDevice | None = None
         self.has_left = False
         """Its daemon has ended because the cluster removed the node; nobody starts it again."""
 
@@ -140,7 +147,11 @@ class Host:
         if around.controllers is not None:
             around.controllers.power_on(self.name)
         self.machine = self._process(around.judge.machine_stepped)
-        self.guardian = self.build.guardian(self.name, self.machine, around.fabric)
+        self.guard = self._process(around.judge.machine_stepped)
+        self.watchdog = self._made_watchdog()
+        with self.guard.running():
+            self.guardian = self.build.guardian(
+                self.name, self.guard, around.fabric, self.watchdog)
         self.driver = self.build.hypervisor(
             self.machine, around.network, self.name, around.fabric, around.clock)
         self.carrier = FakeCarrier(self.name, around.fabric, around.cables, around.clock)
@@ -152,8 +163,63 @@ class Host:
             self.around.fabric.power_cut(self.name)
         self.machine.stepped()
         self.machine.kill()
-        self.has_power = False
+        self.guard.kill()
+        if self.watchdog is not None:
+            self.watchdog.lose_power()
+        self.has_power = self.is_hanging = False
+        self.around.network.hanging.pop(self.name, None)
         self.time.reboot(self.around.timeline.dice.uniform(5.0, 60.0))
+
+    def _made_watchdog(self) -> WatchdogDevice | None:
+        name, timeout_s = self._watchdog_kind
+        if not name:
+            return None
+        return WatchdogDevice(
+            self.around.timeline, name, timeout_s, stands=lambda: self.is_hanging,
+            reset=self._reset)
+
+    def _reset(self) -> None:
+        """By its watchdog: it boots by itself."""
+        timeline = self.around.timeline
+        self.around.judge.was_reset(self)
+        self.lose_power()
+        slowest_s = timeline.dice.choice((5.0, 20.0, 20.0))
+        timeline.after(timeline.dice.uniform(2.0, slowest_s), self.boot_again)
+
+    def boot_again(self) -> None:
+        if not self.has_power:
+            self.boot()
+
+    # a host that stands still as a whole
+
+    def hang(self, for_s: float) -> None:
+        """Its daemon, its guardian and its guests do nothing for so long; its clock goes on."""
+        around = self.around
+        self.is_hanging = True
+        around.network.hanging[self.name] = around.timeline.now_s
+        guardian_late_s = around.timeline.dice.uniform(0.0, PRECISION_S)
+        for each in (self.machine, self.guard):
+            each.hang(for_s + guardian_late_s)
+        if self.daemon is not None:
+            self.daemon.hang(for_s + 2 * PRECISION_S)
+        stood = [name for name, guest in sorted(around.fabric.nodes[self.name].items())
+                 if guest.exit is None and not guest.is_frozen]
+        for name in stood:
+            around.fabric.freeze(self.name, name)
+        self.machine.stepped()
+        around.timeline.after(for_s, self._go_on, self.boots, stood)
+
+    def _go_on(self, boot: int, stood: list[str]) -> None:
+        """Its guests run for the moment until its guardian is scheduled."""
+        if not self.has_power or self.boots != boot:
+            return
+        self.is_hanging, self.woke_s = False, self.around.timeline.now_s
+        del self.around.network.hanging[self.name]
+        with self.machine.running():
+            for name in stood:
+                self.around.fabric.thaw(self.name, name)
+        self.machine.stepped()
+        self.around.judge.woke(self)
 
     def _process(self, stepped: object) -> Process:
         process = Process(
@@ -226,7 +292,7 @@ class Host:
             compact_after_entries=COMPACT_AFTER_ENTRIES,
             flusher=SlowFlusher(self.disk, around.clock, around.timeline.dice),
         )
-        guardian = SimulatedGuardianLink(
+        guardian = self.build.guardian_link(
             process, self.guardian, heard=lambda news: node.guardian_news(news),
             leased=self._leased)
         node = Node(

@@ -13,6 +13,7 @@ from cluster.core.codec import decode_entry
 from cluster.core.entry import Entry
 from cluster.core.invariants import broken
 from cluster.core.model import MoveRecord, State
+from cluster.nodes.guardian_link import SOFTWARE
 from packages.core.fencing import DiskGuard, fenced_by, own_earlier, registrant
 from packages.core.problem import Problem
 from packages.vm.fake_guest import FakeGuest
@@ -28,6 +29,10 @@ LEASE_SLACK_S = PRECISION_S + 2 * LINE_S
 
 NAP_S = 2.5
 """A suspension that is over is noticed within a second, by a daemon that runs."""
+
+
+DRIFTED = 1.1
+"""By more than this no host's clock is too fast."""
 
 
 class Broken(AssertionError):
@@ -227,8 +232,33 @@ class Judge(logging.Handler):
 
     def _check_lease(self, host: Host, package: str) -> None:
         over_s = host.time.now_s() - host.granted_until_s
-        if over_s > LEASE_SLACK_S and not self._is_detached(host.name, package):
+        if over_s > LEASE_SLACK_S and not self._is_sick(host, over_s) and not (
+                self._is_detached(host.name, package)):
             self.broken("lease", f"{package} runs on {host.name}, {over_s:.3f} s after its lease")
+
+    def _is_sick(self, host: Host, over_s: float) -> bool:
+        """Its guardian stands still, alone or with the whole host, or did so a moment ago: that is
+        what a watchdog is for, where there is one."""
+        if host.guard.is_awake_for(LEASE_SLACK_S):
+            return False
+        device = host.watchdog
+        if device is None or device.name == SOFTWARE:
+            return True
+        return over_s < device.timeout_s * DRIFTED + LEASE_SLACK_S
+
+    def was_reset(self, host: Host) -> None:
+        self.counts["reset"] += 1
+        self.saw(f"{host.name} is reset")
+        assert host.watchdog is not None
+        since_s = self._around.timeline.now_s - host.woke_s
+        if not host.is_hanging and since_s > host.watchdog.timeout_s and (
+                host.guard.is_awake_for(host.watchdog.timeout_s)):
+            self.broken("reset", f"{host.name} is reset, and was well")
+
+    def woke(self, host: Host) -> None:
+        """From a hang of the whole host, or its guardian alone."""
+        timeline = self._around.timeline
+        timeline.after(1.1 * LEASE_SLACK_S, self._lease_ended, host)
 
     def _is_detached(self, host: str, package: str) -> bool:
         """Left alone on purpose."""
@@ -238,8 +268,11 @@ class Judge(logging.Handler):
 
     def leased(self, host: Host, expiry_s: float) -> None:
         timeline = self._around.timeline
-        timeline.at(
-            host.time.when_s(expiry_s) + 1.1 * LEASE_SLACK_S, self._lease_ended, host)
+        ends_s = host.time.when_s(expiry_s)
+        timeline.at(ends_s + 1.1 * LEASE_SLACK_S, self._lease_ended, host)
+        if host.watchdog is not None:
+            timeline.at(ends_s + DRIFTED * host.watchdog.timeout_s + 1.1 * LEASE_SLACK_S,
+                        self._lease_ended, host)
 
     def _lease_ended(self, host: Host) -> None:
         for where, package in tuple(self._running):

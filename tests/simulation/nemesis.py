@@ -37,11 +37,15 @@ class Nemesis:
         if self._controllers is not None:
             kinds += [self._break_controller, self._cut_off_controllers]
             self._controllers.switched_off = self._switched_off
+        if world.hardware.hosts_hang:
+            kinds += [self._hang_host, self._hang_host, self._sicken_guardian]
         share = self._dice.choice((0.2, 0.5, 1.0))
         known = [each for each in kinds if self._dice.random() < share]
         self._kinds = known or [self._dice.choice(kinds)]
         if self._controllers is not None:
             self._kinds += [self._lose_switch]
+        if world.hardware.hosts_hang:
+            self._kinds += [self._hang_host]
         self._pace_s = self._dice.choice((0.5, 1.5, 4.0, 10.0))
         self._ambushes = self._dice.choice((0.0, 0.2, 0.5))
         """How likely it is that it strikes just when a move comes to its next stage."""
@@ -96,7 +100,8 @@ class Nemesis:
         """What systemd does: a daemon that is gone is started again."""
         for host in self._hosts():
             is_due = self._world.timeline.now_s >= self._down_until_s.get(host.name, 0.0)
-            if host.has_power and host.daemon is None and is_due and not host.has_left:
+            if host.has_power and host.daemon is None and is_due and not (
+                    host.has_left or host.is_hanging):
                 host.start_daemon()
         self._world.timeline.after(0.2, self._supervise)
 
@@ -107,6 +112,8 @@ class Nemesis:
         self._down_until_s[host.name] = self._world.timeline.now_s + down_s
 
     def _kill(self, host: Host) -> None:
+        if host.is_hanging:
+            return
         self._leave_down(host, 0.0, self._dice.choice((0.5, 6.0)))
         host.kill_daemon()
 
@@ -121,17 +128,13 @@ class Nemesis:
             host.lose_power()
             if self._controllers is not None and self._dice.random() < 0.6:
                 self._controllers.without_mains.add(host.name)
-            self._later(0.5, 10.0, lambda: self._boot(host))
-
-    def _boot(self, host: Host) -> None:
-        if not host.has_power:
-            host.boot()
+            self._later(0.5, 10.0, host.boot_again)
 
     # what switches hosts off
 
     def _switched_off(self, name: str) -> None:
         host = self._world.hosts[name]
-        self._later(0.5, self._dice.choice((3.0, 15.0)), lambda: self._boot(host))
+        self._later(0.5, self._dice.choice((3.0, 15.0)), host.boot_again)
 
     def _break_controller(self, host: Host) -> None:
         assert self._controllers is not None
@@ -158,6 +161,17 @@ class Nemesis:
     def _pause(self, host: Host) -> None:
         if host.daemon is not None:
             host.daemon.pause(self._dice.uniform(0.05, self._dice.choice((0.5, 2.0, 8.0))))
+
+    def _hang_host(self, host: Host) -> None:
+        if host.has_power and not host.is_hanging:
+            host.hang(self._dice.uniform(0.3, self._dice.choice((2.0, 10.0, 20.0))))
+
+    def _sicken_guardian(self, host: Host) -> None:
+        """It does not get to run; everything else on the host goes on."""
+        if host.has_power and not host.is_hanging:
+            for_s = self._dice.uniform(0.3, self._dice.choice((2.0, 6.0, 15.0)))
+            host.guard.pause(for_s)
+            self._world.timeline.after(for_s, self._world.judge.woke, host)
 
     def _trip(self, host: Host) -> None:
         """It dies in the middle of some file operation."""
@@ -212,6 +226,8 @@ class Nemesis:
     # guests
 
     def _some_guest(self, host: Host) -> str | None:
+        if host.is_hanging:
+            return None
         there = [name for name, each in sorted(self._world.around.fabric.nodes[host.name].items())
                  if each.exit is None]
         return self._dice.choice(there) if there else None
@@ -264,5 +280,5 @@ class Nemesis:
             self._controllers.cut_off.clear()
         for host in self._hosts():
             host.disk.stop_chance, host.disk.is_full, host.disk.slow_share = 0.0, False, 0.0
-            self._boot(host)
+            host.boot_again()
             host.driver.tears, host.driver.switch_s = 0.0, 0.01

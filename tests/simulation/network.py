@@ -42,6 +42,8 @@ class Network:
         self._cut: dict[tuple[str, str], float] = {}
         """Direction -> since when nothing passes."""
         self._slow: dict[tuple[str, str], float] = {}
+        self.hanging: dict[str, float] = {}
+        """Hosts that stand still as a whole -> since when."""
         self._last_due_s: dict[tuple[str, str, str], float] = {}
         self._stalled: dict[tuple[str, str], list[tuple[float, str, bytes, Ear]]] = {}
 
@@ -102,11 +104,13 @@ class Network:
         self._cut.setdefault((source, target), self._timeline.now_s)
 
     def is_cut(self, one: str, other: str) -> bool:
-        return (one, other) in self._cut or (other, one) in self._cut
+        return (one, other) in self._cut or (other, one) in self._cut or (
+            one in self.hanging or other in self.hanging)
 
     def cut_for_s(self, one: str, other: str) -> float:
         """For how long the two have not been able to talk to each other."""
         since_s = [self._cut[each] for each in ((one, other), (other, one)) if each in self._cut]
+        since_s += [self.hanging[each] for each in (one, other) if each in self.hanging]
         return self._timeline.now_s - min(since_s) if since_s else 0.0
 
     def slow(self, source: str, target: str, by_s: float) -> None:

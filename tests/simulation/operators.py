@@ -30,8 +30,11 @@ class Operators:
             moving, moving, moving + emptying, moving + emptying, halting + moving,
             halting + moving + emptying,
         ))
-        if world.hardware.has_controllers:
+        if world.hardware.has_controllers or world.hardware.hosts_hang:
             self._orders = [*self._orders, self._confirm_dead]
+        if world.hardware.has_watchdogs:
+            self._orders += [self._halt_node, self._run_node]
+        if world.hardware.has_controllers:
             if self._dice.random() < 0.3:
                 self._orders.append(self._fence)
         self._specs = self._made()
@@ -48,6 +51,8 @@ class Operators:
         return specs
 
     def _is_lease_enough(self) -> bool:
+        if self._world.hardware.hosts_hang:
+            return False
         return not self._world.hardware.has_controllers or self._dice.random() < 0.5
 
     def settle_in(self) -> None:

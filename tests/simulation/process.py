@@ -26,6 +26,7 @@ class Process:
         self.was_stopped = False
         """It died inside a file operation."""
         self.last_paused_s = -100.0
+        self._hangs_until_s = 0.0
         self._is_paused = False
         self._held: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
         self._broke, self.stepped = broke, stepped
@@ -67,6 +68,10 @@ class Process:
         with self.running():
             self.loop.create_task(work)
 
+    @property
+    def is_paused(self) -> bool:
+        return self._is_paused
+
     def is_awake_for(self, for_s: float) -> bool:
         """It was not paused for so long."""
         return not self._is_paused and self.timeline.now_s > self.last_paused_s + for_s
@@ -77,7 +82,15 @@ class Process:
             self._is_paused = True
             self.timeline.after(for_s, self._go_on)
 
+    def hang(self, for_s: float) -> None:
+        """With its whole host: whatever else pauses it, it does not go on before that."""
+        self._is_paused = True
+        self._hangs_until_s = self.timeline.now_s + for_s
+        self.timeline.after(for_s, self._go_on)
+
     def _go_on(self) -> None:
+        if self.timeline.now_s < self._hangs_until_s:
+            return
         self._is_paused, self.last_paused_s = False, self.timeline.now_s
         held, self._held = self._held, []
         for action, args in held:

@@ -33,7 +33,7 @@ class Proofs:
         self._ordered_until_s: dict[str, float] = {}
         self._truths: dict[str, Callable[[Host, entries.NodeFailed, list[PackageRecord]], str]] = {
             "lease": self._against_lease, "power": self._against_power,
-            "operator": self._against_power,
+            "operator": self._against_power, "watchdog": self._against_watchdog,
         }
 
     # what is seen of the daemons
@@ -112,6 +112,15 @@ class Proofs:
             return "it was not off since"
         left = [each.name for each in freed if self._guest(host, each) is not None]
         return f"{left} are there" if left else ""
+
+    def _against_watchdog(
+        self, host: "Host", _: entries.NodeFailed, freed: list[PackageRecord],
+    ) -> str:
+        """It was reset, or its guardian lives and has frozen them."""
+        there = [(each.name, self._guest(host, each)) for each in freed]
+        left = [name for name, guest in there
+                if guest is not None and not host.guardian.holds(guest)]
+        return f"{left} run there, or will" if left else ""
 
     def _check_storage(self, record: PackageRecord) -> None:
         assert record.owner is not None

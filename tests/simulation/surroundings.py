@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from packages.fencing.fake import FakeStorage
 from packages.vm.fake import FakeFabric
 from packages.vm.fake_carrier import FakeCables
+from tests.simulation.hardware import Hardware
 from tests.simulation.network import Manner, Network
 from tests.simulation.timeline import Timeline, WorldClock
 
@@ -21,7 +22,8 @@ class Surroundings:
     controllers: "Controllers | None" = None
     """Of the hosts, where something can switch them off."""
 
-    def __init__(self, seed: int, manner: Manner) -> None:
+    def __init__(self, seed: int, manner: Manner, hardware: Hardware) -> None:
+        self.hardware = hardware
         self.timeline = Timeline(seed)
         self.clock = WorldClock(self.timeline)
         self.network = Network(self.timeline, manner)

@@ -85,6 +85,12 @@ def web_on_a_follower(world: World, **fields: object) -> str:
     return here
 
 
+def cut_off(world: World, here: str) -> None:
+    for other in world.hosts:
+        world.network.cut(here, other)
+        world.network.cut(other, here)
+
+
 def test_a_fenced_package_is_taken_over_a_second_after_the_power_cut() -> None:
     fence = FenceSpec(kind="scsi_reservation")
     with World(1, hardware=Hardware(fence=fence)) as world:
@@ -97,12 +103,36 @@ def test_a_fenced_package_is_taken_over_a_second_after_the_power_cut() -> None:
 def test_a_host_that_fell_silent_is_switched_off_before_its_package_starts_elsewhere() -> None:
     with World(1, hardware=Hardware(has_controllers=True)) as world:
         here = web_on_a_follower(world, lease_is_proof=False)
-        for other in world.hosts:
-            world.network.cut(here, other)
-            world.network.cut(other, here)
+        cut_off(world, here)
         world.until(lambda: not world.hosts[here].has_power, within_s=5.0, what="switched off")
         world.until(lambda: owner(world) not in (None, here), within_s=5.0, what="web taken over")
         assert world.judge.counts["proof power"] == 1
+
+
+WATCHED = Hardware(has_watchdogs=True, hosts_hang=True)
+
+
+def test_a_host_that_hangs_is_reset_before_its_package_starts_elsewhere() -> None:
+    with World(1, hardware=WATCHED) as world:
+        here = web_on_a_follower(world, lease_is_proof=False)
+        world.run(3.0)  # until the record has what its guardian pets
+        world.hosts[here].hang(30.0)
+        world.until(lambda: not world.hosts[here].has_power, within_s=5.0, what="reset")
+        world.until(lambda: owner(world) not in (None, here), within_s=12.0, what="web taken over")
+        assert world.judge.counts["proof watchdog"] == 1
+
+
+def test_a_detached_package_is_not_taken_over_by_a_watchdog() -> None:
+    with World(1, hardware=WATCHED) as world:
+        here = web_on_a_follower(world, lease_is_proof=False)
+        world.run(3.0)
+        leader = world.leader()
+        assert leader is not None
+        order = ask.HaltNode(request="c", node=here, detach=True)
+        assert ask_and_wait(world, leader.name, order).verdict == "done"
+        cut_off(world, here)
+        world.run(15.0)
+        assert world.judge.counts["proof watchdog"] == 0
 
 
 @pytest.mark.parametrize("seed", FIXED)

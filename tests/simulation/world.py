@@ -40,7 +40,7 @@ class World:
         limits: Limits = Limits(), reserve_mib: int = 0,
     ) -> None:
         self.seed, self.hardware = seed, hardware
-        self.around = Surroundings(seed, manner)
+        self.around = Surroundings(seed, manner, hardware)
         self.timeline, self.network = self.around.timeline, self.around.network
         self.judge = self.around.judge = Judge(self.around)
         self.hosts: dict[str, Host] = self.judge.hosts
