@@ -1,12 +1,11 @@
 """A package on a LUN that QEMU opens itself, at a real target: moved, and taken over by its fence.
 
-The target (tgtd) stands on the guests' switch, off every node, as a SAN does. QEMU's image locks
-say nothing there, and would not: the hosts of a cluster share no kernel.
+The target (tgtd) stands off every node (san.py). QEMU's image locks say nothing there, and would
+not: the hosts of a cluster share no kernel.
 """
 
 import asyncio
 import os
-import re
 import signal
 import tempfile
 import time
@@ -16,10 +15,10 @@ import pytest
 import pytest_asyncio
 
 from cluster.api.messages import HaltPackage, Preflight, RunPackage
-from cluster.lab import commands, guests, lab
-from tests.contracts.tgt_target import TgtTarget
+from cluster.lab import lab
 from tests.live.guest_processes import until_gone
 from tests.live.live_cluster import LiveCluster, live_cluster, one, token
+from tests.live.san import San
 
 pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
 
@@ -27,53 +26,12 @@ SUSPECT_S = 0.8
 LEASE_S, MARGIN_S = 3.5, 0.6
 """Of the profile the labs run with: a takeover that waits for the lease takes as long as both."""
 
-FENCE = """\
-fence:
-  kind: target_access
-  tool: tgt
-  command: [{command}]
-"""
-
-
-class San:
-    """The lab's LUN of p1, behind a target of its own."""
-
-    def __init__(self, cluster: LiveCluster, folder: Path) -> None:
-        number = cluster.plan.number
-        self.address = f"10.{number}.0.9"
-        self.cluster = cluster
-        self.target = TgtTarget(
-            folder, cluster.plan.switch, portal=f"{self.address}:3260",
-            backing=Path(cluster.record.disks["p1"]))
-
-    async def start(self) -> None:
-        plugged = await commands.run(
-            "ip", "-n", self.cluster.plan.switch, "addr", "add", f"{self.address}/24", "dev", "lan")
-        assert isinstance(plugged, str), plugged
-        self.target.start()
-
-    def package_text(self) -> str:
-        """The lab's own package, on this LUN, with a fence."""
-        text = guests.package_text(
-            self.cluster.plan, self.cluster.package(), self.target.path())
-        fence = FENCE.format(command=", ".join(self.target.command))
-        return f"{text}service_restart: 1000\nlease_is_proof: true\n{fence}"
-
-    def let_in(self) -> set[str]:
-        """Names on the list, as `NODE.EPOCH`."""
-        _, _, names = self.target.listing().partition("ACL information:")
-        return {name.strip().rpartition(":")[2] for name in names.splitlines() if name.strip()}
-
-    def connected(self) -> set[str]:
-        return {name.rpartition(":")[2]
-                for name in re.findall(r"Initiator: (\S+)", self.target.listing())}
-
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def fenced(tmp_path_factory):
     with tempfile.TemporaryDirectory(prefix="san-") as folder:
         async with live_cluster(tmp_path_factory.mktemp("fenced") / "lab") as cluster:
-            san = San(cluster, Path(folder))
+            san = San(cluster.record, Path(folder))
             try:
                 await san.start()
                 await cluster.until_running()
