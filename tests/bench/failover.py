@@ -146,7 +146,7 @@ async def cut(case: Case, record: LabRecord, client: Client) -> None:
             await asyncio.sleep(LOOK_S)
         case.answers_s.append(time.monotonic() - began_s)
         case.begins_s.append((await taken_over_ms(client, began_ms) - began_ms) / 1000)
-        proof = (await ask(client, GetStatus()))["packages"][0]["proof"]
+        proof = (await ask(client, GetStatus(verbose=True)))["packages"][0]["proof"]
         assert proof["kind"] == case.setting.proof, proof
         started = await lab.start(record.dir, owner)
         assert not isinstance(started, Problem), started
