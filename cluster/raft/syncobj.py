@@ -42,8 +42,7 @@ NOT_PROPOSED = frozenset({
 """Reasons after which the command certainly takes no effect, so it may be proposed again. The
 others (the leader changed, a snapshot came in between) leave its fate unknown."""
 
-Fate = tuple[object, int]
-"""What `Told` heard."""
+Fate = tuple[object, int]  # what `Told` heard
 
 
 class SyncObjReplica:
