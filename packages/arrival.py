@@ -185,13 +185,13 @@ class Thawing:
             return False
         deafen = self.around.driver.listen(guest, self._heard)
         try:
-            return await self._let_run()
+            # Whoever ended it meanwhile, as foreign here, knew better.
+            return await self._let_run(guest) and self.body.guest is guest
         finally:
             deafen()
 
-    async def _let_run(self) -> bool:
-        assert self.body.guest is not None
-        guest, driver = self.body.guest, self.around.driver
+    async def _let_run(self, guest: Guest) -> bool:
+        driver = self.around.driver
         tried_s = 0.0  # with a lease: without one the guest only waits
         while self._is_ours():
             began_s = self.around.clock.boottime_s()
@@ -207,6 +207,8 @@ class Thawing:
                     self.resumed_at_ms = float(self.around.clock.wall_ms())
                 return True
             seen = await driver.observe(guest)
+            if self.body.guest is not guest:
+                return False
             if seen.state == "gone":
                 await self._lost("the guest died before it ran")
                 return False
@@ -216,7 +218,7 @@ class Thawing:
             await asyncio.sleep(0.001)
             tried_s += self.around.clock.boottime_s() - began_s
             if tried_s >= self._patience_s():
-                await self._given_up(refused.because)
+                await self._given_up(guest, refused.because)
                 return False
         return False
 
@@ -229,10 +231,9 @@ class Thawing:
         """One that may have run cannot be given back: it gets the time of the whole phase."""
         return self.duty.spec.phase_timeouts.frozen_s if self.body.let_run else LOADED_S
 
-    async def _given_up(self, because: str) -> None:
+    async def _given_up(self, guest: Guest, because: str) -> None:
         """It will not run here. Its end comes first: the source may be continued after that."""
-        assert self.body.guest is not None
-        if await self.around.driver.destroy(self.body.guest) is None:
+        if await self.around.driver.destroy(guest) is None:
             await self._lost(f"the guest could not be continued: {because}")
 
     async def _lost(self, because: str) -> None:
