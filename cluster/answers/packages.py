@@ -41,6 +41,8 @@ async def _read(
             dependence.unknown(spec.name, name) for name in dependencies(spec) if name not in names]
         if spec.lease_is_proof:
             problems.append(refusals.lease_alone_proves(spec.name))
+        if len(spec.nodes) == 1:
+            problems.append(refusals.one_node(spec.name, spec.nodes[0]))
         problems += [
             refusals.unknown_node(name) for name in spec.nodes
             if name not in desk.ledger.state.nodes

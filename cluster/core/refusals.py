@@ -106,6 +106,16 @@ def lease_alone_proves(package: str) -> Problem:
     )
 
 
+def one_node(package: str, node: str) -> Problem:
+    return problem(
+        "package-on-one-node", f"package:{package}",
+        what=f"Package {package} may run on {node} alone.",
+        because="No other node stands in its list: when that one fails, or is emptied, it runs "
+                "nowhere.",
+        fix="Add a second node to its nodes.", severity="warn",
+    )
+
+
 def seen_elsewhere(record: PackageRecord, node: str, sighting: Sighting) -> Problem:
     """Its guest is there although nobody may know of it: a second one would ruin its disks."""
     where = f"process {sighting.pid} on {node}" if sighting.pid else node

@@ -78,6 +78,7 @@ CATALOGUE: dict[str, str] = {
     "move-completed": "the order to call a move off came after it was completed",
     "node-failed": "a node was proven dead and has not come back",
     "node-silent": "a node has not asked for its lease lately; it is not proven dead",
+    "package-on-one-node": "only one node stands in the package's list, so nothing takes it over",
     "package-failed": "a package is stopped after failures and waits for an operator",
     "move-not-converging": "the guest dirties memory faster than it can be copied; it runs on",
     # packages

@@ -200,6 +200,7 @@ PAINS: dict[int, Pain] = {
         (FAILURES
          + "test_p20_a_dead_node_is_taken_over_in_seconds_also_when_it_coordinated",
          FAILURES + "test_p20_a_package_that_nobody_would_take_over_says_so",
+         FAILURES + "test_p20_a_package_with_a_single_node_is_warned_of_when_it_is_checked",
          "tests/live/test_failover_live.py::"
          "test_a_killed_node_is_taken_over_by_the_proof_of_its_lease",
          "tests/live/test_failover_live.py::"

@@ -10,7 +10,7 @@ from packages.core.limits import Limits
 from packages.core.model import DependencySpec, MonitorSpec
 from packages.core.values import changed
 from tests.scenarios.pains.farm import WEB, Farm, farm
-from tests.simulation.world import KILL_AFTER_S, package
+from tests.simulation.world import KILL_AFTER_S, file_of, package
 
 TAKEOVER_S = 5.0
 """From a power cut until the takeover begins, with profile `lan` and the lease alone."""
@@ -181,6 +181,15 @@ def test_p20_a_package_that_nobody_would_take_over_says_so() -> None:
         told.until(lambda: told.record().state == "failed", within_s=10.0, what="it stays down")
         assert "package run web" in told.problems()["package-failed"]["fix"]
         assert told.order(ask.RunPackage(package="web"))["node"] in ("bee", "cat")
+
+
+def test_p20_a_package_with_a_single_node_is_warned_of_when_it_is_checked() -> None:
+    with farm() as told:
+        for nodes, codes in ((("ape",), ["package-on-one-node"]), (("ape", "bee"), [])):
+            spec = package("mail", nodes, lease_is_proof=False)
+            answer = told.answer(ask.CheckPackages(
+                files=(ask.NamedText(name="mail", text=file_of(spec)),)))
+            assert (answer.verdict, [each.code for each in answer.problems]) == ("done", codes)
 
 
 @pytest.mark.parametrize("kind", ["io-error", "panicked", "watchdog", "paused"])

@@ -151,7 +151,8 @@ def test_p13_nothing_arrives_on_a_node_that_is_emptied_and_one_failure_ends_noth
         mend()
         drain(told, "ape")
         told.until(lambda: is_empty(told), within_s=EMPTY_S, what="an empty node")
-        assert not told.world.around.fabric.guest("ape", "p1")
+        assert told.running("p1") == ["bee"]
+        told.until(lambda: not told.fabric.guest("ape", "p1"), within_s=1.0, what="nothing is left")
         told.boot("cat")
         told.order(ask.ResumeNode(node="ape"))
         told.until_settled()
