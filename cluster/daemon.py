@@ -17,6 +17,7 @@ from cluster.config.keys import NodeFolder, load_node_folder
 from cluster.config.schema import PROFILES, NodeConfig
 from cluster.config.vault import FolderVault, settle
 from cluster.core.machine import StateMachine
+from cluster.event_loop import run as run_on_loop
 from cluster.host_keys import SocketKeys
 from cluster.node import VERSION, Node
 from cluster.nodes.facts import HostFacts
@@ -157,7 +158,7 @@ def main() -> None:
     for each in (options.lib, options.run):
         each.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder = settle(options.etc) or load_node_folder(options.etc)
-    why = folder if isinstance(folder, Problem) else asyncio.run(
+    why = folder if isinstance(folder, Problem) else run_on_loop(
         serve(folder, etc=options.etc, lib=options.lib, run=options.run))
     if why is not None:
         print(f"vmsgd: {why.what} {why.because} {why.fix} [{why.code}]", file=sys.stderr)

@@ -46,6 +46,7 @@ DOORS = {
     "pysyncobj": ("cluster/raft/pin.py",),
     "qemu": ("packages/vm/qemu/monitor.py",),
     "rich": ("cli",),
+    "uvloop": ("cluster/event_loop.py",),
     "yaml": ("cluster/config/load.py",),
     "zmq": ("cluster/sockets.py", "cluster/socket_inbox.py"),
 }

@@ -23,6 +23,7 @@ from cluster.config.package_file import packages_from_text
 from cluster.config.schema import PROFILES
 from cluster.core import entries
 from cluster.daemon import Daemon
+from cluster.event_loop import run
 from cluster.raft.disk import HostDisk
 from cluster.raft.links import Received, SocketLinks
 from cluster.raft.syncobj import SyncObjReplica
@@ -218,4 +219,4 @@ async def main(plan: dict[str, Any], name: str) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the bench ends it
-    asyncio.run(main(json.loads(Path(sys.argv[1]).read_text()), sys.argv[2]))
+    run(main(json.loads(Path(sys.argv[1]).read_text()), sys.argv[2]))
