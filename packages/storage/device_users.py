@@ -61,7 +61,8 @@ def partitions(sysfs_home: Path) -> Iterator[tuple[Path, int]]:
 def openers(proc: Path, devices: frozenset[int], counts: CountsProcess) -> tuple[int, ...]:
     """The processes that have one of the devices open, in ascending order."""
     pids = sorted(int(name) for name in os.listdir(proc) if name.isdigit())
-    return tuple(pid for pid in pids if _has_open(f"{proc}/{pid}/fd", devices) and counts(pid))
+    # Who counts is one look; what it has open may be hundreds.
+    return tuple(pid for pid in pids if counts(pid) and _has_open(f"{proc}/{pid}/fd", devices))
 
 
 def _has_open(folder: str, devices: frozenset[int]) -> bool:
