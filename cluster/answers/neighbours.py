@@ -21,7 +21,8 @@ async def lease(desk: Desk, caller: Caller, ask: AskLease) -> Reply:
 
 
 async def facts(desk: Desk, _: Caller, ask: AskFacts) -> Reply:
-    return done(ask, plain(await desk.survey.here(ask.disks, ask.package, ask.fences)))
+    answer = await desk.survey.here(ask.disks, ask.package, ask.fences, ask.packages)
+    return done(ask, plain(answer))
 
 
 async def progress(desk: Desk, _: Caller, ask: AskProgress) -> Reply:

@@ -1,5 +1,4 @@
-"""The plan of a drain, made from what all nodes tell: each is asked once, the source once for each
-package it runs.
+"""The plan of a drain, made from what all nodes tell, each asked once and all at the same time.
 
 Checking changes nothing. The plan is what is shown, stored and carried out; the rules are asked
 again before each move.
@@ -16,13 +15,13 @@ from cluster.core.coordinator import candidates, node_views
 from cluster.core.model import PackageRecord, State, packages_of
 from cluster.core.runs import blocked_nodes
 from packages.core.drain_plan import RATE_MIB_S, DrainPlan, Leaving, Standing, plan_drain
+from packages.core.model import FenceSpec
 from packages.core.preflight_rules.memory import OVERHEAD_MIB
 from packages.core.problem import Problem
 from packages.core.problem import refusals as refusing
 from packages.core.start_order import importance
+from packages.core.values import changed
 
-GUESTS_AT_ONCE = 8
-"""Questions to the source at the same time: each of them looks at a guest's disks there."""
 MEASURED_MS = 50.0
 """A copy that was shorter says nothing about the link."""
 
@@ -41,10 +40,8 @@ async def plan_of(desk: Desk, node: str, *, allow_restart: bool) -> DrainPlan:
         path for record in records if name in targets[record.name] for path in paths(record.spec)
     })) for name in sorted(state.nodes) if name != node}
     fences = {path: fence for each in records for path, fence in fences_of(each.spec).items()}
-    answers = dict(zip(disks, await asyncio.gather(*(
-        desk.survey.of(name, asked, None, {path: fences[path] for path in asked if path in fences})
-        for name, asked in disks.items())), strict=True))
-    at_source = await _at_source(desk, node, records)
+    answers, at_source = await asyncio.gather(
+        _at_targets(desk, disks, fences), _at_source(desk, node, records))
     return plan_drain(
         node,
         [_leaving(desk, record, targets[record.name], answers, at_source[record.name],
@@ -55,18 +52,32 @@ async def plan_of(desk: Desk, node: str, *, allow_restart: bool) -> DrainPlan:
     )
 
 
+async def _at_targets(
+    desk: Desk, disks: Mapping[str, tuple[str, ...]], fences: Mapping[str, FenceSpec],
+) -> Answers:
+    found = await asyncio.gather(*(
+        desk.survey.of(name, asked, None, {path: fences[path] for path in asked if path in fences})
+        for name, asked in disks.items()))
+    return dict(zip(disks, found, strict=True))
+
+
 async def _at_source(
     desk: Desk, node: str, records: list[PackageRecord],
 ) -> dict[str, NodeAnswer | None]:
-    room = asyncio.Semaphore(GUESTS_AT_ONCE)
+    fences = {path: fence for each in records for path, fence in fences_of(each.spec).items()}
+    disks = tuple(sorted({path for each in records for path in paths(each.spec)}))
+    together = await desk.survey.of(
+        node, disks, None, fences, packages=tuple(each.name for each in records))
 
-    async def asked(record: PackageRecord) -> NodeAnswer | None:
-        async with room:
+    async def answer(record: PackageRecord) -> NodeAnswer | None:
+        if together is not None and record.name not in together.guests:
+            # Gone, or a node of the version before, which tells of one guest at a time.
             return await desk.survey.of(
                 node, paths(record.spec), record.name, fences_of(record.spec))
+        return together and changed(together, guest=together.guests[record.name])
 
-    found = await asyncio.gather(*(asked(record) for record in records))
-    return {record.name: answer for record, answer in zip(records, found, strict=True)}
+    found = await asyncio.gather(*(answer(record) for record in records))
+    return {record.name: each for record, each in zip(records, found, strict=True)}
 
 
 def _leaving(

@@ -47,6 +47,8 @@ class Host(Protocol):
 class NodeAnswer(Value):
     facts: NodeFacts
     guest: Guest | None = None
+    guests: dict[str, Guest] = {}
+    """Of all that were asked for at once."""
 
 
 class Survey:
@@ -59,9 +61,10 @@ class Survey:
 
     async def here(
         self, disks: tuple[str, ...], package: str | None = None,
-        fences: Mapping[str, FenceSpec] = UNFENCED,
+        fences: Mapping[str, FenceSpec] = UNFENCED, packages: tuple[str, ...] = (),
     ) -> NodeAnswer:
-        """What this node tells about itself."""
+        """What this node tells about itself. Its own guests of these packages may have their disks
+        open."""
         facts, guards = await asyncio.gather(
             self._host.gather(self.config, disks, deadline_s=FACTS_S),
             self._fences.status(fences, deadline_s=FACTS_S),
@@ -70,25 +73,31 @@ class Survey:
             _with_guard(disk, guards[disk.path], fences[disk.path])
             if disk.path in guards else disk
             for disk in facts.disks))
-        agent = self._worker.agents.get(package) if package else None
-        guest = agent.body.guest if agent else None
-        if guest is not None:
+        guests = self._guests((package, *packages) if package else packages)
+        own = frozenset(guest.pid for guest in guests.values())
+        if own:
             facts = changed(facts, disks=tuple(
-                changed(disk, opened_by=tuple(pid for pid in disk.opened_by if pid != guest.pid))
+                changed(disk, opened_by=tuple(pid for pid in disk.opened_by if pid not in own))
                 for disk in facts.disks))
-        return NodeAnswer(facts=facts, guest=guest)
+        return NodeAnswer(facts=facts, guest=guests.get(package or ""), guests={
+            name: guests[name] for name in packages if name in guests})
+
+    def _guests(self, packages: tuple[str, ...]) -> dict[str, Guest]:
+        agents = ((name, self._worker.agents.get(name)) for name in packages)
+        return {name: agent.body.guest for name, agent in agents
+                if agent is not None and agent.body.guest is not None}
 
     async def of(
         self, node: str, disks: tuple[str, ...], package: str | None = None,
-        fences: Mapping[str, FenceSpec] = UNFENCED,
+        fences: Mapping[str, FenceSpec] = UNFENCED, packages: tuple[str, ...] = (),
     ) -> NodeAnswer | None:
         """What a node tells about itself; None when it does not."""
         if node == self.node:
-            return await self.here(disks, package, fences)
+            return await self.here(disks, package, fences, packages)
         record = self.ledger.state.nodes.get(node)
         if record is None or record.state not in UP or node not in self._peers:
             return None
-        ask = AskFacts(disks=disks, package=package, fences=dict(fences))
+        ask = AskFacts(disks=disks, package=package, fences=dict(fences), packages=packages)
         reply = await self._peers[node].ask(ask, deadline_s=FACTS_S + 1.0)
         if not isinstance(reply, Reply) or reply.verdict != "done":
             return None

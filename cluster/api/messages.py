@@ -345,10 +345,11 @@ class AskFenceTest(Request, tag="fence-test"):
 
 class AskFacts(Request, tag="facts"):
     """Result: {"facts": NodeFacts with these disks examined, "guest": Guest of the package on that
-    node or null}."""
+    node or null, "guests": by name, those of `packages` that are there}."""
 
     disks: tuple[str, ...] = ()
     package: str | None = None
+    packages: tuple[str, ...] = ()
     fences: dict[str, FenceSpec] = {}
     """By disk: whether it can be fenced so is told with it."""
 
