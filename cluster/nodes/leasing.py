@@ -216,10 +216,17 @@ class Landlord:
 
     def notice(self) -> None:
         """Called again and again, leading or not: a gap is a time this node itself stood still."""
-        now_s = self._clock.boottime_s()
-        if now_s - self._looked_s > self._timings.suspect_s / STANDS_STILL:
+        now_s, most_s = self._clock.boottime_s(), self._timings.suspect_s / STANDS_STILL
+        if now_s - self._looked_s > most_s or self._is_out_of_touch(now_s, most_s):
             self._awake_since_s = now_s
         self._looked_s = now_s
+
+    def _is_out_of_touch(self, now_s: float, most_s: float) -> bool:
+        """A leader that no majority has answered for so long may itself be the one cut off: who
+        comes through first afterwards makes nobody else suspect."""
+        replica = self._ledger.replica
+        return self._book is not None and self._term == replica.term() and (
+            not replica.is_leader() or now_s - replica.quorum_at_s() > most_s)
 
     def suspected(self) -> Map[str, str]:
         """Nodes silent for longer than one that is well can be -> in words for how long."""

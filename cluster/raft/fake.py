@@ -40,6 +40,9 @@ class FakeNetwork:
         self._lost_at_s = clock.boottime_s() - election_s
         self.term = 0
         self.elected_at_s = self.earlier_until_s = 0.0
+        self.quorum_age_s = 0.0
+        """Since a majority has answered the leader, which does not know yet that it leads no more.
+        """
 
     # What a scenario does to it
 
@@ -211,7 +214,8 @@ class FakeReplica:
         return self.leader() == self.name
 
     def quorum_at_s(self) -> float:
-        return self._network.clock.boottime_s() if self.is_leader() else 0.0
+        now_s = self._network.clock.boottime_s()
+        return now_s - self._network.quorum_age_s if self.is_leader() else 0.0
 
     def elected_at_s(self) -> float:
         return self._network.elected_at_s if self.is_leader() else 0.0

@@ -153,3 +153,22 @@ async def test_a_node_that_has_just_joined_counts_as_heard_by_an_operators_word(
         assert leader.landlord.arrived() - {"n1"} == {"n3"}
         leader.clock.now_s += LAN.suspect_s + 0.1
         assert leader.landlord.arrived() - {"n1"} == set()
+
+
+async def test_a_leader_that_was_out_of_touch_suspects_nobody_for_that_time() -> None:
+    """Found by the simulation: cut off and back, it had a node switched off because another's
+    message was the first to come through."""
+    async with Leader() as leader:
+        def pass_time() -> None:
+            for _ in range(10):
+                leader.clock.now_s += LAN.suspect_s / 10
+                leader.landlord.notice()
+
+        leader.landlord.grant("n3", "i1")
+        leader.network.quorum_age_s = LAN.suspect_s
+        pass_time()
+        leader.network.quorum_age_s = 0.0
+        assert "n3" not in leader.landlord.suspected()
+        pass_time()
+        leader.clock.now_s += 0.1
+        assert "n3" in leader.landlord.suspected(), "it had its time to be heard"
