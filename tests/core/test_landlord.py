@@ -160,7 +160,7 @@ async def test_a_leader_that_was_out_of_touch_suspects_nobody_for_that_time() ->
     message was the first to come through."""
     async with Leader() as leader:
         def pass_time() -> None:
-            for _ in range(10):
+            for _ in range(11):
                 leader.clock.now_s += LAN.suspect_s / 10
                 leader.landlord.notice()
 
@@ -170,5 +170,4 @@ async def test_a_leader_that_was_out_of_touch_suspects_nobody_for_that_time() ->
         leader.network.quorum_age_s = 0.0
         assert "n3" not in leader.landlord.suspected()
         pass_time()
-        leader.clock.now_s += 0.1
         assert "n3" in leader.landlord.suspected(), "it had its time to be heard"
