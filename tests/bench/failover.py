@@ -145,11 +145,16 @@ async def cut(case: Case, record: LabRecord, client: Client) -> None:
         while not await answers(package.guest_address):
             await asyncio.sleep(LOOK_S)
         case.answers_s.append(time.monotonic() - began_s)
-        case.begins_s.append((await taken_over_ms(client, began_ms) - began_ms) / 1000)
+        began = GetEvents(package="p1")
+        begins_ms = await told_ms(client, began, since_ms=began_ms, what="package starting")
+        case.begins_s.append((begins_ms - began_ms) / 1000)
         proof = (await ask(client, GetStatus(verbose=True)))["packages"][0]["proof"]
         assert proof["kind"] == case.setting.proof, proof
+        started_ms = time.time() * 1000
         started = await lab.start(record.dir, owner)
         assert not isinstance(started, Problem), started
+        # It may have been away for less than its lease, and be up in the record all the time.
+        await told_ms(client, GetEvents(node=owner), since_ms=started_ms)
         await settled(client)
 
 
@@ -187,12 +192,15 @@ async def settled(client: Client) -> Any:
         await asyncio.sleep(LOOK_S)
 
 
-async def taken_over_ms(client: Client, since_ms: float) -> float:
+async def told_ms(
+    client: Client, asked: GetEvents, *, since_ms: float, what: str = "",
+) -> float:
+    """When the first such event after that was."""
     while True:
-        told = await ask(client, GetEvents(package="p1"))
+        told = await ask(client, asked)
         for event in told["events"]:
             at_ms = datetime.fromisoformat(event["at"]).timestamp() * 1000
-            if event["what"] == "package starting" and at_ms > since_ms:
+            if what in ("", event["what"]) and at_ms > since_ms:
                 return at_ms
         await asyncio.sleep(LOOK_S)
 
