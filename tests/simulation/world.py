@@ -100,6 +100,7 @@ class World:
 
     def __enter__(self) -> "World":
         gc.disable()  # what a killed daemon left must not come to life at some collection
+        gc.freeze()  # nor is what was there before looked through at the end: it may be much
         logging.disable(logging.WARNING)
         logging.getLogger().addHandler(self.judge)
         for host in self.hosts.values():
@@ -119,6 +120,7 @@ class World:
             self.desk.bury()
             gc.enable()
             gc.collect()
+            gc.unfreeze()
         logging.getLogger().removeHandler(self.judge)
         logging.disable(logging.NOTSET)
 
