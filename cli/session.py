@@ -15,7 +15,7 @@ import click
 from cli.output import Lines, Output, show
 from cli.problems import EXIT_OF_VERDICT, stop, warn
 from cluster.api.client import Client
-from cluster.api.find import find_cluster
+from cluster.api.find import Access, find_cluster
 from cluster.api.messages import AnyRequest, Changing, Reply
 from cluster.api.peer import Endpoint
 from cluster.sockets import CurveKeys
@@ -28,6 +28,9 @@ CHANGE_S = 40.0
 """A node gives up on the agreement of the others after 30 s, and says so itself."""
 
 INTERRUPTED = 130
+
+UNHEARD = frozenset({"no-cluster", "not-authorised"})
+"""Problems of whoever knows the nodes by keys that they had before."""
 
 
 class Session:
@@ -43,6 +46,7 @@ class Session:
         self._timeout_s = timeout_s
         self._runner = asyncio.Runner()
         self._client: Client | None = None
+        self._found: Access | None = None
         self._request_id = ""
 
     def __enter__(self) -> Self:
@@ -52,8 +56,7 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._client is not None:
-            self._client.close()
+        self._close()
         self._runner.close()
         if isinstance(error, KeyboardInterrupt):
             if self.if_interrupted:
@@ -82,6 +85,7 @@ class Session:
             if isinstance(access, Problem):
                 return access
             self.connect(access.endpoints, access.keys)
+            self._found = access
         if isinstance(request, Changing) and not request.dry_run and not self.if_interrupted:
             self.if_interrupted = (
                 "The request goes on in the cluster. Follow it with: "
@@ -91,20 +95,37 @@ class Session:
         return answer
 
     def connect(self, endpoints: Sequence[Endpoint], keys: CurveKeys) -> None:
-        """Ask these nodes, with this key, instead of looking for the cluster."""
-        self.forget()
+        """Ask these nodes, with this key, and no others whatever happens."""
+        self._close()
+        self._found = None
         self._client = self.run(connected(endpoints, keys))
 
-    def forget(self) -> None:
-        """Look for the cluster anew at the next question: it may have changed its keys."""
+    def _close(self) -> None:
         if self._client is not None:
             self._client.close()
-            self._client = None
 
     async def try_to_ask(self, request: AnyRequest, *, deadline_s: float) -> Reply | Problem:
-        """Like `answer`, within something that waits already."""
+        """Like `answer`, within something that waits already.
+
+        Keys change while commands wait, and with all nodes' keys changed nobody is left to answer
+        one that knows the old: it reads them again.
+        """
         assert self._client is not None, "asked before the cluster was found"
+        answer = await self._client.ask(request, deadline_s=deadline_s)
+        if is_good(answer) or not self._finds_other_keys():
+            return answer
         return await self._client.ask(request, deadline_s=deadline_s)
+
+    def _finds_other_keys(self) -> bool:
+        """Look for the cluster anew; is it not where, or who, it was at the last look?"""
+        if self._found is None:
+            return False
+        access = find_cluster(self.endpoint, os.environ)
+        if isinstance(access, Problem) or access == self._found:
+            return False
+        self._close()
+        self._found, self._client = access, Client(access.endpoints, access.keys)
+        return True
 
     def ask(self, request: AnyRequest, *, deadline_s: float = QUESTION_S) -> Reply:
         """A good answer; anything else ends the command."""
@@ -133,6 +154,13 @@ class Session:
 
     def stop(self, problems: list[Problem], *, code: int | None = None) -> NoReturn:
         stop(problems, self.output, code=code)
+
+
+def is_good(answer: Reply | Problem) -> bool:
+    """Nothing is to be gained from asking with other keys."""
+    if isinstance(answer, Problem):
+        return answer.code not in UNHEARD
+    return answer.verdict != "no-quorum"
 
 
 async def connected(endpoints: Sequence[Endpoint], keys: CurveKeys) -> Client:

@@ -56,9 +56,7 @@ def follow(session: Session, name: str) -> dict[str, Any]:
     waited_s = 0.0
     while waited_s < PATIENCE_S:
         answer = session.answer(GetKeys(current=True), deadline_s=QUESTION_S)
-        if isinstance(answer, Problem):
-            session.forget()  # its node may be the one that proves another key by now
-        elif answer.verdict == "done":
+        if not isinstance(answer, Problem) and answer.verdict == "done":
             keys: dict[str, Any] | None = next(
                 (each for each in answer.result["nodes"] if each["node"] == name), None)
             if keys is not None and not keys["rotation"]:

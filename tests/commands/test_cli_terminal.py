@@ -4,14 +4,17 @@ import json
 import os
 import pty
 import select
+import shutil
 import signal
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from cluster.api import messages as ask
 from tests.commands import answers
 from tests.commands.answers import done
-from tests.commands.recorded_cluster import RecordedCluster, start_command
+from tests.commands.recorded_cluster import RecordedCluster, make_folders, start_command
 
 LONG_S = 60.0
 """Reached only when something is broken."""
@@ -30,6 +33,25 @@ def test_ctrl_c_leaves_a_move_alone_and_says_so(farm: RecordedCluster) -> None:
     code, out, err = interrupt(process)
     assert (code, out) == (130, "")
     assert "vmsg move web --abort" in err and "Traceback" not in err
+
+
+def test_a_move_is_followed_when_every_key_has_changed(
+    desk: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that began with the old keys would find nobody to answer it for the rest of its life."""
+    etc = make_folders(desk / "before")
+    monkeypatch.setenv("VMSG_ETC", str(etc))
+    with RecordedCluster(etc, desk) as farm:
+        farm.replies = {ask.MovePackage: answers.HAPPY[ask.MovePackage],
+                        ask.GetMove: done(answers.move())}
+        process = start_command("move", "web", "n2", "-o", "json")
+        assert process.stderr is not None and process.stderr.readline() == "web: n1 -> n2  init\n"
+    shutil.copytree(make_folders(desk / "after"), etc, dirs_exist_ok=True)
+    with RecordedCluster(etc, desk) as farm:
+        farm.replies = {ask.GetMove: done(answers.COMPLETED)}
+        out, err = process.communicate(timeout=LONG_S)
+    assert process.returncode == 0, err
+    assert json.loads(out)["result"] == "completed"
 
 
 def test_ctrl_c_in_a_roll_says_where_it_stands(farm: RecordedCluster) -> None:
