@@ -63,9 +63,9 @@ lint: setup
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 
-# Two at a time, whole files: most of a live test is waiting, and each has a lab of its own.
+# Three at a time, whole files: most of a live test is waiting, and each has a lab of its own.
 test: lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST)
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(PYTEST)
 
 SECONDS := 600
 

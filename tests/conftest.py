@@ -1,9 +1,29 @@
-"""What every room of the tests shares: golden texts, and the one flag that writes them anew."""
+"""What every room of the tests shares: golden texts, and what a test may expect of its process."""
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+CALCULATING = frozenset({"style", "core", "scenarios", "simulation"})
+"""Rooms whose tests only calculate. They give way to the live ones beside them, which wait for real
+processes on the same processors."""
+
+GIVES_WAY = 10
+
+
+def pytest_configure() -> None:
+    """A shell that starts something in the background lets it ignore Ctrl-C, and so do all its
+    children: nothing could be interrupted then, also not by a test that does so."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    room = item.path.relative_to(Path(__file__).parent).parts[0]
+    os.setpriority(os.PRIO_PROCESS, 0, GIVES_WAY if room in CALCULATING else 0)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

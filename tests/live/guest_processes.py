@@ -8,7 +8,7 @@ from typing import NamedTuple
 from cluster.lab.groups import state_of
 
 ENDS_S = 40.0
-LOOK_S = 0.01
+LOOK_S = 0.02
 TICKING_S, TICKS = 0.5, 10
 """A guest that runs is seen to within this time, also on a machine that gives it a tenth."""
 

@@ -15,10 +15,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from cluster.api.client import Client
+from cluster.api.find import find_cluster
+from cluster.api.messages import AnyRequest, GetStatus, Reply
+from packages.core.problem import Problem
 from tests.live.waiting import until
 
 ROOT = Path(__file__).parents[2]
 WITHIN_S = 30.0
+LOOK_S = 0.02
 
 
 class Said(NamedTuple):
@@ -113,13 +118,25 @@ class Hosts:
         """The first status, as that host's own daemon tells it, for which this holds."""
         end = asyncio.get_running_loop().time() + within_s
         while True:
-            said = await self.vmsg("status", "-v", "-o", "json", "--endpoint",
-                                   f"ipc://{self.run(on)}/api.sock", on=on)
-            shown = json.loads(said.out) if said.out else None
-            if shown is not None and "cluster" in shown and holds(shown):
+            answer = await self.answer(GetStatus(verbose=True), on=on)
+            shown = answer.result if isinstance(answer, Reply) else None
+            if shown is not None and holds(shown):
                 return shown
-            assert asyncio.get_running_loop().time() < end, f"in vain; last: {said}"
-            await asyncio.sleep(0.05)
+            assert asyncio.get_running_loop().time() < end, f"in vain; last: {answer}"
+            await asyncio.sleep(LOOK_S)
+
+    async def answer(self, request: AnyRequest, *, on: str) -> Reply | Problem:
+        """What that host's own daemon says, asked with its keys as they are now; for questions put
+        again and again, where a `vmsg` each time would only keep the processor busy."""
+        access = find_cluster(f"ipc://{self.run(on)}/api.sock", {
+            "VMSG_ETC": str(self.etc(on)), "VMSG_RUN": str(self.run(on))})
+        if isinstance(access, Problem):
+            return access
+        client = Client(access.endpoints, access.keys)
+        try:
+            return await client.ask(request, deadline_s=WITHIN_S)
+        finally:
+            client.close()
 
     async def until_up(self, *names: str, on: str = "n1") -> Any:
         return await self.status_until(lambda status: all(

@@ -34,7 +34,7 @@ from tests.live.guest_side import GuestPage, page
 
 WITHIN_S = 40.0
 """For whatever takes a takeover at the most, on a starved machine."""
-LOOK_S = 0.01
+LOOK_S = 0.02
 AGREEMENT_CUT = """\
 table inet agreement {
   chain arriving {
@@ -187,13 +187,16 @@ class LiveCluster:
 
     async def step(self, node: str, move: str, step: str) -> None:
         """Wait until the source's agent says in its log that it takes this step of the move."""
-        log = Path(self.node(node).folder, "log", "daemon.log")
         end = time.monotonic() + WITHIN_S
-        while f"move {move} of" not in (text := log.read_text()) or \
-                not any(f"move {move} of" in line and line.endswith(f": {step}")
-                        for line in text.splitlines()):
-            assert time.monotonic() < end, f"{node} never came to {step} of {move}"
-            await asyncio.sleep(0.002)
+        with Path(self.node(node).folder, "log", "daemon.log").open() as log:
+            line = ""
+            while not (f"move {move} of" in line and line.endswith(f": {step}\n")):
+                if line.endswith("\n"):
+                    line = ""
+                if not (more := log.readline()):
+                    assert time.monotonic() < end, f"{node} never came to {step} of {move}"
+                    await asyncio.sleep(0.002)
+                line += more
 
     def relay(self, node: str, move: str) -> int:
         """The process id of this move's relay on a node."""
