@@ -1,4 +1,5 @@
-"""A few hosts of a cluster without guests: real daemons on loopback addresses, real commands.
+"""A few hosts of a cluster without guests: real daemons and guardians on loopback addresses, real
+commands.
 
 Everything an operator would do is done by `vmsg`, as a process of its own.
 """
@@ -38,6 +39,7 @@ class Hosts:
     def __init__(self, folder: Path, names: tuple[str, ...] = ("n1", "n2", "n3")) -> None:
         self.folder, self.names = folder, names
         self.daemons: dict[str, subprocess.Popen[bytes]] = {}
+        self._guardians: dict[str, subprocess.Popen[bytes]] = {}
         self.libs: dict[str, Path] = {}
         ports = free_ports(2 * len(names))
         nodes = "".join(
@@ -92,15 +94,22 @@ class Hosts:
         await self.done("node", "join", line, "--etc", str(self.etc(name)), on=name)
 
     def start(self, *names: str, tree: Path = ROOT) -> None:
-        """`tree`: where the product is that they run."""
+        """`tree`: where the product is that they run. A host's guardian outlives its daemons."""
         for name in names:
             self.run(name).mkdir(parents=True, exist_ok=True)
-            with open(self.log(name), "ab") as log:
-                self.daemons[name] = subprocess.Popen(
-                    [sys.executable, "-m", "cluster.daemon", "--etc", self.etc(name),
-                     "--lib", self.lib(name), "--run", self.run(name)],
-                    cwd=tree, stdout=log, stderr=log,
-                )
+            if name not in self._guardians:
+                self._guardians[name] = self._program(
+                    name, tree, "cluster.guardian", "--run", self.run(name), "--node", name)
+            self.daemons[name] = self._program(
+                name, tree, "cluster.daemon", "--etc", self.etc(name), "--lib", self.lib(name),
+                "--run", self.run(name))
+
+    def _program(
+        self, name: str, tree: Path, module: str, *args: str | Path,
+    ) -> "subprocess.Popen[bytes]":
+        with open(self.log(name), "ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", module, *args], cwd=tree, stdout=log, stderr=log)
 
     def log(self, name: str) -> Path:
         return self.folder / name / "log"
@@ -144,9 +153,9 @@ class Hosts:
         ) and status["cluster"]["quorum"] and len(status["nodes"]) >= len(names), on=on)
 
     def close(self) -> None:
-        for daemon in self.daemons.values():
-            daemon.kill()
-            daemon.wait()
+        for process in (*self.daemons.values(), *self._guardians.values()):
+            process.kill()
+            process.wait()
 
 
 def free_ports(count: int) -> list[int]:
