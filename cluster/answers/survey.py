@@ -28,6 +28,9 @@ from packages.worker import Worker
 
 FACTS_S = 4.0
 """A dead LUN may hang a look for this long; a healthy node answers within 50 ms."""
+ATTEMPTS = 3
+"""A node that has just started is found again within half a second (cluster/sockets.py), and each
+attempt waits 0.4 s for that; it was never asked, so asking again is not asking twice."""
 COMPARED_DISKS = 200
 """Other packages' disks whose identity is looked up when a package is applied, so that one LUN
 under two names is found; their paths are always compared."""
@@ -98,7 +101,10 @@ class Survey:
         if record is None or record.state not in UP or node not in self._peers:
             return None
         ask = AskFacts(disks=disks, package=package, fences=dict(fences), packages=packages)
-        reply = await self._peers[node].ask(ask, deadline_s=FACTS_S + 1.0)
+        for _ in range(ATTEMPTS):
+            reply = await self._peers[node].ask(ask, deadline_s=FACTS_S + 1.0)
+            if not isinstance(reply, Problem) or reply.code != "node-unreachable":
+                break
         if not isinstance(reply, Reply) or reply.verdict != "done":
             return None
         try:
