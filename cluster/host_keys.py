@@ -41,6 +41,9 @@ class SocketKeys:
     def founding(self) -> Founding | None:
         return self._vault.founding()
 
+    def was_invited(self) -> bool:
+        return self._vault.was_invited()
+
     def keep_founding(self, founding: Founding) -> Problem | None:
         return self._vault.keep_founding(founding)
 

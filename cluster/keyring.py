@@ -43,6 +43,9 @@ class HostKeys(Protocol):
 
     def founding(self) -> Founding | None: ...
 
+    def was_invited(self) -> bool:
+        """Somebody else founded the cluster, and knows whom it trusts."""
+
     def keep_founding(self, founding: Founding) -> Problem | None: ...
 
     def trust(self, trust: Trust) -> Problem | None:
@@ -129,8 +132,9 @@ class Keyring:
 
     async def form(self) -> None:
         """Give the record what was trusted without it, unless it has it. Only who knows all may:
-        the founder, or a node whose file names every node."""
-        if not self.follows_record or self._ledger.state.trust.nodes:
+        the founder, or, where all folders were made at once, a node whose file names every
+        node. An invited one's names those that were trusted when it came."""
+        if not self.follows_record or self._ledger.state.trust.nodes or self.host.was_invited():
             return
         if self._founding is not None:
             if not self._closed():
@@ -181,6 +185,9 @@ class NoKeys:
 
     def founding(self) -> Founding | None:
         return None
+
+    def was_invited(self) -> bool:
+        return False
 
     def keep_founding(self, founding: Founding) -> Problem | None:
         return None

@@ -14,6 +14,9 @@ from packages.core.problem import Problem
 from packages.core.values import Undecodable, Value, from_json, to_json
 
 FOUNDING_FILE = "founding.json"
+INVITED_FILE = "invited"
+"""In the folder of a host that came in by a line. Its keys.yaml names whoever was trusted then, and
+the founder may let in more before it hands over: only the founder knows all."""
 
 
 class Founding(Value):

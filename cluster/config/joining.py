@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cluster.config.certificates import new_key, request_for
+from cluster.config.founding import INVITED_FILE
 from cluster.config.keys import KeyPair, NodeFolder, load_node_folder, write_public
 from cluster.config.node_files import exposure_of, move, text_of, unwritable, write_new
 from cluster.config.schema import PublicKeys
@@ -113,6 +114,7 @@ def finish(etc: Path, node: str, answer: JoinAnswer) -> NodeFolder | Problem:
         write_new(etc / "ca.crt", answer.authority)
         write_new(etc / "node.crt", answer.certificate)
         write_public(etc, node, answer.cluster, answer.keys)
+        (etc / INVITED_FILE).touch()
         folder = load_node_folder(etc)
         if isinstance(folder, Problem):
             (etc / "node").unlink()

@@ -13,7 +13,7 @@ from cluster.clock import Clock
 from cluster.config.certificates import Authority, new_key, request_for
 from cluster.config.client_file import CLIENT_FILE, MADE_FROM, client_file_text
 from cluster.config.cluster_file import cluster_from_text
-from cluster.config.founding import Founding, founding_of, keep_founding
+from cluster.config.founding import INVITED_FILE, Founding, founding_of, keep_founding
 from cluster.config.keys import KeyPair
 from cluster.config.load import dump
 from cluster.config.node_files import exposure_of, move, rewrite, text_of, unwritable
@@ -53,6 +53,9 @@ class FolderVault:
         """None when this node founds nothing; a damaged file is as good as closed."""
         found = founding_of(self._etc)
         return found if isinstance(found, Founding) else None
+
+    def was_invited(self) -> bool:
+        return (self._etc / INVITED_FILE).exists()
 
     def keep_founding(self, founding: Founding) -> Problem | None:
         try:

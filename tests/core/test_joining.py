@@ -69,6 +69,8 @@ def test_a_host_makes_its_keys_itself_and_its_folder_is_complete(
         assert stat.S_IMODE((etc / name).stat().st_mode) == 0o600
         assert (etc / name).read_text().strip() not in repr(request)
     assert not (etc / "joining").exists()
+    # What it was told is whom the founder trusted then: it is not for this host to tell the record.
+    assert vault(etc, "n2").was_invited() and not vault(first).was_invited()
     again = prepare(etc, "n2", make_keys, public_of)
     assert isinstance(again, Problem) and again.code == "key-files-exist"
 

@@ -98,18 +98,12 @@ class Hosts:
         for name in names:
             self.run(name).mkdir(parents=True, exist_ok=True)
             if name not in self._guardians:
-                self._guardians[name] = self._program(
-                    name, tree, "cluster.guardian", "--run", self.run(name), "--node", name)
-            self.daemons[name] = self._program(
-                name, tree, "cluster.daemon", "--etc", self.etc(name), "--lib", self.lib(name),
-                "--run", self.run(name))
-
-    def _program(
-        self, name: str, tree: Path, module: str, *args: str | Path,
-    ) -> "subprocess.Popen[bytes]":
-        with open(self.log(name), "ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", module, *args], cwd=tree, stdout=log, stderr=log)
+                self._guardians[name] = program(
+                    self.folder / name / "guardian.log", tree, "cluster.guardian",
+                    "--run", self.run(name), "--node", name)
+            self.daemons[name] = program(
+                self.log(name), tree, "cluster.daemon",
+                "--etc", self.etc(name), "--lib", self.lib(name), "--run", self.run(name))
 
     def log(self, name: str) -> Path:
         return self.folder / name / "log"
@@ -156,6 +150,12 @@ class Hosts:
         for process in (*self.daemons.values(), *self._guardians.values()):
             process.kill()
             process.wait()
+
+
+def program(log: Path, tree: Path, module: str, *args: str | Path) -> "subprocess.Popen[bytes]":
+    with log.open("ab") as file:
+        return subprocess.Popen(
+            [sys.executable, "-m", module, *args], cwd=tree, stdout=file, stderr=file)
 
 
 def free_ports(count: int) -> list[int]:

@@ -35,7 +35,8 @@ async def test_three_hosts_become_a_cluster_by_two_lines(tmp_path: Path) -> None
             (farm.etc(name) / "keys.yaml").read_text() for name in farm.names}) == 1)
         assert not (farm.etc("n2") / "ca.key").exists()
         # The founder has handed everything over: it starts again like any other node.
-        assert json.loads((farm.etc("n1") / "founding.json").read_text())["closed"]
+        founding = farm.etc("n1") / "founding.json"
+        await until(lambda: json.loads(founding.read_text())["closed"])
         await farm.end("n1")
         farm.start("n1")
         await farm.until_up("n1", "n2", "n3", on="n2")

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.hosts import Hosts, hosts
+from cluster.raft.amnesia import NOTE_FILE, Note
+from packages.core.values import from_json
+from tests.live.hosts import WITHIN_S, Hosts, hosts
 from tests.live.waiting import until
 
 pytestmark = pytest.mark.live
@@ -46,8 +48,12 @@ async def test_a_damaged_journal_is_set_aside_and_the_node_counts_again(tmp_path
         shown = await farm.asked("node", "rejoin", "n2", on="n2")
         assert (Path(shown["set_aside"]) / "journal").read_bytes() == bytes(raw)
         farm.start("n2")
+        # It counts again once it has what the others agreed upon: with it alone the other one has
+        # a majority then.
+        note = farm.lib("n2") / "raft" / NOTE_FILE
+        await until(
+            lambda: from_json(note.read_bytes(), Note).ended_in is not None, within_s=WITHIN_S)
         await farm.until_up(*farm.names)
-        # It counts again: with it alone the other one has a majority.
         await farm.end("n3")
         await farm.done("operator", "add", "ann", "--out", str(farm.folder / "ann"))
         await farm.end("n2")

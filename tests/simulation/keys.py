@@ -145,6 +145,9 @@ class SimulatedKeys:
     def founding(self) -> Founding | None:
         return None
 
+    def was_invited(self) -> bool:
+        return False
+
     def keep_founding(self, founding: Founding) -> Problem | None:
         return None
 
