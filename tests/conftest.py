@@ -22,6 +22,8 @@ def pytest_configure() -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    if os.geteuid() != 0:
+        return  # who gave way could not come back
     room = item.path.relative_to(Path(__file__).parent).parts[0]
     os.setpriority(os.PRIO_PROCESS, 0, GIVES_WAY if room in CALCULATING else 0)
 

@@ -189,14 +189,12 @@ class LiveCluster:
         """Wait until the source's agent says in its log that it takes this step of the move."""
         end = time.monotonic() + WITHIN_S
         with Path(self.node(node).folder, "log", "daemon.log").open() as log:
-            line = ""
-            while not (f"move {move} of" in line and line.endswith(f": {step}\n")):
-                if line.endswith("\n"):
-                    line = ""
-                if not (more := log.readline()):
-                    assert time.monotonic() < end, f"{node} never came to {step} of {move}"
-                    await asyncio.sleep(0.002)
-                line += more
+            text = log.read()
+            while not any(f"move {move} of" in line and line.endswith(f": {step}")
+                          for line in text.splitlines()):
+                assert time.monotonic() < end, f"{node} never came to {step} of {move}"
+                await asyncio.sleep(0.002)
+                text = text.rpartition("\n")[2] + log.read()
 
     def relay(self, node: str, move: str) -> int:
         """The process id of this move's relay on a node."""

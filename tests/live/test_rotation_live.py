@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from cluster.api.client import Client
-from cluster.api.find import Access, find_cluster
 from cluster.api.messages import AddOperator, Reply
 from cluster.sockets import make_keys
 from tests.live.hosts import ROOT, Hosts, hosts
@@ -62,12 +60,7 @@ async def committed(farm: Hosts, name: str) -> None:
     request = AddOperator(request=name, name=name, key=make_keys().public, role="monitor")
     async with asyncio.timeout(30):
         while True:
-            access = find_cluster(None, {"VMSG_ETC": str(farm.etc("n1")),
-                                         "VMSG_RUN": str(farm.run("n1"))})
-            assert isinstance(access, Access), access
-            client = Client(access.endpoints, access.keys)
-            answer = await client.ask(request, deadline_s=2.0)
-            client.close()
+            answer = await farm.answer(request, on="n1", anybody=True, deadline_s=2.0)
             if isinstance(answer, Reply) and answer.verdict == "done":
                 return
 
