@@ -121,7 +121,7 @@ class Survey:
         disks = paths(record.spec)
         source = record.owner
         there, at_source = await asyncio.gather(
-            self.of(target, disks, None, fences_of(record.spec)),
+            self.of(target, disks, arriving(record, target), fences_of(record.spec)),
             self.of(source, disks, record.name, fences_of(record.spec)) if source else _nothing(),
         )
         return self.verdict(record, target, there, at_source, keeps_reserve=keeps_reserve)
@@ -214,6 +214,12 @@ def _is_new(record: PackageRecord | None) -> bool:
     """Whether its start takes memory that nobody counted on: it has never run, or is ordered to.
     What is started again was there before, and a takeover is what the reserve is for."""
     return record is None or record.state in ("halted", "failed") or not record.machine
+
+
+def arriving(record: PackageRecord, node: str) -> str | None:
+    """The package, where a move is bringing it: the copy that waits there has its disks open."""
+    move = record.move
+    return record.name if record.moving and move is not None and move.target == node else None
 
 
 async def _nothing() -> Any:

@@ -15,6 +15,8 @@ SLOW = {"migration_bandwidth_mib_s": 1}
 """A copy of the whole guest then takes more than a second, of one that writes for ever."""
 BUSY, IDLE = "d3000,2", "d0"
 """Dirtying 3 MB a second in 2 MiB: no link of 1 MiB/s keeps up with that."""
+BESIDE_FREEZE_MS = 2000
+"""What of a suspension may lie outside the freeze: a few ms, and the stalls of a busy machine."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -50,7 +52,7 @@ async def test_rounds_of_moves_keep_life_connection_and_record(cluster):
             assert after["boot_id"] == before["boot_id"]
             assert (await cluster.said()).boot_id == life
             assert 0 < move["freeze_ms"] <= move["monitoring_suspended_ms"]
-            assert move["monitoring_suspended_ms"] - move["freeze_ms"] < 200, move
+            assert move["monitoring_suspended_ms"] < move["freeze_ms"] + BESIDE_FREEZE_MS, move
             assert move["transferred_bytes"] > 0
             await caller.goes_on()
     assert caller.longest_gap_s < 5
@@ -90,7 +92,8 @@ async def test_a_second_move_is_refused_while_one_runs(cluster):
     before = await cluster.shown()
     await cluster.said(BUSY)
     first, second = others(cluster, before["node"])
-    await cluster.open_move(first)
+    move = await cluster.open_move(first)
+    await cluster.step(before["node"], move, "copy")  # its copy at the target has the disk open
     for target in (first, second):
         refused = await cluster.ask(MovePackage(request=token(), package="p1", node=target))
         assert refused.verdict == "refused"
