@@ -1,7 +1,6 @@
 """Two worlds for the replica's contract: real voters on loopback sockets, and the fake network."""
 
 import asyncio
-import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +14,7 @@ from cluster.raft.replica import Replica
 from cluster.raft.syncobj import SyncObjReplica
 from cluster.sockets import make_keys
 from packages.core.problem import Problem
+from tests.loopback import own_address
 
 
 class Register:
@@ -92,9 +92,7 @@ class SocketWorld:
         self._folder = folder
         self._compact_after_entries = compact_after_entries
         self.keys = {name: make_keys() for name in names}
-        self.endpoints = {
-            name: f"tcp://127.0.0.1:{port}" for name, port in zip(names, free_ports(len(names)))
-        }
+        self.endpoints = {name: f"tcp://{own_address()}:5470" for name in names}
         self.replicas: dict[str, Replica] = {}
         self.machines: dict[str, Register] = {}
         self.fatal: dict[str, Problem] = {}
@@ -123,15 +121,6 @@ class SocketWorld:
 
     async def pass_time(self) -> None:
         await asyncio.sleep(0.01)
-
-
-def free_ports(number: int) -> list[int]:
-    """Ports nobody listens on at this moment."""
-    taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [each.getsockname()[1] for each in taken]
-    for each in taken:
-        each.close()
-    return ports
 
 
 async def until(world: World, happened: Callable[[], object], deadline_s: float = 30.0) -> None:

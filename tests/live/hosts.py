@@ -8,7 +8,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -21,6 +20,7 @@ from cluster.api.find import Access, find_cluster
 from cluster.api.messages import AnyRequest, GetStatus, Reply
 from packages.core.problem import Problem
 from tests.live.waiting import until
+from tests.loopback import own_address
 
 ROOT = Path(__file__).parents[2]
 WITHIN_S = 30.0
@@ -41,12 +41,7 @@ class Hosts:
         self.daemons: dict[str, subprocess.Popen[bytes]] = {}
         self._guardians: dict[str, subprocess.Popen[bytes]] = {}
         self.libs: dict[str, Path] = {}
-        ports = free_ports(2 * len(names))
-        nodes = "".join(
-            f"  - {{name: {name}, address: 127.0.0.1, raft_port: {ports.pop()}, "
-            f"api_port: {ports.pop()}}}\n"
-            for name in names
-        )
+        nodes = "".join(f"  - {{name: {name}, address: {own_address()}}}\n" for name in names)
         self.file = folder / "cluster.yaml"
         self.file.write_text(f"name: shop\nprofile: fast\nnodes:\n{nodes}")
 
@@ -159,15 +154,6 @@ def program(log: Path, tree: Path, module: str, *args: str | Path) -> "subproces
     with log.open("ab") as file:
         return subprocess.Popen(
             [sys.executable, "-m", module, *args], cwd=tree, stdout=file, stderr=file)
-
-
-def free_ports(count: int) -> list[int]:
-    """Held all at once, so that they differ."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 @asynccontextmanager

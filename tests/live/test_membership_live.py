@@ -22,8 +22,8 @@ def written(farm: Hosts) -> dict[str, NodeConfig]:
 
 
 async def found(farm: Hosts, *, founders: tuple[str, ...] = FOUNDERS) -> dict[str, NodeConfig]:
-    """A cluster of the founders; where everybody's ports would be."""
-    ports = written(farm)
+    """A cluster of the founders; where everybody would be."""
+    places = written(farm)
     lines = farm.file.read_text().splitlines(keepends=True)
     later = [f"name: {name}," for name in farm.names if name not in founders]
     farm.file.write_text("".join(
@@ -37,7 +37,7 @@ async def found(farm: Hosts, *, founders: tuple[str, ...] = FOUNDERS) -> dict[st
     farm.start(*founders[1:])
     await farm.until_up(*founders)
     await farm.status_until(lambda status: votes(status) == set(founders))
-    return ports
+    return places
 
 
 async def add(farm: Hosts, node: NodeConfig, *flags: str, on: str = "n1") -> None:
@@ -52,8 +52,8 @@ def votes(status: Any) -> set[str]:
 
 async def test_three_nodes_become_four_and_three_again(tmp_path: Path) -> None:
     async with hosts(tmp_path, *FOUNDERS, "n4") as farm:
-        ports = await found(farm)
-        await add(farm, ports["n4"])
+        places = await found(farm)
+        await add(farm, places["n4"])
         shown = await farm.status_until(lambda status: len(status["nodes"]) == 4)
         assert votes(shown) == set(FOUNDERS)
         assert any(each["code"] == "node-not-voting" for each in shown["problems"])
@@ -89,7 +89,7 @@ async def test_three_nodes_become_four_and_three_again(tmp_path: Path) -> None:
 
 async def test_a_dead_node_is_replaced(tmp_path: Path) -> None:
     async with hosts(tmp_path, *FOUNDERS, "n4") as farm:
-        ports = await found(farm)
+        places = await found(farm)
         farm.daemons["n3"].kill()
         farm.daemons.pop("n3").wait()
         # Two of three are left: without one of them there would be no majority.
@@ -103,7 +103,7 @@ async def test_a_dead_node_is_replaced(tmp_path: Path) -> None:
         assert said.code == 3 and "membership-unsafe" in said.err
         await farm.done("node", "remove", "n3")
         await farm.status_until(lambda status: votes(status) == {"n1", "n2"})
-        await add(farm, ports["n4"])
+        await add(farm, places["n4"])
         await farm.join("n4")
         farm.start("n4")
         await farm.status_until(lambda status: votes(status) == {"n1", "n2", "n4"})
@@ -114,7 +114,8 @@ async def test_a_dead_node_is_replaced(tmp_path: Path) -> None:
             lambda status: status["cluster"]["quorum"] and len(status["nodes"]) == 3)
         assert "n3" not in {each["name"] for each in shown["nodes"]}
         # Neither its keys nor its operator's are heard by anybody.
-        said = await farm.vmsg("status", "--endpoint", f"127.0.0.1:{ports['n1'].api_port}", on="n3")
+        door = f"{places['n1'].address}:{places['n1'].api_port}"
+        said = await farm.vmsg("status", "--endpoint", door, on="n3")
         assert said.code in (4, 6) and "n1" not in said.out
 
 

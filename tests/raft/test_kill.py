@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cluster.sockets import make_keys
-from tests.contracts.replica_worlds import free_ports
+from tests.loopback import own_address
 
 NAMES = ("ape", "bee", "cat")
 KILLS = 6
@@ -24,10 +24,10 @@ class Processes:
         self._folder = folder
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         nodes = {}
-        for name, port in zip(NAMES, free_ports(len(NAMES))):
+        for name in NAMES:
             keys = make_keys()
             nodes[name] = {
-                "endpoint": f"tcp://127.0.0.1:{port}",
+                "endpoint": f"tcp://{own_address()}:5470",
                 "keys": {"public": keys.public, "secret": keys.secret},
             }
         self._plan = folder / "plan.json"

@@ -13,10 +13,10 @@ import struct
 import time
 from pathlib import Path
 
-from rig.members import free_ports
-
 from packages.core.values import Value
+from tests.loopback import own_address
 
+CLIENTS, PEERS = 2379, 2380
 NEEDED = ("etcd", "etcdctl", "h2load")
 UP_S = 60.0
 LOOK_S = 0.02
@@ -40,21 +40,19 @@ class Etcd:
             raise SystemExit(f"{', '.join(missing)} not found: make bench installs them")
         self._folder = folder
         folder.mkdir(parents=True)
-        ports = free_ports(6)
-        self._clients = {f"e{at + 1}": port for at, port in enumerate(ports[:3])}
-        self._peers = {f"e{at + 1}": port for at, port in enumerate(ports[3:])}
+        self._addresses = {name: own_address() for name in ("e1", "e2", "e3")}
         self._running: dict[str, asyncio.subprocess.Process] = {}
         (folder / "put").write_bytes(grpc(field(1, KEY) + field(2, VALUE)))
         (folder / "read").write_bytes(grpc(field(1, KEY) + b"\x38\x01"))  # serializable: true
 
     @property
     def names(self) -> list[str]:
-        return list(self._clients)
+        return list(self._addresses)
 
     async def start(self, *names: str) -> None:
-        cluster = ",".join(f"{name}={url(port)}" for name, port in self._peers.items())
+        cluster = ",".join(f"{each}={self._url(each, PEERS)}" for each in self.names)
         for name in names:
-            client, peer = url(self._clients[name]), url(self._peers[name])
+            client, peer = self._url(name, CLIENTS), self._url(name, PEERS)
             with open(self._folder / f"{name}.log", "ab") as log:
                 self._running[name] = await asyncio.create_subprocess_exec(
                     str(program("etcd")), "--name", name, "--data-dir", str(self._folder / name),
@@ -79,16 +77,16 @@ class Etcd:
                 await asyncio.sleep(LOOK_S)
 
     async def _standings(self) -> dict[str, dict[str, object]]:
-        ports = {self._clients[name]: name for name in self._running}
+        names = {f"{self._addresses[name]}:{CLIENTS}": name for name in self._running}
         asked = await asyncio.create_subprocess_exec(
-            str(program("etcdctl")), "--endpoints", ",".join(f"127.0.0.1:{port}" for port in ports),
+            str(program("etcdctl")), "--endpoints", ",".join(names),
             "endpoint", "status", "-w", "json", env={**os.environ, "ETCDCTL_API": "3"},
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
         )
         said, _ = await asked.communicate()
         found = json.loads(said) if said.strip() else []
         return {
-            ports[int(each["Endpoint"].rsplit(":")[-1])]: each["Status"] for each in found
+            names[each["Endpoint"]]: each["Status"] for each in found
             if each["Status"].get("leader")
         }
 
@@ -106,7 +104,7 @@ class Etcd:
             str(program("h2load")), "-n", str(count), "-c", str(clients), "-m", "1",
             "-H", "content-type: application/grpc", "-H", "te: trailers",
             "-d", str(self._folder / what), f"--log-file={log}",
-            f"{url(self._clients[name])}/etcdserverpb.KV/{method}",
+            f"{self._url(name, CLIENTS)}/etcdserverpb.KV/{method}",
             stdout=asyncio.subprocess.DEVNULL,
         )
         assert await loading.wait() == 0
@@ -133,7 +131,7 @@ class Etcd:
         """One put through the JSON gateway, on a connection of its own."""
         try:
             async with asyncio.timeout(PROBE_S):
-                reader, writer = await asyncio.open_connection("127.0.0.1", self._clients[name])
+                reader, writer = await asyncio.open_connection(self._addresses[name], CLIENTS)
                 try:
                     writer.write(
                         b"POST /v3/kv/put HTTP/1.1\r\nHost: etcd\r\nConnection: close\r\n"
@@ -143,6 +141,9 @@ class Etcd:
                     writer.close()
         except (OSError, TimeoutError):
             return False
+
+    def _url(self, name: str, port: int) -> str:
+        return f"http://{self._addresses[name]}:{port}"
 
     def kill(self, name: str) -> None:
         self._running[name].kill()
@@ -161,10 +162,6 @@ def program(name: str) -> str | None:
     """From the folder the Makefile unpacks Debian's packages to, or installed."""
     unpacked = os.environ.get("ETCD_BIN", "")
     return shutil.which(name, path=unpacked) or shutil.which(name)
-
-
-def url(port: int) -> str:
-    return f"http://127.0.0.1:{port}"
 
 
 def field(number: int, raw: bytes) -> bytes:

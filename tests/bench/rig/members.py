@@ -7,7 +7,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from cluster.clock import HostClock
 from cluster.config.keys import NodeFolder, init_cluster, load_node_folder
 from cluster.config.schema import ClusterConfig, NodeConfig
 from cluster.sockets import keys_of, make_keys
+from tests.loopback import own_address
 
 NAMES = ("n1", "n2", "n3")
 ROOT = Path(__file__).parents[3]
@@ -99,9 +99,9 @@ class Members:
 def bare_voters(folder: Path, *, sync_ms: tuple[float, float] | None = None) -> Members:
     """Replicas and nothing else; `sync_ms`: what every sync of their disks takes longer."""
     nodes = {}
-    for name, port in zip(NAMES, free_ports(len(NAMES))):
+    for name in NAMES:
         keys = make_keys()
-        nodes[name] = {"endpoint": f"tcp://127.0.0.1:{port}",
+        nodes[name] = {"endpoint": f"tcp://{own_address()}:5470",
                        "keys": {"public": keys.public, "secret": keys.secret}}
     return Members(folder, {"folder": str(folder), "nodes": nodes, "sync_ms": sync_ms})
 
@@ -110,11 +110,8 @@ class Daemons(Members):
     """Whole daemons, whose record knows one package that is never run."""
 
     def __init__(self, folder: Path) -> None:
-        ports = free_ports(2 * len(NAMES))
         config = ClusterConfig(name="bench", nodes=tuple(
-            NodeConfig(name=name, address=f"127.0.0.{at + 1}", raft_port=ports[2 * at],
-                       api_port=ports[2 * at + 1])
-            for at, name in enumerate(NAMES)))
+            NodeConfig(name=name, address=own_address()) for name in NAMES))
         refused = init_cluster(config, folder / "keys", make_keys)
         assert refused is None, refused
         nodes = {}
@@ -148,12 +145,3 @@ async def switch(client: Client, number: int) -> None:
         package="bench", enabled=bool(number % 2), request=HostClock().token(), reason="bench",
     ), deadline_s=10.0)
     assert isinstance(reply, Reply) and reply.verdict == "done", reply
-
-
-def free_ports(number: int) -> list[int]:
-    """Ports nobody listens on at this moment."""
-    taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports: list[int] = [each.getsockname()[1] for each in taken]
-    for each in taken:
-        each.close()
-    return ports
