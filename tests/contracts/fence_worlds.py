@@ -27,6 +27,7 @@ class Writer(Protocol):
 
     async def open(self) -> bool: ...
     async def writes(self) -> bool: ...
+    async def is_shut_out(self) -> bool: ...
 
 
 class World(Protocol):
@@ -47,6 +48,9 @@ class FakeWriter:
 
     async def writes(self) -> bool:
         return self._storage.may_write(*self._who)
+
+    async def is_shut_out(self) -> bool:
+        return not await self.writes()
 
 
 class FakeWorld:
@@ -111,6 +115,9 @@ class ScsiWriter:
             "dd", "if=/dev/zero", f"of={self._disk}", "bs=4096", "count=1", "conv=fsync",
         ), WRITTEN_S)
         return said.status == 0
+
+    async def is_shut_out(self) -> bool:
+        return not await self.writes()
 
 
 WRITTEN_S = 20.0

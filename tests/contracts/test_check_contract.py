@@ -1,9 +1,9 @@
 """Every check, the fake included: healthy is None, ill is a catalogued Problem, in its time."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from packages.monitors.program import Program
 from packages.monitors.qemu_state import QemuState
 from packages.monitors.tcp import TcpConnect
 from packages.vm.driver import Guest, Observation, RunState
+from tests.live.waiting import DEADLINE_S
 
 GUEST = Guest(
     package="web", epoch=1, boot_id="life", pid=2, start_ticks=3, accel="tcg", machine="q35",
@@ -60,6 +61,14 @@ async def server(answer: bytes | None) -> AsyncIterator[int]:
         await listening.wait_closed()
 
 
+@contextmanager
+def crowded() -> Iterator[int]:
+    """The port of a listener whose queue is full: the next caller is neither let in nor refused."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listening, socket.socket() as first:
+        first.connect(listening.getsockname())
+        yield listening.getsockname()[1]
+
+
 def program(script: str) -> Program:
     return Program(
         "web", node="n1", epoch=1, argv=("/bin/sh", "-c", script), clock=HostClock(),
@@ -84,11 +93,12 @@ async def check_of(kind: str, story: str) -> AsyncIterator[Check]:
         answers = {"well": b"HTTP/1.0 200 OK\r\n\r\n", "ill": b"HTTP/1.1 503 No\r\n\r\n"}
         async with server(answers.get(story)) as port:
             yield HttpGet("web", host="127.0.0.1", port=port, path="/")
+    elif story == "hanging":
+        with crowded() as port:
+            yield TcpConnect("web", host="127.0.0.1", port=port)
     else:
-        async with server(b"") as port:
-            # Nobody answers for an address of TEST-NET-1; nobody listens on port 1.
-            host = "192.0.2.1" if story == "hanging" else "127.0.0.1"
-            yield TcpConnect("web", host=host, port=port if story == "well" else 1)
+        async with server(b"") as port:  # nobody listens on port 1
+            yield TcpConnect("web", host="127.0.0.1", port=port if story == "well" else 1)
 
 
 KINDS = pytest.mark.parametrize("kind", ["fake", "qemu", "tcp", "http", "program"])
@@ -112,12 +122,10 @@ async def test_an_ill_guest_is_a_problem_of_the_catalogue(kind):
 
 @KINDS
 async def test_a_guest_that_hangs_is_a_problem_after_the_timeout(kind):
-    began_s = time.monotonic()
-    async with check_of(kind, "hanging") as check:
+    async with check_of(kind, "hanging") as check, asyncio.timeout(DEADLINE_S):
         found = await check.check(timeout_s=0.3)
     assert isinstance(found, Problem)
     assert found.code in CATALOGUE
-    assert time.monotonic() - began_s < 5.0
 
 
 @KINDS
@@ -126,8 +134,5 @@ async def test_called_off_it_ends_at_once(kind):
         asking = asyncio.create_task(check.check(timeout_s=60.0))
         await asyncio.wait({asking}, timeout=0.2)
         asking.cancel()
-        done, _ = await asyncio.wait({asking}, timeout=5.0)
-        if kind == "tcp" and not asking.cancelled():
-            assert asking.done()  # this host has no route there and said so at once
-        else:
-            assert done and asking.cancelled()
+        done, _ = await asyncio.wait({asking}, timeout=DEADLINE_S)
+        assert done and asking.cancelled()

@@ -80,12 +80,12 @@ async def test_after_the_fence_the_old_copy_cannot_write_and_the_new_owner_can(w
     await registered(world, "n2", 7)  # as the one that fences for the cluster
     assert await world.fence("n2").fence(
         world.disk, registrant("n2", 7), deadline_s=S) is None
-    assert not await old.writes()
+    assert await old.is_shut_out()
 
     await registered(world, "n2", 8)
     new = await world.writer("n2", 8)
     assert await new.open()
-    assert not await old.writes()
+    assert await old.is_shut_out()
     assert await new.writes()
 
 
@@ -101,7 +101,7 @@ async def test_a_move_between_two_that_are_let_in_goes_through(world):
     assert await world.fence("n2").fence(
         world.disk, registrant("n2", 8), deadline_s=S) is None
     assert await target.writes()
-    assert not await source.writes()
+    assert await source.is_shut_out()
     assert await world.fence("n1").release(
         world.disk, registrant("n1", 7), deadline_s=S) is None
     assert await target.writes()

@@ -1,6 +1,5 @@
 """What whoever switches a host's power off must do, and what a real agent is asked and believed."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from cluster.power.levels import switched_off
 from packages.core.problem import Problem
 from packages.core.values import changed
 from tests.contracts.power_worlds import AGENT, PASSWORD, Namespace, fence, make_agent, make_secret
+from tests.live.waiting import until
 
 
 class World:
@@ -38,17 +38,10 @@ def world(request, tmp_path):
         yield World(FenceAgents(), good, bad, host.is_off)
 
 
-async def until_off(world: World) -> bool:
-    async with asyncio.timeout(5):
-        while not world.is_off():
-            await asyncio.sleep(0.005)
-    return True
-
-
 async def test_a_host_that_is_switched_off_is_off(world):
     assert await world.door.power(world.good) == "on"
     assert await world.door.switch_off(world.good) is None
-    assert await until_off(world)
+    await until(world.is_off)
     assert await world.door.power(world.good) == "off"
     assert await world.door.switch_off(world.good) is None, "twice is the same as once"
 
@@ -69,7 +62,7 @@ async def test_levels_are_tried_in_order_and_all_of_one_must_succeed(world):
     fences = [changed(world.good, level=2), world.bad, world.good]
     done = await switched_off(world.door, fences, failed=failed, may_go_on=lambda: True)
     assert done == f"{world.good.agent} (level 2)" and told == [(1, "fence-failed")]
-    assert await until_off(world)
+    await until(world.is_off)
 
 
 async def test_no_level_is_tried_any_more_once_it_may_not_go_on(world):
@@ -127,9 +120,7 @@ async def test_an_agent_that_hangs_is_ended_with_all_it_started(agents, tmp_path
     made = make_agent(tmp_path, f"#!/bin/sh\nsleep 600 &\necho $! >{mark}\nwait\n", name="fence_x")
     failed = await door.switch_off(changed(good, agent=made, timeout_s=0.3))
     assert failed.code == "fence-failed" and "0.3 s" in failed.because
-    async with asyncio.timeout(5):
-        while Path(f"/proc/{int(mark.read_text())}/stat").exists():
-            await asyncio.sleep(0.005)
+    await until(lambda: not Path(f"/proc/{int(mark.read_text())}/stat").exists())
 
 
 async def test_a_secret_that_others_may_read_is_complained_of_and_never_told(agents, tmp_path):

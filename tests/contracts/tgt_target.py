@@ -92,15 +92,17 @@ class QemuWriter:
     """QEMU's own iSCSI initiator, held open as a guest's QEMU holds it, writing when told to.
     `enter` is put before its command."""
 
-    ANSWER_S = 1.5
-    """A write takes milliseconds; one that was cut off waits for its reconnection for ever."""
+    ANSWER_S = 30.0
+    """A write takes milliseconds, and an initiator a moment to start; a starved host takes long."""
+    SHUT_OUT_S = 1.5
+    """One that was cut off waits for its reconnection for ever, without a word."""
 
     def __init__(self, portal: str, initiator: str, *, enter: tuple[str, ...] = ()) -> None:
         self._portal, self._initiator, self._enter = portal, initiator, enter
         self._process: asyncio.subprocess.Process | None = None
 
     async def open(self) -> bool:
-        """Whether the target let it in."""
+        """Whether the target let it in; one that did not says so."""
         image = (
             f"driver=iscsi,transport=tcp,portal={self._portal},target={TARGET},lun=1,"
             f"initiator-name={self._initiator}"
@@ -112,13 +114,17 @@ class QemuWriter:
         )
         return await self.writes()
 
-    async def writes(self, byte: int = 0x5a) -> bool:
+    async def is_shut_out(self) -> bool:
+        """Whether a write fails, or comes to no end."""
+        return not await self.writes(within_s=self.SHUT_OUT_S)
+
+    async def writes(self, *, within_s: float = ANSWER_S) -> bool:
         """Whether a write came to its end, well."""
         assert self._process is not None and self._process.stdin and self._process.stdout
         try:
-            self._process.stdin.write(f"write -f -P {byte} 0 512\n".encode())
+            self._process.stdin.write(b"write -f -P 0x5a 0 512\n")
             await self._process.stdin.drain()
-            async with asyncio.timeout(self.ANSWER_S):
+            async with asyncio.timeout(within_s):
                 while line := await self._process.stdout.readline():
                     if b"wrote 512/512" in line:
                         return True

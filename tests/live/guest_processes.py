@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,12 +52,17 @@ async def running_of(copies: list[Copy]) -> list[Copy]:
 
 def switches(pid: int) -> int:
     """How often its threads have gone to sleep of their own accord."""
-    count = 0
-    for path in Path(f"/proc/{pid}/task").glob("*/status"):
-        with contextlib.suppress(OSError):  # it ended meanwhile
-            fields = dict(line.split(":", 1) for line in path.read_text().splitlines())
-            count += int(fields["voluntary_ctxt_switches"])
-    return count
+    with contextlib.suppress(OSError):  # the process has ended
+        return sum(switches_of(pid, thread) for thread in os.listdir(f"/proc/{pid}/task"))
+    return 0
+
+
+def switches_of(pid: int, thread: str) -> int:
+    with contextlib.suppress(OSError):  # it ended meanwhile
+        status = Path(f"/proc/{pid}/task/{thread}/status").read_text()
+        fields = dict(line.split(":", 1) for line in status.splitlines())
+        return int(fields["voluntary_ctxt_switches"])
+    return 0
 
 
 async def until_gone(pid: int) -> None:

@@ -74,8 +74,13 @@ async def eventually(holds: Callable[[], bool], *, deadline_s: float = DEADLINE_
             await asyncio.sleep(0.01)
 
 
-def reaches(node: NodePlan | None, address: str) -> bool:
-    """Whether a ping from the node, or from the machine itself, is answered within a second."""
+async def reaches(node: NodePlan | None, address: str) -> None:
+    """Wait until a ping from the node, or from the machine itself, is answered."""
+    await eventually(lambda: answers(node, address))
+
+
+def answers(node: NodePlan | None, address: str) -> bool:
+    """Whether one ping is answered within a second; a host that stalls may miss that."""
     inside = ["ip", "netns", "exec", node.netns] if node else []
     return subprocess.run(
         [*inside, "busybox", "ping", "-c", "1", "-W", "1", address], stdout=subprocess.DEVNULL,

@@ -288,6 +288,11 @@ class LiveCluster:
             if (copy := copy_of(node.name, pid, package)) is not None
         ]
 
+    def freezes(self, node: str) -> int:
+        """How often the guardian there has frozen guests, by its own log."""
+        log = Path(self.node(node).folder, "log", "guardian.log").read_text()
+        return log.count("vmsg-guard: frozen ")
+
     def copy_on(self, node: str, package: str = "p1") -> Copy:
         [found] = [each for each in self.copies(package) if each.node == node]
         return found

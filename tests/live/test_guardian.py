@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster.config.schema import PROFILES
 from cluster.nodes.guardian_link import GuardianLink, GuardianNews, GuardianReport
 from packages.core.problem import is_problem
 from packages.vm.driver import Guest
@@ -18,6 +19,9 @@ from tests.live.guarded import LONG_S, Guard, Ticker, now_s
 from tests.live.waiting import DEADLINE_S, until
 
 pytestmark = pytest.mark.live
+
+FROZEN_WITHIN_S = min(each.margin_s for each in PROFILES.values()) / 2
+"""After the end of the lease: the rest of the margin is for clocks and for writes on their way."""
 
 
 @pytest.fixture
@@ -71,9 +75,8 @@ async def test_all_are_frozen_at_the_expiry_and_thawed_by_a_renewal(link, ticker
     link.renew(expiry_s, expiry_s + LONG_S)
     link.guard([web.guest, db.guest])
     await until(lambda: web.stopped() and db.stopped() and news)  # it stops them, then says so
-    assert news[0].at_s - expiry_s < 0.1
-    for ticker in (web, db):
-        assert 0 < expiry_s - ticker.last_tick_s() + 0.1 < 0.4, "ran past, or was frozen early"
+    assert expiry_s <= news[0].at_s < expiry_s + FROZEN_WITHIN_S
+    assert max(web.last_tick_s(), db.last_tick_s()) < expiry_s + FROZEN_WITHIN_S, "ran past it"
     assert {guest.package for guest in (await report(link)).frozen} == {"web", "db"}
 
     link.renew(now_s() + LONG_S, now_s() + 2 * LONG_S)

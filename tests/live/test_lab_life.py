@@ -50,7 +50,7 @@ async def a_lab(folder, **options):
 async def test_a_lab_is_up_with_guests_that_answer_and_goes_without_a_trace(tmp_path):
     async with a_lab(tmp_path / "lab", packages=2) as record:
         for package in record.plan.packages:
-            assert reaches(None, package.guest_address)
+            await reaches(None, package.guest_address)
             assert await ready.answered(ready.echoes(package.guest_address))
             report = await log_of(record.disks[package.name], at_least=10)
             assert report.is_clean
@@ -64,7 +64,7 @@ async def test_a_lab_is_up_with_guests_that_answer_and_goes_without_a_trace(tmp_
 
 async def test_a_linux_guest_keeps_the_same_log(tmp_path):
     async with a_lab(tmp_path / "lab", nodes=1, guest="linux") as record:
-        assert reaches(None, record.plan.packages[0].guest_address)
+        await reaches(None, record.plan.packages[0].guest_address)
         report = await log_of(record.disks["p1"], at_least=5)
         assert report.is_clean
 

@@ -51,8 +51,9 @@ async def test_commits_go_on_while_keys_change(tmp_path: Path) -> None:
             await committed(farm, f"someone-{count}")
             longest_s, count = max(longest_s, loop.time() - begun_s), count + 1
         assert turning.result().code == 0, turning.result()
-        # An election at the worst; without any trouble a commit takes milliseconds.
-        assert count > 20 and longest_s < 5.0, (count, longest_s)
+        # A few asked of a node that was just changing, each given up after 2 s, or an election;
+        # without any trouble a commit takes milliseconds.
+        assert count > 20 and longest_s < 10.0, (count, longest_s)
 
 
 async def committed(farm: Hosts, name: str) -> None:

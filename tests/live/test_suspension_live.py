@@ -20,6 +20,8 @@ SLOW = {"migration_bandwidth_mib_s": 2}
 BUSY, IDLE = "d9000,1", "d0"
 """A copy that does not end before the guest is told to rest."""
 TEN_INTERVALS_S = 1.0
+BESIDE_FREEZE_MS = 2000
+"""What of a suspension may lie outside the freeze: a few ms, and the stalls of a busy machine."""
 
 HOOK = """\
 #!/bin/sh
@@ -123,7 +125,7 @@ async def test_a_hook_that_would_fail_in_the_freeze_is_not_asked(cluster, hook):
         await caller.goes_on()
     after = await cluster.one_copy()
     assert (after["node"], after["boot_id"]) == (target, before["boot_id"])
-    assert ended["monitoring_suspended_ms"] - ended["freeze_ms"] < 500, ended
+    assert ended["monitoring_suspended_ms"] < ended["freeze_ms"] + BESIDE_FREEZE_MS, ended
     await cluster.until(lambda _: len(hook.asked_s()) > asked)
 
 

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-DEADLINE_S = 15.0
+DEADLINE_S = 30.0
 
 
 async def until(condition: Callable[[], object], *, within_s: float = DEADLINE_S) -> None:

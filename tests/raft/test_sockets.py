@@ -198,9 +198,7 @@ async def test_a_listener_that_changes_its_key_is_found_by_whoever_knows_the_new
     told.change_keys(server_keys=(SERVER.public, NEW.public), keys=ALICE)
     assert told.is_up()  # the connection stands: nothing was dropped
     assert room.listener.change_keys(NEW) is None
-    begun_s = asyncio.get_running_loop().time()
     await until(lambda: told.send(b"3") and ("alice", b"3") in room.heard)
-    assert asyncio.get_running_loop().time() - begun_s < 1.0
     assert not await untold.send_when_up(b"4", deadline_s=0.5)
     told.change_keys(server_keys=(NEW.public,), keys=ALICE)
     assert told.is_up()
