@@ -116,11 +116,13 @@ class Landlord:
     def grant(self, node: str, incarnation: str) -> float | None:
         """What is left of the asker's lease, counted from its sending; None: nothing is granted."""
         received_at_s = self._clock.boottime_s()
-        book = self._opened()
+        is_granting = self._opened() is not None
+        book = self._book
         record = self._ledger.state.nodes.get(node)
-        if book is None or record is None:
+        if book is None or record is None or self._term != self._ledger.replica.term():
             return None
-        if record.state not in UP or record.incarnation != incarnation:
+        if not is_granting or record.state not in UP or record.incarnation != incarnation:
+            # Heard all the same, also by a leader whose majority is silent: it may lead on.
             heard = book.heard_at_s.set(node, received_at_s)
             self._book = changed(book, heard_at_s=heard)
             return None

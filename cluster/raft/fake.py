@@ -43,6 +43,9 @@ class FakeNetwork:
         self.quorum_age_s = 0.0
         """Since a majority has answered the leader, which does not know yet that it leads no more.
         """
+        self.is_sure = True
+        """Whether the leader says that it leads: it does not while its majority is silent, and does
+        again in the same term once that answers."""
 
     # What a scenario does to it
 
@@ -211,7 +214,7 @@ class FakeReplica:
         return leader
 
     def is_leader(self) -> bool:
-        return self.leader() == self.name
+        return self.leader() == self.name and self._network.is_sure
 
     def quorum_at_s(self) -> float:
         now_s = self._network.clock.boottime_s()

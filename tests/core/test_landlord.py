@@ -171,3 +171,15 @@ async def test_a_leader_that_was_out_of_touch_suspects_nobody_for_that_time() ->
         assert "n3" not in leader.landlord.suspected()
         pass_time()
         assert "n3" in leader.landlord.suspected(), "it had its time to be heard"
+
+
+async def test_whoever_asks_a_leader_without_a_majority_is_heard() -> None:
+    """Found by the simulation: the node whose return gave the leader its majority back was switched
+    off, by a fence that was under way, because what it had asked a moment before did not count."""
+    async with Leader() as leader:
+        leader.landlord.grant("n3", "i1")
+        leader.clock.now_s += LAN.suspect_s + 0.1
+        leader.network.is_sure = False
+        assert leader.landlord.grant("n3", "i1") is None
+        leader.network.is_sure = True
+        assert "n3" in leader.landlord.heard()
