@@ -298,7 +298,7 @@ class Sender:
         thousand of them were not collected.
         """
         refused = False
-        while self._refusals is not None and events(self._refusals) & POLLIN:
+        while self._is_open and self._refusals is not None and events(self._refusals) & POLLIN:
             self._refusals.recv_multipart(zmq.NOBLOCK)
             refused = True
         return refused
@@ -327,12 +327,12 @@ class Sender:
         return True
 
     async def send_when_up(self, payload: bytes, *, deadline_s: float) -> bool:
-        """Wait for the connection, then send; False when the deadline passed first. The reason
-        may be a dead host or a refused key: a server tells strangers nothing."""
+        """Wait for the connection, then send; False when the deadline passed first, or this was
+        closed. The reason may be a dead host or a refused key: a server tells strangers nothing."""
         due_s = self._loop.time() + deadline_s
-        while not events(self._socket) & POLLOUT:
+        while self._is_open and not events(self._socket) & POLLOUT:
             left_s = due_s - self._loop.time()
-            if left_s <= 0 or not self._is_open:
+            if left_s <= 0:
                 return False
             self._redial_if_due()
             writable = self._loop.create_future()

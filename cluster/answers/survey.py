@@ -98,12 +98,16 @@ class Survey:
         if node == self.node:
             return await self.here(disks, package, fences, packages)
         record = self.ledger.state.nodes.get(node)
-        if record is None or record.state not in UP or node not in self._peers:
+        if record is None or record.state not in UP:
             return None
         ask = AskFacts(disks=disks, package=package, fences=dict(fences), packages=packages)
+        reply: Reply | Problem | None = None
         for _ in range(ATTEMPTS):
-            reply = await self._peers[node].ask(ask, deadline_s=FACTS_S + 1.0)
-            if not isinstance(reply, Problem) or reply.code != "node-unreachable":
+            peer = self._peers.get(node)
+            if peer is None:
+                return None  # removed, perhaps while it was asked
+            reply = await peer.ask(ask, deadline_s=FACTS_S + 1.0)
+            if isinstance(reply, Reply) or reply.code != "node-unreachable":
                 break
         if not isinstance(reply, Reply) or reply.verdict != "done":
             return None

@@ -185,6 +185,21 @@ async def test_an_answer_lost_with_its_server_is_noticed_before_the_deadline(roo
         assert code_of(await waiting) == "answer-lost"
 
 
+async def test_a_question_to_a_node_that_is_removed_meanwhile_has_an_answer(
+    room: Room, tmp_path: Path,
+) -> None:
+    missing = Endpoint(address=f"ipc://{tmp_path}/none.sock", server_key=SERVER.public)
+    for endpoint, request, code in ((missing, ask.GetStatus(), "node-unreachable"),
+                                    (room.endpoint, ask.GetMove(), "answer-lost")):
+        peer = Peer(endpoint, ROOT)
+        waiting = asyncio.create_task(peer.ask(request, deadline_s=LONG_S, connect_s=LONG_S))
+        await asyncio.wait([waiting], timeout=0.1)
+        if endpoint is room.endpoint:
+            await until(lambda: room.begun)
+        peer.close()
+        assert code_of(await waiting) == code
+
+
 async def test_a_client_goes_on_to_the_node_that_answers_and_stays_with_it(
     room: Room, tmp_path: Path,
 ) -> None:

@@ -38,6 +38,27 @@ def survey(neighbour: Returning) -> Survey:
                   worker=rest, fences=rest)
 
 
+class Leaving(Returning):
+    """Removed from the cluster while it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__(trouble("node-unreachable"))
+        self.peers: dict[str, Returning] = {}
+
+    async def ask(self, request: AnyRequest, *, deadline_s: float) -> Reply | Problem:
+        self.peers.clear()
+        return await super().ask(request, deadline_s=deadline_s)
+
+
+async def test_one_that_is_removed_meanwhile_is_given_up() -> None:
+    """Found by the search: a drain was planned while a node left."""
+    neighbour = Leaving()
+    asking = survey(neighbour)
+    neighbour.peers = asking._peers
+    assert await asking.of("n2", ()) is None
+    assert neighbour.asked == 1
+
+
 TOLD = Reply(result=plain(NodeAnswer(facts=FACTS)))
 
 

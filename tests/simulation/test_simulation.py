@@ -24,7 +24,8 @@ from tests.simulation.world import World, file_of, package
 SEARCH_S = float(os.environ.get("VMSG_SEARCH_S", "60"))
 
 FIXED = (*range(1, 21), 34, 42, 59, 76, 78, 159, 171, 601, 5000154, 6000030, 1795443710315,
-         1795455050713, 12000051, 14000245, 14000763, 6960019, 6960346, 6950942, 1795771345140)
+         1795455050713, 12000051, 14000245, 14000763, 6960019, 6960346, 6950942, 1795771345140,
+         60000244)
 """The first twenty, and runs that have found something in the product or in the simulation."""
 
 
