@@ -313,7 +313,7 @@ def waiting_book(now_s: float, confirmed_s: list[float], dead: frozenset[str]) -
     return opened(now_s, max(confirmed_s), dead)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     nodes=st.sampled_from([3, 4, 5]),
     rates=st.lists(st.floats(1 - DRIFT, 1 + DRIFT), min_size=5, max_size=5),

@@ -268,7 +268,7 @@ SPECS = st.builds(
 
 
 @given(SPECS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_what_was_printed_reads_back_the_same(spec: PackageSpec) -> None:
     specs, problems = packages_from_text(dump(spec))
     assert problems == []
@@ -276,7 +276,7 @@ def test_what_was_printed_reads_back_the_same(spec: PackageSpec) -> None:
 
 
 @given(st.text() | st.binary())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_text_raises(text: str | bytes) -> None:
     packages_from_text(text)
 
@@ -286,7 +286,7 @@ PIECES = st.sampled_from([*GOOD.splitlines(), "  ", "- ", "[", "]", "{", "}", "&
 
 
 @given(st.lists(PIECES, max_size=20), st.sampled_from(["\n", " ", ""]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_mixture_of_good_and_bad_raises(pieces: list[str], joint: str) -> None:
     specs, problems = packages_from_text(joint.join(pieces))
     assert bool(specs) != bool(problems)

@@ -1,13 +1,12 @@
-"""The simulated cluster: one told story, runs known by their seeds, and fresh ones.
+"""The simulated cluster: one told story, and runs known by their seeds.
 
-`make search SECONDS=3600` goes on for as long as one likes; a run that fails prints the command
-that replays it.
+Fresh seeds are for `make search SECONDS=3600`, which goes on for as long as one likes; a run that
+fails prints the command that replays it.
 """
 
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
@@ -21,12 +20,10 @@ from tests.simulation.hardware import Hardware
 from tests.simulation.search import command_for, run, search
 from tests.simulation.world import World, file_of, package
 
-SEARCH_S = float(os.environ.get("VMSG_SEARCH_S", "60"))
-
-FIXED = (*range(1, 21), 34, 42, 59, 76, 78, 159, 171, 601, 5000154, 6000030, 1795443710315,
-         1795455050713, 12000051, 14000245, 14000763, 6960019, 6960346, 6950942, 1795771345140,
-         60000244)
-"""The first twenty, and runs that have found something in the product or in the simulation."""
+FIXED = (*range(1, 101), 159, 171, 601, 5000154, 6000030, 1795443710315, 1795455050713, 12000051,
+         14000245, 14000763, 6960019, 6960346, 6950942, 1795771345140, 60000244)
+"""The first hundred, which meet every change anew, and runs that have found something in the
+product or in the simulation. The suite rolls no dice: what it found once, it finds again."""
 
 
 def ask_and_wait(world: World, node: str, request: ask.AnyRequest) -> ask.Reply:
@@ -154,7 +151,5 @@ def test_a_seed_gives_the_same_run_in_every_process() -> None:
     assert len(said) == 1, f"not replayed: {command_for(35)}"
 
 
-def test_fresh_seeds() -> None:
-    ran, found = search(time.time_ns() // 1_000_000, seconds=SEARCH_S)
-    assert not found, "\n".join(found)
-    assert ran > 0
+def test_a_search_goes_from_seed_to_seed() -> None:
+    assert search(1, seconds=600.0, most=2) == (2, [])
