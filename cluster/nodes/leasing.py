@@ -300,9 +300,8 @@ class Landlord:
                 continue
             book = book.stop_granting(name)
             self._condemned[name] = record.incarnation
-            silent_s = now_s - book.silent_since_s(name)
             found[name] = (
-                f"silent for {silent_s:.1f} s; its lease of {self._timings.lease_s:g} s and the "
+                f"{_silence(book, name, now_s)}; its lease of {self._timings.lease_s:g} s and the "
                 f"margin of {self._timings.margin_s:g} s are over"
             )
         self._book = book
@@ -355,3 +354,13 @@ class Landlord:
             if name in self._doubted.values()
             or name in state.nodes and state.nodes[name].state not in UP
         }
+
+
+def _silence(book: LeaseBook, name: str, now_s: float) -> str:
+    """In words, how long nothing was granted to a node that is proven dead."""
+    if name in book.heard_at_s:
+        return f"silent for {now_s - book.heard_at_s[name]:.1f} s"
+    return (
+        f"silent since the election {now_s - book.elected_at_s:.1f} s ago, and what was granted "
+        f"before it began {now_s - book.earlier_until_s:.1f} s ago at the latest"
+    )

@@ -58,8 +58,9 @@ class Elected:
         """From the election, of a node that never asked."""
         elected_at_s = self.clock.now_s = self.ledger.replica.elected_at_s()
         assert await self.landlord.begin()
-        while "n3" not in self.landlord.condemn():
+        while "n3" not in (dead := self.landlord.condemn()):
             self.clock.now_s += 0.01
+        self.because = dead["n3"]
         return self.clock.now_s - elected_at_s
 
 
@@ -91,6 +92,8 @@ async def test_a_new_leader_counts_from_when_those_before_it_were_last_confirmed
         elected.network.earlier_until_s -= 0.9
         after_s = LAN.lease_s + LAN.margin_s - 0.9
         assert await elected.called_dead_after_s() == pytest.approx(after_s, abs=0.02)
+        assert elected.because.startswith(
+            "silent since the election 3.2 s ago, and what was granted before it began 4.1 s ago")
 
 
 async def test_after_a_longer_time_without_a_leader_nodes_have_time_to_be_heard() -> None:
