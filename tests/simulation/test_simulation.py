@@ -4,6 +4,7 @@ Fresh seeds are for `make search SECONDS=3600`, which goes on for as long as one
 fails prints the command that replays it.
 """
 
+import gc
 import os
 import subprocess
 import sys
@@ -151,5 +152,11 @@ def test_a_seed_gives_the_same_run_in_every_process() -> None:
     assert len(said) == 1, f"not replayed: {command_for(35)}"
 
 
-def test_a_search_goes_from_seed_to_seed() -> None:
-    assert search(1, seconds=600.0, most=2) == (2, [])
+def test_a_search_goes_from_seed_to_seed_and_keeps_no_world() -> None:
+    def worlds() -> int:
+        gc.unfreeze()  # what is frozen is not listed
+        return sum(isinstance(each, World) for each in gc.get_objects())
+
+    before = worlds()
+    assert search(1, seconds=600.0, most=3) == (3, [])
+    assert worlds() <= before + 1

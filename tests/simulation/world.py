@@ -34,6 +34,10 @@ LOOK_EVERY_S = 0.25
 
 
 class World:
+    def __new__(cls, *_: object, **__: object) -> "World":
+        forget_earlier_worlds()  # before there is anything of this one
+        return super().__new__(cls)
+
     def __init__(
         self, seed: int, *, nodes: int = 3, manner: Manner = "orderly",
         build: Build | None = None, has_keys: bool = False, hardware: Hardware = Hardware(),
@@ -100,7 +104,6 @@ class World:
 
     def __enter__(self) -> "World":
         gc.disable()  # what a killed daemon left must not come to life at some collection
-        gc.freeze()  # nor is what was there before looked through at the end: it may be much
         logging.disable(logging.WARNING)
         logging.getLogger().addHandler(self.judge)
         for host in self.hosts.values():
@@ -120,7 +123,6 @@ class World:
             self.desk.bury()
             gc.enable()
             gc.collect()
-            gc.unfreeze()
         logging.getLogger().removeHandler(self.judge)
         logging.disable(logging.NOTSET)
 
@@ -164,6 +166,14 @@ class World:
 
 def address_of(name: str) -> str:
     return f"10.0.0.{NAMES.index(name) + 1}"
+
+
+def forget_earlier_worlds() -> None:
+    """A world hangs together in rings, and is held by whoever ran it until that has ended: it goes
+    when the next one is made. What is left then is never looked through again: it may be much."""
+    with silence():
+        gc.collect()
+    gc.freeze()
 
 
 @contextmanager
