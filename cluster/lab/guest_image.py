@@ -14,10 +14,12 @@ import stat
 import struct
 import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from cluster.lab.disk_log import LOG_START_SECTOR, SECTOR_BYTES, Log, decode_log
 
 SOURCES = Path(__file__).parent / "guest"
+IMAGE = "nano.img"
 IMAGE_BYTES = 4 << 20
 """Of the image file as it is: the program and a log of ten minutes."""
 
@@ -34,21 +36,33 @@ _BLKGETSIZE64 = 0x80081272
 
 def build(folder: Path) -> Path:
     """The whole-disk image in `folder`, made if it is not there yet; nano.elf lies beside it, for
-    direct kernel boot. Raises CalledProcessError with the compiler's words if it cannot be."""
+    direct kernel boot. Raises CalledProcessError with the compiler's words if it cannot be.
+
+    Several may build at once, or be ended in the middle: who comes first with a whole folder has
+    made it for all."""
     target = folder / f"guest-{_fingerprint()}"
-    image = target / "nano.img"
-    if image.exists():
-        return image
-    target.mkdir(parents=True, exist_ok=True)
-    program = _program(target)
+    if not target.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix="making-", dir=folder) as making:
+            made = Path(making, "whole")
+            made.mkdir()
+            _image(made)
+            try:
+                made.rename(target)
+            except OSError:
+                if not target.exists():  # else somebody was quicker
+                    raise
+    return target / IMAGE
+
+
+def _image(folder: Path) -> None:
+    program = _program(folder)
     chunks = -(-len(program) // _CHUNK_BYTES)
-    sector = _boot_sector(target, chunks)
+    sector = _boot_sector(folder, chunks)
     assert len(program) <= _PROGRAM_BYTES, "the guest has grown into its own log"
-    fresh = target / f"nano.img.{os.getpid()}"
-    fresh.write_bytes(sector + program)
-    os.truncate(fresh, IMAGE_BYTES)
-    fresh.rename(image)
-    return image
+    image = folder / IMAGE
+    image.write_bytes(sector + program)
+    os.truncate(image, IMAGE_BYTES)
 
 
 def write(image: Path, device: Path) -> None:
