@@ -10,7 +10,7 @@ from pathlib import Path
 TARGET = "iqn.2026-01.lab:web"
 ADDRESS = "127.0.0.1"
 LUN_BYTES = 16 * 1024 * 1024
-STARTED_S = 10.0
+STARTED_S = 30.0
 
 
 class TgtTarget:
@@ -75,13 +75,13 @@ class TgtTarget:
 def own_netns(name: str) -> str:
     """A network namespace with nothing in it but itself."""
     netns = f"{name}-{os.getpid()}"
-    subprocess.run(["ip", "netns", "add", netns], check=True, timeout=10)
-    subprocess.run(["ip", "-n", netns, "link", "set", "lo", "up"], check=True, timeout=10)
+    subprocess.run(["ip", "netns", "add", netns], check=True, timeout=STARTED_S)
+    subprocess.run(["ip", "-n", netns, "link", "set", "lo", "up"], check=True, timeout=STARTED_S)
     return netns
 
 
 def end_netns(netns: str) -> None:
-    subprocess.run(["ip", "netns", "del", netns], check=True, timeout=10)
+    subprocess.run(["ip", "netns", "del", netns], check=True, timeout=STARTED_S)
 
 
 def in_netns(netns: str) -> tuple[str, ...]:
