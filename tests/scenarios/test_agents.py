@@ -5,7 +5,7 @@ from packages.core.model import PhaseTimeouts
 from packages.core.problem import Problem, problem
 from packages.vm.fake_guest import FakeGuest
 from tests.core.test_apply import ILL, package
-from tests.scenarios.agents_rig import Rig
+from tests.scenarios.agents_rig import PATIENCE_S, Rig
 
 
 async def test_a_start_that_the_record_took_back_on_the_way_never_runs() -> None:
@@ -115,11 +115,12 @@ async def test_a_move_ordered_on_a_node_whose_clock_is_slow_has_its_time() -> No
         assert rig.record.owner == "n2"
 
 
-async def orphaned(rig: Rig) -> FakeGuest:
-    """n1's copy is lost in the switch; n2's, which is returned, has not said anything yet."""
+async def orphaned(rig: Rig, *, patience_s: float = 0.5) -> FakeGuest:
+    """n1's copy is lost in the switch; n2's, which is returned, has not said anything yet, and is
+    waited for so long."""
     rig.nodes["n1"].begin()
     rig.nodes["n2"].begin()
-    await rig.assign(package(phase_timeouts=PhaseTimeouts(frozen_s=0.5)), "n1")
+    await rig.assign(package(phase_timeouts=PhaseTimeouts(frozen_s=patience_s)), "n1")
     await rig.until(lambda: rig.record.state == "running")
     await rig.nodes["n1"].end()
     await rig.say(entries.MoveOpened, move="m1", package="p1", target="n2")
@@ -137,7 +138,7 @@ async def orphaned(rig: Rig) -> FakeGuest:
 async def test_a_target_that_is_still_loading_what_it_was_sent_may_say_so() -> None:
     """The source died right after the last byte: the memory is here in a moment."""
     async with Rig("n1", "n2", "n3") as rig:
-        target = await orphaned(rig)
+        target = await orphaned(rig, patience_s=PATIENCE_S)
         rig.nodes["n2"].begin()
         loaded_s = rig.clock.boottime_s() + 0.2
         await rig.until(lambda: rig.clock.boottime_s() > loaded_s)
