@@ -31,6 +31,10 @@ class Disk(Protocol):
     def replace(self, new: Path, old: Path) -> None:
         """Rename `new` over `old`, durably: afterwards a crash finds one or the other."""
 
+    def sync_names(self, folder: Path) -> None:
+        """Returns when what is called what in the folder would survive a loss of power: also a
+        rename in whose middle an earlier process was killed."""
+
     def remove(self, path: Path) -> None: ...
 
     def lock(self, path: Path) -> int:
@@ -68,11 +72,14 @@ class HostDisk:
 
     def replace(self, new: Path, old: Path) -> None:
         os.rename(new, old)
-        folder = os.open(old.parent, os.O_RDONLY | os.O_CLOEXEC)
+        self.sync_names(old.parent)
+
+    def sync_names(self, folder: Path) -> None:
+        handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            os.fsync(folder)
+            os.fsync(handle)
         finally:
-            os.close(folder)
+            os.close(handle)
 
     def remove(self, path: Path) -> None:
         path.unlink(missing_ok=True)

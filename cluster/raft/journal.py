@@ -106,14 +106,16 @@ class Journal:
             )
         self._handle = self._disk.open(self._path)
         self._end, self._size, self._durable_term = offset, len(raw), self._term
+        # A daemon that was killed while it synced left what a loss of power may still take: the
+        # file's end, though not what is written behind it, or the file itself, for the one that it
+        # was renamed over.
         if any(raw[offset:]):
             self.torn_bytes = len(raw) - offset
             self._disk.cut(self._handle, offset)
             self._size = offset
         else:
-            # A daemon that was killed while it synced left what a loss of power may still take,
-            # and keep what is written behind it.
             self._disk.sync(self._handle)
+        self._disk.sync_names(self._path.parent)
 
     def _replay(self, body: bytes) -> None:
         offset = 0

@@ -96,6 +96,11 @@ class MemoryDisk:
         self._may_stop()
         self._durable = dict(self._files)
 
+    def sync_names(self, folder: Path) -> None:
+        if self._durable != self._files:
+            self._may_stop()
+            self._durable = dict(self._files)
+
     def remove(self, path: Path) -> None:
         self._files.pop(path, None)
 

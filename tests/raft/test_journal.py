@@ -8,7 +8,7 @@ import pytest
 
 from cluster.raft.disk import HostDisk
 from cluster.raft.journal import FORMAT, Journal, JournalDamaged
-from tests.raft.memory_disk import File, MemoryDisk, Stopped
+from tests.raft.memory_disk import File, MemoryDisk, Stopped, WorstDisk
 
 SPARE = 64
 
@@ -260,6 +260,44 @@ def test_what_was_found_at_start_is_made_durable_before_anything_is_written_behi
     disk.lose_power()
     disk.is_deadly = False
     Journal(path, disk=disk, spare_bytes=SPARE)
+
+
+class RenamingDisk(WorstDisk):
+    """Whoever renames is killed before the folder is synced."""
+
+    is_deadly = False
+
+    def replace(self, new: Path, old: Path) -> None:
+        if not self.is_deadly:
+            super().replace(new, old)
+            return
+        self._files[old] = self._files.pop(new)
+        raise Stopped
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_compaction_that_a_kill_interrupted_is_durable_before_anything_is_promised(
+    seed: int,
+) -> None:
+    """Found by the simulation: killed between the rename and the sync of its folder, started again,
+    and it voted into a file that a loss of power took back, vote and all: two led in one term."""
+    path, disk = Path("/journal"), RenamingDisk(random.Random(seed))
+    journal = Journal(path, disk=disk, spare_bytes=SPARE)
+    for index in range(1, 6):
+        journal.add(b"\0", index, 1)
+    journal.flush()
+    journal.deleteEntriesTo(3)
+    disk.is_deadly = True
+    with pytest.raises(Stopped):
+        journal.flush()
+    disk.restart()
+    disk.is_deadly = False
+    again = Journal(path, disk=disk, spare_bytes=SPARE)
+    again.setCurrentTerm(2, "bee")
+    again.flush()
+    disk.lose_power()
+    found = Journal(path, disk=disk, spare_bytes=SPARE)
+    assert (found.getCurrentTerm(), found.getVotedForNodeId()) == (2, "bee")
 
 
 def test_what_is_collected_while_a_flush_is_under_way_is_for_the_next(tmp_path: Path) -> None:

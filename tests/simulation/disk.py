@@ -22,6 +22,9 @@ class HostsDisk(MemoryDisk):
     def replace(self, new: Path, old: Path) -> None:
         self._operate(super().replace, new, old)
 
+    def sync_names(self, folder: Path) -> None:
+        self._operate(super().sync_names, folder)
+
     def _operate(self, operation: Callable[..., None], *about: object) -> None:
         if self.is_full:
             raise OSError(errno.ENOSPC, "No space left on device")

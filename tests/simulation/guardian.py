@@ -7,7 +7,7 @@ It is no part of the daemon: it goes on while the daemon is paused or gone.
 import asyncio
 from collections.abc import Callable
 
-from cluster.guardian import Lease, is_well, wanted
+from cluster.guardian import NEVER_S, Lease, is_well, wanted
 from cluster.nodes.guardian_link import GuardedGuest, GuardianNews, Watchdog, watchdog_called
 from packages.core.problem import Problem
 from packages.vm.driver import Exit, Guest
@@ -41,6 +41,7 @@ class SimulatedGuardian:
         self._lease = Lease()
         self._guests: dict[int, tuple[Guest, str]] = {}
         self._tell: Callable[[GuardianNews], None] = lambda news: None
+        machine.time.turned = self._follow_clock
         if watchdog is not None:
             self._wake(watchdog)
 
@@ -67,10 +68,17 @@ class SimulatedGuardian:
 
     def _ring(self, at_s: float) -> None:
         if self.machine.time.now_s() < at_s:  # the clock has slowed down since
-            due_s = self.machine.time.when_s(at_s) + LEAST_WAIT_S
-            self.machine.at(due_s, self._ring, at_s)
+            self._follow(at_s)
         else:
             self.enforce()
+
+    def _follow_clock(self) -> None:
+        for end_s in (self._lease.expiry_s, self._lease.kill_at_s):
+            if self.machine.time.now_s() < end_s < NEVER_S:
+                self._follow(end_s)
+
+    def _follow(self, at_s: float) -> None:
+        self.machine.at(self.machine.time.when_s(at_s) + LEAST_WAIT_S, self._ring, at_s)
 
     def take_guests(self, listed: list[Guest]) -> None:
         self._guests = {

@@ -29,6 +29,8 @@ class HostTime:
         self._rate, self._since_s, self._shown_s = rate, timeline.now_s, shown_s
         self.wall_s = wall_s
         """How far the wall clock is ahead of the truth."""
+        self.turned: Callable[[], None] = lambda: None
+        """Told when it ticks at another rate: the kernel's own timers follow their clock."""
 
     def now_s(self) -> float:
         return self._shown_s + (self._timeline.now_s - self._since_s) * self._rate
@@ -40,6 +42,7 @@ class HostTime:
     def turn(self, rate: float) -> None:
         """Tick at another rate from now on."""
         self._shown_s, self._since_s, self._rate = self.now_s(), self._timeline.now_s, rate
+        self.turned()
 
     def reboot(self, shown_s: float) -> None:
         self._shown_s, self._since_s = shown_s, self._timeline.now_s
