@@ -33,9 +33,10 @@ class Attendance:
                 descriptor = os.open(self._mark, os.O_WRONLY | os.O_CREAT, 0o644)
                 os.fsync(descriptor)
                 os.close(descriptor)
-                folder = os.open(self._mark.parent, os.O_RDONLY)
-                os.fsync(folder)
-                os.close(folder)
+            # Also where it was made before: by a daemon that was killed in between, perhaps.
+            folder = os.open(self._mark.parent, os.O_RDONLY)
+            os.fsync(folder)
+            os.close(folder)
         except OSError as error:
             return disk_failed(self._name, error)
         return None
