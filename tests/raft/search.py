@@ -3,9 +3,10 @@
     python -m tests.raft.search <network> <crash> <first seed> <seeds>     from the project's root
 
 The network is `orderly` (like TCP: cuts delay or break) or `wild` (reorders, repeats, loses,
-delays); a crash is `kill` (also in the middle of a file operation) or `power` (unsynced writes are
-lost or torn); a disk takes its time now and then. Checked after every step: one leader a term, one
-command an index, never two leases; at the end: everything acknowledged is applied everywhere.
+delays); a crash is `kill` (also in the middle of a file operation), `power` (unsynced writes are
+lost or torn) or `either`, so that power may take what an earlier life was killed over; a disk takes
+its time now and then. Checked after every step: one leader a term, one command an index, never two
+leases; at the end: everything acknowledged is applied everywhere.
 """
 
 import heapq
@@ -24,7 +25,7 @@ from tests.raft.rig import TIMINGS, Book, HandClock
 from tests.raft.slow_flusher import SlowFlusher
 
 Network = Literal["orderly", "wild"]
-Crash = Literal["kill", "power"]
+Crash = Literal["kill", "power", "either"]
 
 TURN_S = 0.02
 TROUBLE_S = 12.0
@@ -171,7 +172,7 @@ class Search:
         """The process is gone at this instant, without a word."""
         self.crashes += 1
         self._voters.pop(name).stop()
-        if self._crash == "power":
+        if self._crash == "power" or self._crash == "either" and self.dice.random() < 0.5:
             self._disks[name].lose_power()
         else:
             self._disks[name].restart()

@@ -11,7 +11,7 @@ SEEDS_WITHOUT_WAITING = 20
 """Killed, about every fifteenth of them is broken; without power, every fourth."""
 
 
-@pytest.mark.parametrize("crash", ["kill", "power"])
+@pytest.mark.parametrize("crash", ["kill", "power", "either"])
 @pytest.mark.parametrize("network", ["orderly", "wild"])
 @pytest.mark.parametrize("nodes", [3, 5])
 def test_agreement_holds_through_trouble(
