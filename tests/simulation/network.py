@@ -200,6 +200,11 @@ class Asker:
         self._waiting: dict[int, asyncio.Future[Reply | Problem]] = {}
         network.listen(host, "reply", process, self._arrived)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something asked may yet come to pass."""
+        return bool(self._waiting)
+
     def _arrived(self, _source: str, raw: bytes) -> None:
         reply: Reply = from_msgpack(raw, Reply)
         waiting = self._waiting.get(reply.number)

@@ -22,7 +22,7 @@ from tests.simulation.keys import Folder, Folders
 from tests.simulation.network import OPERATOR, Asker, Manner
 from tests.simulation.power import CONTROLLER, STRIP, Controllers, fences_of
 from tests.simulation.process import Process
-from tests.simulation.settled import unsettled
+from tests.simulation.settled import Finding, unsettled
 from tests.simulation.surroundings import Surroundings
 from tests.simulation.timeline import HostTime, TimeStandsStill
 
@@ -151,11 +151,16 @@ class World:
 
     def until_settled(self, *, within_s: float) -> None:
         end_s = self.timeline.now_s + within_s
-        while (found := unsettled(self.hosts, self.judge)) is not None:
+        while (found := self._unsettled()) is not None:
             if self.timeline.now_s >= end_s:
                 checker, what = found
                 raise Broken(checker, f"{self.timeline.now_s:.3f} s, long after trouble: {what}")
             self.run(0.25)
+
+    def _unsettled(self) -> Finding | None:
+        if self.asker.is_waiting:
+            return "progress", "an operator waits for an answer"
+        return unsettled(self.hosts, self.judge)
 
     def leader(self) -> Host | None:
         return next((host for host in self.hosts.values() if self.judge.leads(host)), None)
