@@ -54,7 +54,7 @@ class LiveCluster:
         self.record = record
         self.plan = record.plan
         self.away: set[str] = set()
-        self._restarted: set[str] = set()
+        self._returned: set[str] = set()
         self.acknowledged: dict[str, int] = {}
         self._stopped: set[int] = set()
         self._daemons = {name: pids.daemon for name, pids in record.pids.items()}
@@ -84,10 +84,11 @@ class LiveCluster:
     # asking, as an operator does
 
     async def ask(self, request: AnyRequest, *, node: str | None = None) -> Reply:
-        """The answer of that node, else of one that is there; one that was started again lately,
-        and may not have caught up, is asked last."""
+        """The answer of that node, else of one that is there; one that was away lately, and may not
+        have caught up, is asked last."""
+        self._returned |= self.away
         there = [each for each in self.names if each not in self.away]
-        name = node or min(there, key=lambda each: each in self._restarted)
+        name = node or min(there, key=lambda each: each in self._returned)
         end = time.monotonic() + WITHIN_S
         while True:
             answer = await self._clients[name].ask(request, deadline_s=WITHIN_S)
@@ -267,7 +268,7 @@ class LiveCluster:
         pid = await processes.start_daemon(node)
         assert isinstance(pid, int), pid
         self._daemons[name] = pid
-        self._restarted.add(name)
+        self._returned.add(name)
         self.away.discard(name)
 
     async def start_node(self, name: str) -> None:
@@ -276,7 +277,7 @@ class LiveCluster:
         assert isinstance(record, LabRecord), record
         self._daemons[name] = record.pids[name].daemon
         self._guardians[name] = record.pids[name].guardian
-        self._restarted.add(name)
+        self._returned.add(name)
         self.away.discard(name)
 
     # what must hold
@@ -355,7 +356,7 @@ class LiveCluster:
             async with asyncio.timeout(WITHIN_S):
                 while len(self.copies(package.name)) > 1:
                     await asyncio.sleep(LOOK_S)
-        self._restarted.clear()
+        self._returned.clear()
         return await self.status()
 
     async def evidence(self, lines: int = 40) -> str:

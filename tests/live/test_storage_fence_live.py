@@ -124,7 +124,7 @@ async def test_a_host_that_hangs_whole_and_goes_on_cannot_write_beside_its_succe
         while any(each.pid == old.pid for each in cluster.copies()):
             assert name_of(before) not in san.connected()
             await asyncio.sleep(0.02)
-    assert (await cluster.shown())["boot_id"] == after["boot_id"]
+    assert one(await cluster.settled_status())["boot_id"] == after["boot_id"]
     await settled(cluster, san)
     assert (await cluster.moved(here))["result"] == "completed", "it is let in again, anew"
     assert (await settled(cluster, san))["node"] == here
