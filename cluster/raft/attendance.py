@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from cluster.raft.amnesia import NOTE_FILE
+from cluster.raft.disk import HostDisk
 from cluster.raft.problems import disk_failed, journal_missing
 from packages.core.problem import Problem
 
@@ -34,9 +35,7 @@ class Attendance:
                 os.fsync(descriptor)
                 os.close(descriptor)
             # Also where it was made before: by a daemon that was killed in between, perhaps.
-            folder = os.open(self._mark.parent, os.O_RDONLY)
-            os.fsync(folder)
-            os.close(folder)
+            HostDisk().sync_names(self._mark.parent)
         except OSError as error:
             return disk_failed(self._name, error)
         return None
