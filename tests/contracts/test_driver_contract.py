@@ -133,6 +133,20 @@ async def test_a_killed_process_is_a_failure(world: World) -> None:
     assert "signal 9" in seen.exit.because
 
 
+async def test_whoever_asks_a_guest_that_dies_hears_of_its_end_at_once(world: World) -> None:
+    """And does not wait for an answer that nobody is left to give."""
+    guest = await started(world)
+    alpha = world.driver("alpha")
+    told, asking = Events(alpha, guest), []
+    world.kill("alpha", guest)
+    while "gone" not in told.kinds:
+        asking.append(asyncio.create_task(alpha.observe(guest, deadline_s=10 * DEADLINE_S)))
+        await asyncio.sleep(0.0005)
+    async with asyncio.timeout(DEADLINE_S):
+        seen = await asyncio.gather(*asking)
+    assert {each.state for each in seen} <= {"gone"}
+
+
 async def test_a_death_nobody_watched_is_a_failure(world: World) -> None:
     guest = await started(world)
     alpha = await world.restart("alpha")

@@ -74,6 +74,8 @@ class Connection:
         self._heard = heard
         self._client: QMPClient | None = None
         self._connected = asyncio.Event()
+        self._decided = asyncio.Event()
+        """Connected, or never to be again."""
         self._lost = asyncio.Event()
         self._turn = asyncio.Lock()
         self._unanswered: asyncio.Task[Any] | None = None
@@ -96,7 +98,7 @@ class Connection:
         async with self._turn:
             if self._unanswered is not None:
                 await asyncio.wait([self._unanswered])
-            await self._connected.wait()
+            await self._decided.wait()
             client = self._client
             if client is None:
                 raise Silent("the monitor closed the connection")
@@ -108,8 +110,10 @@ class Connection:
             return answer
 
     async def close(self) -> None:
+        """Whoever has a question and waits for the connection is told that there will be none."""
         self._keeper.cancel()
         await asyncio.wait([self._keeper])
+        self._decided.set()
         if self._parting is not None:
             await asyncio.wait([self._parting])
         if self._unanswered is not None:
@@ -125,6 +129,7 @@ class Connection:
                 self._client = client
                 self._lost.clear()
                 self._connected.set()
+                self._decided.set()
                 while client.runstate is Runstate.RUNNING:
                     await client.runstate_changed()
             except ConnectError:
@@ -132,6 +137,7 @@ class Connection:
             finally:
                 self._client = None
                 self._connected.clear()
+                self._decided.clear()
                 # Not to be interrupted: the library would leave its tasks behind.
                 self._parting = asyncio.create_task(_disconnected(client))
                 await asyncio.shield(self._parting)
