@@ -13,7 +13,8 @@ Protocol, one JSON object a line, on DIR/guardian.sock, from this process's own 
 
     {"lease": {"expiry_s": E, "kill_at_s": K}}   on CLOCK_BOOTTIME. An expiry not later
             than the one held is ignored, unless "revoke": true stands beside it.
-    {"guests": [{"package", "epoch", "pid", "start_ticks"}...]}     the full list
+    {"guests": [{"package", "epoch", "pid", "start_ticks"}...]}     the full list; one that is
+            left out and stands frozen is let go on, for nobody else would continue it
     {"ask": N}  is answered {"ask": N, "frozen", "killed", "guarded": guests, "expiry_s",
             "kill_at_s", "ending", "watchdog", "watchdog_s"}, after everything sent before it.
 
@@ -121,13 +122,17 @@ class Guest:
 
     def held(self) -> bool:
         """Open the pidfd; False: no such process. The start time is looked at after that, so that
-        a pid used again in between is noticed."""
+        a pid used again in between is noticed. One found stopped is taken for frozen: a guardian
+        before this one may have died between the deed and its record."""
         try:
             self.pidfd = os.pidfd_open(self.pid)
             # Field 22; the second, a name in brackets, may contain anything.
             with open(f"/proc/{self.pid}/stat", "rb") as stat:
-                if int(stat.read().rpartition(b")")[2].split()[19]) == self.start_ticks:
-                    return True
+                fields = stat.read().rpartition(b")")[2].split()
+            if int(fields[19]) == self.start_ticks:
+                if fields[0] == b"T":
+                    self.state = "frozen"
+                return True
         except OSError:
             pass
         if self.pidfd >= 0:
@@ -137,7 +142,7 @@ class Guest:
     def bring(self, state: str) -> bool:
         """To `thawed`, `frozen` or `killed`; True if that is new. A frozen guest is stopped again
         each time, because somebody may have continued it (or the record may be a moment old). Only
-        what was frozen is thawed: a guest stopped by others is the health checks' business."""
+        what was frozen is thawed: one stopped by others later is the health checks' business."""
         if self.state == "killed" or self.state == state == "thawed":
             return False
         how = {
@@ -319,6 +324,8 @@ class Guardian:
         keys = {guest.key for guest in listed}
         for guest in self.all():
             if guest.key not in keys:
+                if guest.bring("thawed"):
+                    self.tell("thawed", [guest], because="nobody's lease counts for it any more")
                 self.forget(guest)
                 say(f"NO LONGER GUARDED, by the daemon's word: {guest.shown} ({guest.state})")
         self.killed = {key: guest for key, guest in self.killed.items() if key in keys}

@@ -331,9 +331,7 @@ class PackageAgent:
             await self._say_released(duty)
 
     async def _leave(self, duty: duties.Leave) -> None:
-        if self.watch is not None:
-            await self._stop_watch()
-            self.around.guests_changed()
+        await self._stop_watch()
 
     async def _attach(self, duty: duties.Attach) -> None:
         """It counts as running, and may be taken over, only once the guardian answers for it."""
@@ -342,7 +340,6 @@ class PackageAgent:
             if await self._drop_guest():
                 await self._say_released(duty)
             return
-        self.around.guests_changed()
         if not self.around.may_run() or await self.around.guarded() is not None:
             return
         await self._watched(duty.spec, grace=False)

@@ -31,7 +31,7 @@ class Surroundings:
         self.may_run = may_run
         """Whether this node's lease is good: asked right before a guest is let run."""
         self.guests_changed = guests_changed
-        """Called when a guest came or went, for the guardian's list."""
+        """Called when a guest came or went, or the record moved on, for the guardian's list."""
         self.guarded = guarded
         """The guardian has taken up the list: asked before a new guest first runs."""
         self.target_ready = target_ready

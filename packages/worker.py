@@ -80,11 +80,15 @@ class Worker:
             if name not in self.agents:
                 self._agent(name)
                 self._run(name)
-        for name, agent in self.agents.items():
-            record = state.packages.get(name)
-            if self._seen.get(name) is not record:
-                self._seen[name] = record
-                agent.wake()
+        moved_on = [name for name in self.agents
+                    if self._seen.get(name) is not state.packages.get(name)]
+        for name in moved_on:
+            self._seen[name] = state.packages.get(name)
+            self.agents[name].wake()
+        if moved_on:
+            # Not left to the agents, who may be waiting for a guest that does not answer: whom the
+            # guardian answers for is the record's word, and the daemon may be gone the next moment.
+            self.around.guests_changed()
 
     def _agent(self, name: str) -> PackageAgent:
         if name not in self.agents:

@@ -139,12 +139,15 @@ class GuardianLink:
         self._send({"lease": {**self._lease, "revoke": True}})
 
     def guard(self, guests: list[Guest]) -> None:
-        """The full list. Those that run and are not on it are guarded no longer."""
-        self._guests = [plain(GuardedGuest(
+        """The full list; one that was said already is not said again. Those that run and are not on
+        it are guarded no longer, and go on if they stood frozen."""
+        listed = [plain(GuardedGuest(
             package=guest.package, epoch=guest.epoch, pid=guest.pid,
             start_ticks=guest.start_ticks,
         )) for guest in guests]
-        self._send({"guests": self._guests})
+        if listed != self._guests:
+            self._guests = listed
+            self._send({"guests": listed})
 
     async def ask(self, *, deadline_s: float = 2.0) -> GuardianReport | Problem:
         """What the guardian holds, after everything said to it before this question."""

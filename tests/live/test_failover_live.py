@@ -212,16 +212,35 @@ async def test_a_detached_guest_is_left_alone_by_a_daemon_that_knows_nobody(clus
     await cluster.until(lambda status: one(status)["state"] == "detached", settled=True)
     await cluster.cut_agreement(cut=True)
     cluster.kill_daemon(node)
-    await cluster.start_daemon(node)
     log = Path(cluster.node(node).folder, "log", "daemon.log")
+    starts = log.read_text().count(f"{node} takes part")
+    await cluster.start_daemon(node)
     async with asyncio.timeout(20):
-        while log.read_text().count(f"{node} takes part") < 2:
+        while log.read_text().count(f"{node} takes part") == starts:
             await asyncio.sleep(0.05)
     end = time.monotonic() + SHORT_CUT_S  # a guest that is guarded without a lease stands at once
     while time.monotonic() < end:
         assert not cluster.copy_on(node).stands
         await asyncio.sleep(0.01)
     await cluster.cut_agreement(cut=False)
+    await cluster.done(RunNode(request=token(), node=node))
+    after = await cluster.one_copy()
+    assert (after["node"], after["boot_id"]) == (node, before["boot_id"])
+    assert (await cluster.said()).boot_id == life
+
+
+async def test_a_guest_detached_behind_its_daemons_back_goes_on_when_that_is_back(cluster):
+    """The guardian was not told that it answers for it no longer, and froze it with the lease."""
+    before, life = await cluster.shown(), (await cluster.said()).boot_id
+    node = before["node"]
+    cluster.stop_daemons(node)
+    await cluster.done(HaltNode(request=token(), node=node, detach=True))
+    cluster.kill_daemon(node)
+    await frozen(cluster, node)
+    await cluster.start_daemon(node)
+    async with asyncio.timeout(20):
+        while cluster.copy_on(node).stands:
+            await asyncio.sleep(0.01)
     await cluster.done(RunNode(request=token(), node=node))
     after = await cluster.one_copy()
     assert (after["node"], after["boot_id"]) == (node, before["boot_id"])

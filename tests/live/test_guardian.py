@@ -120,6 +120,38 @@ async def test_a_guest_registered_without_a_lease_is_frozen_at_once(link, ticker
     await until(web.stopped)
 
 
+async def test_a_frozen_guest_that_is_let_go_goes_on(link, tickers, news):
+    """Nobody else would continue it; the guest beside it stays as it is."""
+    web, db = tickers("web"), tickers("db")
+    link.guard([web.guest, db.guest])
+    await until(lambda: web.stopped() and db.stopped())
+    link.guard([db.guest])
+    await web.ticks()
+    assert [guest.package for guest in (await report(link)).guarded] == ["db"]
+    assert db.stopped()
+    assert events(news)[-1] == ("thawed", ["web"])
+
+
+async def test_a_guest_found_stopped_is_one_that_a_guardian_froze(link, tickers):
+    """One that died before it could note the deed."""
+    web = tickers("web")
+    web.process.send_signal(signal.SIGSTOP)
+    await until(web.stopped)
+    link.renew(now_s() + LONG_S, now_s() + LONG_S)
+    link.guard([web.guest])
+    await web.ticks()
+
+
+async def test_a_list_that_was_said_is_not_said_again(guard, link, tickers):
+    web = tickers("web")
+    link.guard([web.guest])
+    await until(web.stopped)
+    noted = (guard.folder / "guardian.json").stat().st_mtime_ns
+    link.guard([web.guest])
+    await report(link)
+    assert (guard.folder / "guardian.json").stat().st_mtime_ns == noted
+
+
 async def test_a_guest_continued_by_somebody_is_frozen_again(link, tickers):
     web = tickers("web")
     link.guard([web.guest])

@@ -4,6 +4,7 @@ from cluster.core import entries
 from packages.core.model import PhaseTimeouts
 from packages.core.problem import Problem, problem
 from packages.vm.fake_guest import FakeGuest
+from packages.worker import Worker
 from tests.core.test_apply import ILL, package
 from tests.scenarios.agents_rig import PATIENCE_S, Rig
 
@@ -28,6 +29,26 @@ async def test_a_start_that_the_record_took_back_on_the_way_never_runs() -> None
         rig.nodes["n1"].begin()
         await rig.until(lambda: rig.record.epoch == 2 and rig.state("n1") == "gone")
         assert "resumed" not in ran
+
+
+async def test_the_guardian_is_told_of_a_detached_guest_whatever_its_agent_waits_for() -> None:
+    """The daemon may be gone the next moment, and the guest would be frozen with the lease."""
+    async with Rig("n1", "n2", "n3") as rig:
+        around = rig.nodes["n1"].agent.around
+        worker, told = Worker(around), list[str]()
+        around.guests_changed = lambda: told.append(",".join(
+            each.package for each in worker.guarded()))
+        worker.begin()
+        try:
+            await rig.assign(package(), "n1")
+            await rig.until(lambda: rig.record.state == "running")
+            assert told[-1] == "p1"
+            rig.fabric.freeze("n1", "p1")  # its agent waits seconds for an answer from here on
+            worker.agents["p1"].wake()
+            await rig.say(entries.NodeHalted, node="n1", detach=True)
+            assert told[-1] == ""
+        finally:
+            await worker.close()
 
 
 async def test_a_target_that_nobody_guards_is_not_moved_to() -> None:

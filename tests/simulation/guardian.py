@@ -81,11 +81,20 @@ class SimulatedGuardian:
         self.machine.at(self.machine.time.when_s(at_s) + LEAST_WAIT_S, self._ring, at_s)
 
     def take_guests(self, listed: list[Guest]) -> None:
+        before, kept = self._guests, {guest.pid for guest in listed}
+        for pid, (guest, state) in before.items():
+            found = self._living(pid, guest)
+            if pid not in kept and state == "frozen" and found is not None:
+                self._bring(found, "thawed")
         self._guests = {
-            guest.pid: (guest, self._guests.get(guest.pid, (guest, "thawed"))[1])
+            guest.pid: (guest, before[guest.pid][1] if guest.pid in before else self._found(guest))
             for guest in listed
         }
         self.enforce()
+
+    def _found(self, guest: Guest) -> str:
+        found = self._living(guest.pid, guest)
+        return "frozen" if found is not None and found.is_frozen else "thawed"
 
     def heard_by(self, tell: Callable[[GuardianNews], None]) -> None:
         self._tell = tell
