@@ -2,6 +2,7 @@
 #
 #   make demo     a cluster on this machine, a guest that moves, a node that dies: about a minute
 #   make test     all that CI runs
+#   make mutants  one line of the product broken at a time: the tests must notice each
 #   make search   a simulated cluster, harmed at random for SECONDS=600
 #   make bench    the measurements of docs/benchmarks.md, written anew
 #   make setup    only the set-up: Debian packages, .venv, the product in it
@@ -21,7 +22,7 @@ DEBIAN := qemu-system-x86 iproute2 nftables util-linux mount fdisk e2fsprogs tcp
 	gcc libc6-dev libc6-dev-i386 binutils busybox-static linux-image-cloud-amd64 python3-venv \
 	qemu-block-extra qemu-utils sg3-utils tgt
 
-.PHONY: help setup demo test search lint bench clean
+.PHONY: help setup demo test mutants search lint bench clean
 
 help:
 	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
@@ -66,6 +67,10 @@ lint: setup
 # Three at a time, whole files: most of a live test is waiting, and each has a lab of its own.
 test: lint
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(PYTEST)
+
+# Not part of `make test`: it runs tests some hundred times over. ONLY=guardian: those alone.
+mutants: setup
+	@$(BIN)/python -m tests.mutants.run $(if $(ONLY),--only '$(ONLY)')
 
 SECONDS := 600
 

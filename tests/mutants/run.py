@@ -1,0 +1,214 @@
+"""Breaks one line of the product at a time, and sees whether the tests named beside it notice.
+
+    python -m tests.mutants.run                      all of tests/mutants/list: `make mutants`
+    python -m tests.mutants.run --only guardian      those in whose text or subject this occurs
+
+It works in copies of the tree, one for each job. First the named tests are run there as the tree
+is: they have to be green. Then a mutant has died if a test fails, and only then: one whose module
+cannot be imported, whose tests cannot be collected, or whose tests do not come to an end proves
+nothing. Ends with 1 unless every mutant has died; the table of a whole run goes to docs/mutants.md.
+"""
+
+import argparse
+import contextlib
+import itertools
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from typing import NamedTuple
+
+from tests.mutants.mutant import ROOT, Mutant, broken_text, collected, misfits, one_line
+
+PAGE = ROOT / "docs/mutants.md"
+TRIAL_S = 90.0
+"""For one mutant; its tests take a few seconds, on a busy machine ten times as long."""
+TEST_S = 45
+"""For one test: a broken line may well make it wait for what never comes, which it then says."""
+LEFT_OUT = shutil.ignore_patterns(
+    ".git", ".venv", "__pycache__", ".*_cache", ".hypothesis", "build", "*.egg-info")
+
+DIED, LIVES = "died", "LIVES"
+
+
+class Trial(NamedTuple):
+    mutant: Mutant
+    outcome: str
+    """DIED, LIVES, or why it proved nothing."""
+    noticed_by: str
+    took_s: float
+
+
+class Copy:
+    """A copy of the tree in which one line at a time is broken."""
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        self.root = folder
+        shutil.copytree(root, folder, ignore=LEFT_OUT, symlinks=True)
+        self._age_s = itertools.count(1)
+
+    def write(self, file: str, text: str) -> None:
+        """Each time with another age: Python takes its compiled file for the text's as long as
+        size and second of change are the same."""
+        path = self.root / file
+        path.write_text(text)
+        then = time.time() - 1e6 + next(self._age_s) * 10
+        os.utime(path, (then, then))
+
+    @contextlib.contextmanager
+    def with_broken(self, mutant: Mutant) -> Iterator[None]:
+        before = (self.root / mutant.file).read_text()
+        self.write(mutant.file, broken_text(mutant, self.root))
+        try:
+            yield
+        finally:
+            self.write(mutant.file, before)
+
+    def python(self, *arguments: str, timeout_s: float) -> subprocess.CompletedProcess[str]:
+        """The product's own interpreter on the copy: what it names first is found first, before
+        what was installed from the tree itself."""
+        return subprocess.run(
+            [sys.executable, *arguments], cwd=self.root, text=True, timeout=timeout_s,
+            env={**os.environ, "PYTHONPATH": str(self.root)}, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def pytest(
+        self, tests: Sequence[str], *options: str, timeout_s: float,
+    ) -> subprocess.CompletedProcess[str]:
+        return self.python(
+            "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=no", "-rfE", *options, *tests,
+            timeout_s=timeout_s)
+
+
+def green(copy: Copy, mutants: Sequence[Mutant]) -> str:
+    """What of the named tests fails already without anything broken; empty if nothing does."""
+    tests = sorted({test for each in mutants for test in each.tests})
+    ran = copy.pytest(tests, timeout_s=60.0 + 20.0 * len(tests))
+    return "" if ran.returncode == 0 else ran.stdout
+
+
+def tried(copy: Copy, mutant: Mutant) -> Trial:
+    """One mutant; the copy is as it was afterwards."""
+    begun_s = time.monotonic()
+
+    def trial(outcome: str, noticed_by: str = "") -> Trial:
+        return Trial(mutant, outcome, noticed_by, time.monotonic() - begun_s)
+
+    with copy.with_broken(mutant):
+        try:
+            wrong = unusable(copy, mutant)
+            if wrong:
+                return trial(wrong)
+            ran = copy.pytest(mutant.tests, "-x", f"--timeout={TEST_S}", timeout_s=TRIAL_S)
+        except subprocess.TimeoutExpired:
+            return trial(f"no end within {TRIAL_S:.0f} s")
+    failed = re.search(r"^(?:FAILED|ERROR) (\S+?::\w+)", ran.stdout, re.MULTILINE)
+    if ran.returncode == 0:
+        return trial(LIVES)
+    if ran.returncode == 1 and failed:
+        return trial(DIED, failed[1])
+    return trial(f"its tests cannot be run: {ran.stdout.strip().splitlines()[-1:]}")
+
+
+def unusable(copy: Copy, mutant: Mutant) -> str:
+    """Why the broken module is no product: it cannot be imported, or has names of nothing."""
+    module = mutant.file.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+    place = (f"import importlib; m = importlib.import_module({module!r}); "
+             f"assert m.__file__.startswith({str(copy.root)!r}), m.__file__")
+    ran = copy.python("-c", place, timeout_s=TRIAL_S)
+    if ran.returncode != 0:
+        return f"cannot be imported: {ran.stdout.strip().splitlines()[-1]}"
+    ran = copy.python("-m", "flake8", "--isolated", "--select=E9,F82", mutant.file,
+                      timeout_s=TRIAL_S)
+    return f"has names of nothing: {ran.stdout.strip()}" if ran.returncode != 0 else ""
+
+
+def run(mutants: Sequence[Mutant], *, jobs: int, root: Path = ROOT) -> tuple[str, list[Trial]]:
+    """What is red without anything broken (then nothing is tried), and each trial."""
+    with tempfile.TemporaryDirectory(prefix="vmsg-mutants-") as folder:
+        copies: SimpleQueue[Copy] = SimpleQueue()
+        first = Copy(root, Path(folder) / "0")
+        red = green(first, mutants)
+        if red:
+            return red, []
+        copies.put(first)
+        for number in range(1, jobs):
+            copies.put(Copy(root, Path(folder) / str(number)))
+        said = threading.Lock()
+
+        def one(mutant: Mutant) -> Trial:
+            copy = copies.get()
+            try:
+                trial = tried(copy, mutant)
+            finally:
+                copies.put(copy)
+            with said:
+                print(f"{trial.outcome:6} {trial.took_s:5.1f} s  {mutant}", flush=True)
+            return trial
+
+        with ThreadPoolExecutor(jobs) as pool:
+            return "", list(pool.map(one, mutants))
+
+
+def table(trials: Sequence[Trial]) -> str:
+    rows = [
+        f"| {each.mutant.subject} | `{each.mutant.file}` | {_cell(each.mutant.line)} "
+        f"| {_cell(each.mutant.broken)} | {each.outcome} | {_test(each.noticed_by)} |"
+        for each in trials
+    ]
+    head = "| subject | file | line | broken | outcome | noticed by |"
+    return "\n".join([head, "|---|---|---|---|---|---|", *rows, ""])
+
+
+def _cell(text: str) -> str:
+    return "`" + one_line(text).replace("|", "\\|").replace("`", "'") + "`" if text.strip() else "–"
+
+
+def _test(name: str) -> str:
+    path, _, function = name.partition("::")
+    return f"[{function.removeprefix('test_').replace('_', ' ')}](../{path})" if name else ""
+
+
+def page(trials: Sequence[Trial]) -> str:
+    return f"""# Lines that the tests hold
+
+Written by `make mutants`: each line below was broken as shown, alone, in a copy of the tree, and a
+fast test noticed. What is listed is in [tests/mutants/list](../tests/mutants/list), one file for
+each subject; a line that is changed takes its entry along, or the suite says so.
+
+{len(trials)} lines, of which {sum(each.outcome == DIED for each in trials)} died.
+
+{table(trials)}"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants.run")
+    parser.add_argument("--only", default="", help="those in whose text or subject this occurs")
+    parser.add_argument("--jobs", type=int, default=2)
+    options = parser.parse_args()
+    mutants = [each for each in collected() if options.only in f"{each} {each.tests}"]
+    wrong = [why for each in mutants for why in misfits(each)]
+    if wrong or not mutants:
+        print("\n".join(wrong) or "no mutant is of that name")
+        return 1
+    red, trials = run(mutants, jobs=options.jobs)
+    if red:
+        print(f"red without anything broken:\n{red}")
+        return 1
+    left = [each for each in trials if each.outcome != DIED]
+    print(f"\n{table(left)}" if left else "", f"{len(trials)} mutants, {len(left)} did not die")
+    if not options.only:
+        PAGE.write_text(page(trials))
+    return 1 if left else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
