@@ -15,7 +15,7 @@ from cluster.core import entries
 from cluster.core.coordinator import Knowledge, decide, ended_holds
 from cluster.errands import Errands
 from cluster.ledger import Ledger
-from cluster.nodes.leasing import Landlord
+from cluster.nodes.granting import Landlord
 from cluster.seating import Seating
 from packages.core.limits import Limits
 

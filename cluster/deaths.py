@@ -13,7 +13,7 @@ from cluster.core.entries import NodeFailed
 from cluster.core.model import ProofKind, State, may_be_lost
 from cluster.core.view import Silence
 from cluster.ledger import Ledger
-from cluster.nodes.leasing import Landlord
+from cluster.nodes.granting import Landlord
 from cluster.raft.problems import no_quorum
 from packages.core.problem import Problem, problem
 

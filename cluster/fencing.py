@@ -17,7 +17,7 @@ from cluster.core.entries import NodeFailed, PowerFenceFailed
 from cluster.core.model import Proof, may_be_lost, packages_of
 from cluster.deaths import Deaths
 from cluster.ledger import Ledger
-from cluster.nodes.leasing import Landlord
+from cluster.nodes.granting import Landlord
 from cluster.power.fence import PowerFence
 from cluster.power.levels import switched_off
 from cluster.raft.problems import no_quorum

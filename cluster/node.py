@@ -31,8 +31,9 @@ from cluster.deaths import Deaths
 from cluster.fencing import PowerFencing
 from cluster.keyring import HostKeys, Keyring, NoKeys
 from cluster.ledger import Ledger
+from cluster.nodes.granting import Landlord
 from cluster.nodes.guardian_link import Guardian, GuardianNews
-from cluster.nodes.leasing import Landlord, Tenant
+from cluster.nodes.leasing import Tenant
 from cluster.power.fence import PowerFence
 from cluster.raft.replica import Replica
 from cluster.residence import Residence

@@ -25,7 +25,7 @@ from cluster.core.view import Silence, Surroundings
 from cluster.fencing import PowerFencing
 from cluster.keyring import Keyring
 from cluster.ledger import Ledger
-from cluster.nodes.leasing import Landlord
+from cluster.nodes.granting import Landlord
 from packages.core.limits import Limits
 from packages.core.problem import Problem, problem
 from packages.core.values import Undecodable, shaped

@@ -7,7 +7,7 @@ from cluster.core import entries
 from cluster.core.machine import StateMachine
 from cluster.core.model import Proof
 from cluster.ledger import Ledger
-from cluster.nodes.leasing import Landlord
+from cluster.nodes.granting import Landlord
 from cluster.raft.fake import FakeNetwork
 from cluster.raft.problems import no_quorum, timed_out
 

@@ -12,7 +12,7 @@ from cluster.core.model import Proof, State
 from cluster.deaths import Deaths
 from cluster.fencing import PowerFencing
 from cluster.ledger import Ledger
-from cluster.nodes.leasing import Landlord
+from cluster.nodes.granting import Landlord
 from cluster.power.fake import FakePowerFence
 from cluster.raft.fake import FakeNetwork
 from packages.core.problem import Problem

@@ -6,8 +6,8 @@ from cluster.core.codec import decode_entry, encode_entry
 from cluster.core.machine import StateMachine
 from cluster.guardian import wanted
 from cluster.node import Node
+from cluster.nodes.granting import Landlord
 from cluster.nodes.guardian_link import SOFTWARE, Watchdog
-from cluster.nodes.leasing import Landlord
 from packages.core.problem import Problem
 from packages.core.values import Map, changed
 from tests.simulation.guardian import SimulatedGuardian, SimulatedGuardianLink
