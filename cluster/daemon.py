@@ -7,6 +7,7 @@ it other doors, searches what runs in production.
 import argparse
 import asyncio
 import logging
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -155,6 +156,8 @@ def main() -> None:
         format="%(asctime)s.%(msecs)03d %(levelname)s %(name)s: %(message)s",
         datefmt="%Y-%m-%dT%H:%M:%S",
     )
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # three for each guest, and more
     for each in (options.lib, options.run):
         each.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder = settle(options.etc) or load_node_folder(options.etc)

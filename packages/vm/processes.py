@@ -36,7 +36,7 @@ class Process:
         """Asked of the kernel, not of what this object has heard so far."""
         if not self._watched:
             return not self._ended.is_set()
-        return not select.select([self._pidfd], [], [], 0)[0]
+        return not _has_ended(self._pidfd)
 
     async def wait(self) -> None:
         await self._ended.wait()
@@ -116,7 +116,7 @@ def find(pid: int, started: int) -> Process | None:
     except (ProcessLookupError, OSError):
         return None
     # The descriptor is held before the time is read: what is read belongs to it.
-    if start_ticks(pid) != started or select.select([pidfd], [], [], 0)[0]:
+    if start_ticks(pid) != started or _has_ended(pidfd):
         os.close(pidfd)
         return None
     return Process(pid, started, pidfd)
@@ -162,6 +162,14 @@ def _inherited(besides: Mapping[int, int]) -> list[int]:
         except OSError:
             continue  # the one this list was read through
     return found
+
+
+def _has_ended(pidfd: int) -> bool:
+    """By poll: `select` takes no descriptor above 1023, and a node with some 320 guests has more
+    than that."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _reaped(pidfd: int) -> int | None:

@@ -184,10 +184,8 @@ def _serve(
 ) -> None:
     """A thread for each connection, until there has been none for long enough."""
     census = Census()
-    listener.setblocking(False)
     while (left_s := census.left_s()) > 0:
-        if not select.select([listener], [], [], min(left_s, LINGER_S))[0]:
-            continue
+        listener.settimeout(min(left_s, LINGER_S))
         try:
             connection, _ = listener.accept()
         except OSError:
@@ -382,7 +380,9 @@ def _line(connection: Stream) -> bytes:
 
 def _orders() -> Orders:
     """Nothing when the daemon that started this has ended, or has thought better of it."""
-    if not select.select([0], [], [], UNUSED_S)[0]:
+    told = select.poll()
+    told.register(0, select.POLLIN)
+    if not told.poll(1000 * UNUSED_S):
         return {}
     raw = sys.stdin.buffer.read()
     return dict(line.split("=", 1) for line in raw.decode().splitlines())

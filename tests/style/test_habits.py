@@ -71,6 +71,16 @@ def test_one_file_reads_the_clock_and_rolls_dice():
     assert not wrong, "\n".join(wrong)
 
 
+def test_nobody_selects():
+    """`select` raises for a descriptor above 1023, which a node with many guests has."""
+    wrong = [
+        f"{source.where(node)}: {name}" for source in product()
+        for name, node in names(source)
+        if name in ("select.select", "selectors.SelectSelector", "asyncio.SelectorEventLoop")
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
 def test_tests_mock_nothing():
     banned = re.compile(r"unittest\.mock.*|mock(\..*)?|pytest_mock.*")
     wrong = [
