@@ -18,6 +18,7 @@ from packages.core.shape import (
     truth, whole
 )
 from packages.core.tree import Mapping, Scalar, Tree, entry_of
+from packages.core.wwid import bare_identity
 
 NAME_PATTERN = r"(?!.*\.\.)[A-Za-z0-9](?:[A-Za-z0-9._-]{0,37}[A-Za-z0-9])?"
 NAME_SAYS = (
@@ -192,7 +193,7 @@ VM = block(VmSpec, {
     "accel": optional(choice(Accelerator)),
     "disks": required(many(DISK, claims={
         "path": lambda disk: (posixpath.normpath(disk.path),),
-        "wwid": lambda disk: () if disk.wwid is None else (disk.wwid.lower(),),
+        "wwid": lambda disk: () if disk.wwid is None else (bare_identity(disk.wwid),),
     })),
     "networks": optional(many(NETWORK, most=32, claims={
         "mac": lambda network: (network.mac.lower(),),

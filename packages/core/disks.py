@@ -11,6 +11,8 @@ from packages.core.facts import DiskFacts
 from packages.core.model import DiskSpec, FenceSpec
 from packages.core.problem import Problem, problem
 from packages.core.values import Value
+from packages.core.wwid import bare_identity as bare_identity
+from packages.core.wwid import same_identity
 
 PARAVIRTUAL = ("virtio-blk", "virtio-scsi")
 
@@ -158,7 +160,7 @@ def _refused(
 
 def _difference_to_declared(asked: DiskQuestion) -> str | None:
     declared, found = asked.disk.wwid, asked.seen.identity
-    if declared is None or bare_identity(declared) == bare_identity(found):
+    if declared is None or same_identity(declared, found):
         return None
     return f"the package names WWID {declared}, the device's is {found or 'not readable'}"
 
@@ -171,23 +173,16 @@ def _difference_to_source(asked: DiskQuestion) -> str | None:
         blind = asked.node if not here.identity else "the source"
         return f"the device on {blind} has neither WWID nor serial number to compare"
     pairs = (
-        ("identity", here.identity, there.identity),
-        ("size in bytes", here.size_bytes, there.size_bytes),
-        ("logical sector size", here.sector_bytes, there.sector_bytes),
+        ("identity", here.identity, there.identity, same_identity(here.identity, there.identity)),
+        ("size in bytes", here.size_bytes, there.size_bytes, here.size_bytes == there.size_bytes),
+        ("logical sector size", here.sector_bytes, there.sector_bytes,
+         here.sector_bytes == there.sector_bytes),
     )
     different = [
         f"{named} is {ours} here and {theirs} on the source"
-        for named, ours, theirs in pairs if ours != theirs
+        for named, ours, theirs, is_same in pairs if not is_same
     ]
     return "; ".join(different) or None
-
-
-def bare_identity(identity: str) -> str:
-    """People copy WWIDs from tools that write them with and without the designator's name."""
-    bare = identity.strip().lower()
-    for prefix in ("wwn-", "0x", "naa.", "eui.", "t10.", "uuid.", "serial:"):
-        bare = bare.removeprefix(prefix)
-    return bare
 
 
 def _local_users(asked: DiskQuestion) -> list[str]:
@@ -201,6 +196,7 @@ def _local_users(asked: DiskQuestion) -> list[str]:
 
 
 def _other_packages(asked: DiskQuestion) -> list[str]:
-    keys = [asked.disk.path, *([asked.seen.identity] if asked.seen.identity else [])]
-    owners = {asked.claimed_disks[key] for key in keys if key in asked.claimed_disks}
+    named = asked.claimed_disks
+    owners = {named[asked.disk.path]} if asked.disk.path in named else set()
+    owners |= {name for key, name in named.items() if same_identity(key, asked.seen.identity)}
     return [f"a disk of package {owner}" for owner in sorted(owners - {asked.package})]
