@@ -8,12 +8,21 @@ without a release, a proof or a commit.
 
 from typing import Literal
 
+from cluster.core.move_records import (
+    Figures, Freeze, Landing, MoveRecord, MoveResult, MoveStage, Purpose, QueuedMove
+)
 from cluster.core.trust import Trust
 from packages.core.drain_plan import DrainPlan
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem
 from packages.core.sightings import Sighting
 from packages.core.values import Map, Value, changed
+
+# What stands in rooms of its own and belongs to the model; mypy reads the list.
+__all__ = [
+    "Figures", "Freeze", "Landing", "MoveRecord", "MoveResult", "MoveStage", "Purpose",
+    "QueuedMove",
+]
 
 NodeState = Literal[
     "unknown", "running", "draining", "maintenance", "quarantined", "halting", "halted", "failed",
@@ -31,22 +40,6 @@ PackageState = Literal[
     "detached",       # left running on purpose by a node that left the cluster
     "failed",         # stopped after failures, switching off, an operator's turn
 ]
-
-MoveStage = Literal[
-    "opened",     # the target prepares
-    "copy",       # the target listens; memory travels while the guest runs
-    "frozen",     # the source's vCPUs stand; the switch is under way
-    "aborting",   # the source may cancel, although the switch had begun
-    "orphaned",   # the source's copy is lost; the target says whether it has the whole memory
-    "committed",  # point of no return: the target owns it, and must let it run
-    "done",       # over; see `result`
-]
-
-Purpose = Literal["ordered", "drain", "return"]
-"""Whose wish a move is: an operator's for this package, or for a node."""
-
-MoveResult = Literal["completed", "aborted", "failed"]
-
 
 ProofKind = Literal[
     "lease",     # its lease is over: its guardian, if it runs, has frozen the guests
@@ -138,73 +131,6 @@ class Hold(Value):
     since_ms: int
     node: str | None = None
     until_ms: int | None = None
-
-
-class Freeze(Value):
-    """Monitoring is off for the freeze of a move; it ends by itself at `until_ms`."""
-
-    move: str
-    since_ms: int
-    until_ms: int
-
-
-class Landing(Value):
-    """Where the target's carrier listens for this one move."""
-
-    address: str
-    port: int
-    token: str
-
-
-class Figures(Value):
-    """What a move took, measured by its source and target (milliseconds, bytes)."""
-
-    init_ms: float = 0.0
-    copy_ms: float = 0.0
-    io_quiesce_ms: float = 0.0
-    frozen_ms: float = 0.0
-    total_ms: float = 0.0
-    freeze_ms: float = 0.0
-    monitoring_suspended_ms: float = 0.0
-    transferred_bytes: int = 0
-    forecast_total_ms: float = 0.0
-    forecast_freeze_ms: float = 0.0
-
-
-class MoveRecord(Value):
-    id: str
-    package: str
-    source: str
-    target: str
-    epoch: int
-    """The source's; the target's is one more."""
-    boot_id: str
-    machine: str
-    opened_at_ms: int
-    by: str
-    accel: str = ""
-    because: str = ""
-    purpose: Purpose = "ordered"
-    stage: MoveStage = "opened"
-    landing: Landing | None = None
-    stopped_at_ms: float = 0.0
-    abort_because: str | None = None
-    """Set when somebody asked for the move's end; the source carries it out."""
-    cancelled: bool = False
-    """The asker was an operator."""
-    result: MoveResult | None = None
-    problem: Problem | None = None
-    figures: Figures = Figures()
-
-
-class QueuedMove(Value):
-    """A move that waits until its nodes take part in fewer."""
-
-    id: str
-    target: str
-    at_ms: int
-    by: str
-    because: str = ""
 
 
 class Fencing(Value):
