@@ -49,6 +49,21 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # generic in stubs a
         return seconds
 
 
+class Whole(click.ParamType):  # type: ignore[type-arg]  # as above
+    """A whole number as files take it: plain digits, so that 0100 and 1_000 are not guessed at."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None,
+    ) -> int:
+        if isinstance(value, int):
+            return value
+        if not re.fullmatch(r"0|[1-9][0-9]{0,17}", str(value)):
+            self.fail(f"{value!r} is no whole number in plain digits, such as 100.", param, ctx)
+        return int(value)
+
+
 output_option = click.option(
     "-o", "--output", type=click.Choice(get_args(Output)), default=None,
     help="What is printed: a table for people, or the same for programs.",

@@ -7,7 +7,7 @@ import click
 from cli.lab.place import LabPlace, in_lab
 from cli.lab.table import lab_lines
 from cli.live import progress
-from cli.options import Duration, dry_run_option
+from cli.options import Duration, Whole, dry_run_option
 from cli.output import show
 from cluster.lab import lab
 from cluster.lab.commands import check_machine
@@ -19,10 +19,10 @@ DEFAULTS = LabOptions()
 
 @click.command()
 @in_lab
-@click.option("--nodes", type=int, default=DEFAULTS.nodes, show_default=True)
-@click.option("--packages", type=int, default=DEFAULTS.packages, show_default=True)
-@click.option("--memory-mib", type=int, default=DEFAULTS.memory_mib, show_default=True)
-@click.option("--disk-mib", type=int, default=DEFAULTS.disk_mib, show_default=True)
+@click.option("--nodes", type=Whole(), default=DEFAULTS.nodes, show_default=True)
+@click.option("--packages", type=Whole(), default=DEFAULTS.packages, show_default=True)
+@click.option("--memory-mib", type=Whole(), default=DEFAULTS.memory_mib, show_default=True)
+@click.option("--disk-mib", type=Whole(), default=DEFAULTS.disk_mib, show_default=True)
 @click.option("--guest", type=click.Choice(get_args(GuestKind)), default=DEFAULTS.guest,
               show_default=True, help="A small guest that boots at once, or Debian's kernel.")
 @click.option("--accel", type=click.Choice(get_args(Accelerator)), default=DEFAULTS.accel,

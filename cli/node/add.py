@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from cli.options import changing
+from cli.options import Whole, changing
 from cli.session import Session
 from cluster.api.messages import AddNode
 
@@ -14,8 +14,9 @@ from cluster.api.messages import AddNode
 @click.argument("node")
 @click.argument("address")
 @click.option("--witness", is_flag=True, help="It votes and runs nothing.")
-@click.option("--raft-port", type=int, help="Where the others carry the log to; 5470 by default.")
-@click.option("--api-port", type=int, help="Where it is asked; 5471 by default.")
+@click.option("--raft-port", type=Whole(),
+              help="Where the others carry the log to; 5470 by default.")
+@click.option("--api-port", type=Whole(), help="Where it is asked; 5471 by default.")
 def command(
     session: Session, node: str, address: str, witness: bool, raft_port: int | None,
     api_port: int | None, dry_run: bool, reason: str,

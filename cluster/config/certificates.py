@@ -21,6 +21,9 @@ VALID_DAYS = 3650
 # A host whose clock is behind by less than this still takes a new certificate.
 BACKDATED_DAYS = 1
 
+LONGEST_COMMON_NAME = 64
+"""RFC 5280's bound (ub-common-name); a host's whole name may have 253 characters."""
+
 UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm)
 """What cryptography raises on text that is not what it was taken for."""
 
@@ -187,7 +190,8 @@ def _certificate_text(certificate: x509.Certificate) -> str:
 
 
 def _name(text_of_name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text_of_name)])
+    """For people's eyes: what counts is the DNS name beside it, which may be longer."""
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text_of_name[:LONGEST_COMMON_NAME])])
 
 
 def _usage(*, signs_certificates: bool) -> x509.KeyUsage:

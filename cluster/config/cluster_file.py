@@ -1,55 +1,25 @@
 """What a cluster file must hold to be taken: the table of its keys and their rules.
 
-Addresses are numbers, never names: a cluster that needs a name server to find itself is down
-when the name server is. Every node reads the same file; one that is not wholly right is not used.
+Every node reads the same file; one that is not wholly right is not used.
 """
 
-import ipaddress
 import re
 from typing import Any
 
+from cluster.config.addresses import address, loopback_for_all_or_none, subnet
 from cluster.config.load import load
 from cluster.config.schema import (
     ClusterConfig, FenceConfig, MigrationConfig, NodeConfig, NodeRole, Profile, Transport,
     VswitchConfig
 )
-from packages.core.config import NAME, PATH, PORT, SWITCH, subject_of
+from packages.core.config import PATH, PORT, SWITCH, subject_of
 from packages.core.limits import Limits
+from packages.core.names import NAME, NODE_NAME
 from packages.core.problem import Problem, problem
 from packages.core.shape import (
-    Faults, bad_value, block, choice, many, number, optional, read_tree, required, table, text,
-    truth, whole
+    Faults, block, choice, many, number, optional, read_tree, required, table, text, truth, whole
 )
-from packages.core.tree import Mapping, Scalar, Tree, entry_of
-
-_TEXT = text(longest=100)
-
-
-def address(tree: Tree, where: str, faults: Faults) -> Any:
-    """An IPv4 or IPv6 address of one host, in its usual spelling."""
-    value = _TEXT(tree, where, faults)
-    if not isinstance(tree, Scalar) or not isinstance(value, str):
-        return value
-    try:
-        found = ipaddress.ip_address(value)
-        if not found.is_multicast and not found.is_unspecified:
-            return str(found)
-    except ValueError:
-        pass  # said below, together with addresses no single host can have
-    return bad_value(tree, where, faults, "the IP address of one host, not a name")
-
-
-def subnet(tree: Tree, where: str, faults: Faults) -> Any:
-    """A network such as 10.1.0.0/24, without host bits."""
-    value = _TEXT(tree, where, faults)
-    if not isinstance(tree, Scalar) or not isinstance(value, str):
-        return value
-    try:
-        if "/" in value:
-            return str(ipaddress.ip_network(value))
-    except ValueError:
-        pass  # said below, together with networks that lack their size
-    return bad_value(tree, where, faults, "a network such as 10.1.0.0/24")
+from packages.core.tree import Mapping, Tree, entry_of
 
 
 def _ports_differ(values: dict[str, Any], tree: Mapping, where: str, faults: Faults) -> None:
@@ -110,7 +80,7 @@ FENCE = block(FenceConfig, {
     "timeout_s": optional(number(0.1, 600)),
 }, checks=(_action_and_secrets_are_elsewhere,))
 NODE = block(NodeConfig, {
-    "name": required(NAME),
+    "name": required(NODE_NAME),
     "address": required(address),
     "migration_address": optional(address),
     "raft_port": optional(PORT),
@@ -160,7 +130,7 @@ CLUSTER = block(ClusterConfig, {
         "starts_per_node": optional(whole(1, 1000)),
     })),
     "takeover_reserve_mib": optional(whole(0, 16 * 1024 * 1024)),
-}, checks=(_few_witnesses,))
+}, checks=(_few_witnesses, loopback_for_all_or_none))
 
 
 def cluster_from_tree(

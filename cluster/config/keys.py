@@ -20,7 +20,7 @@ from cluster.config.load import dump, load
 from cluster.config.node_files import broken, exposure_of, text_of, unwritable, write_new
 from cluster.config.schema import ClusterConfig, Operator, PublicKeys, Role
 from cluster.core.trust import NodeKeys, OperatorKey, Trust
-from packages.core.config import NAME_PATTERN, NAME_SAYS
+from packages.core.names import NODE_NAME_PATTERN, NODE_NAME_SAYS
 from packages.core.problem import Problem, problem
 from packages.core.shape import block, choice, many, optional, read_tree, required, table, text
 from packages.core.values import Value
@@ -114,13 +114,15 @@ def keys_from_text(raw: str | bytes, *, source: str) -> tuple[PublicKeys | None,
 
 
 _CURVE_KEY_PATTERN = r"[0-9A-Za-z.:+=^!/*?&<>()\[\]{}@%$#-]{40}"
-OPERATOR_NAME_PATTERN = r"[A-Za-z0-9](?:[A-Za-z0-9._@-]{0,62}[A-Za-z0-9])?"
+# A host's root is an operator, too, and is called root@ and the name of the node.
+OPERATOR_NAME_PATTERN = (
+    rf"[A-Za-z0-9](?:[A-Za-z0-9._@-]{{0,62}}[A-Za-z0-9])?|root@{NODE_NAME_PATTERN}")
 OPERATOR_NAME = text(
     OPERATOR_NAME_PATTERN, says="1 to 64 letters, digits, '.', '-', '_' or '@'")
 _CURVE_KEY = text(_CURVE_KEY_PATTERN, says="a CURVE key of 40 characters")
 _KEYS = block(PublicKeys, {
-    "nodes": required(table(_CURVE_KEY, key=NAME_PATTERN, says=NAME_SAYS)),
-    "next": optional(table(_CURVE_KEY, key=NAME_PATTERN, says=NAME_SAYS)),
+    "nodes": required(table(_CURVE_KEY, key=NODE_NAME_PATTERN, says=NODE_NAME_SAYS)),
+    "next": optional(table(_CURVE_KEY, key=NODE_NAME_PATTERN, says=NODE_NAME_SAYS)),
     "operators": optional(many(block(Operator, {
         "name": required(OPERATOR_NAME),
         "public_key": required(_CURVE_KEY),

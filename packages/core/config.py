@@ -12,6 +12,7 @@ from packages.core.model import (
     Accelerator, DependencySpec, DiskBus, DiskSpec, FenceKind, FenceSpec, KernelSpec, MonitorKind,
     MonitorSpec, NetworkSpec, PackageSpec, PhaseTimeouts, TargetTool, VmSpec
 )
+from packages.core.names import NAME, NODE_NAME, PACKAGE_NAME
 from packages.core.problem import Problem
 from packages.core.shape import (
     CONTROLS, Faults, block, choice, many, number, optional, path_to, read_tree, required, text,
@@ -20,12 +21,6 @@ from packages.core.shape import (
 from packages.core.tree import Mapping, Scalar, Tree, entry_of
 from packages.core.wwid import bare_identity
 
-NAME_PATTERN = r"(?!.*\.\.)[A-Za-z0-9](?:[A-Za-z0-9._-]{0,37}[A-Za-z0-9])?"
-NAME_SAYS = (
-    "1 to 39 letters, digits, '.', '-' or '_', beginning and ending with a letter or digit"
-)
-
-NAME = text(NAME_PATTERN, says=NAME_SAYS)
 DESCRIPTION = text(
     rf"(?:[^{CONTROLS}]|[\t\n])*", says="text without control characters", longest=4000,
 )
@@ -224,9 +219,9 @@ FENCE = block(FenceSpec, {
 # A day is longer than any phase of a move that anybody still waits for.
 PHASE_S = number(0.1, 86400)
 PACKAGE = block(PackageSpec, {
-    "name": required(NAME),
+    "name": required(PACKAGE_NAME),
     "description": optional(DESCRIPTION),
-    "nodes": required(many(NAME, least=1, claims={"node": lambda name: (name.lower(),)})),
+    "nodes": required(many(NODE_NAME, least=1, claims={"node": lambda name: (name.lower(),)})),
     "auto_run": optional(truth()),
     "lease_is_proof": optional(truth()),
     "vm": required(VM),
@@ -245,7 +240,7 @@ PACKAGE = block(PackageSpec, {
     "migration_bandwidth_mib_s": optional(whole(1, 1_000_000)),
     "priority": optional(whole(1, 3000)),
     "dependencies": optional(many(
-        block(DependencySpec, {"package": required(NAME)}),
+        block(DependencySpec, {"package": required(PACKAGE_NAME)}),
         claims={"package": lambda dependency: (dependency.package,)},
     )),
 }, checks=(_disks_suit_fence,))

@@ -24,6 +24,23 @@ LONGEST_QUOTE = 60
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{0,20})?([eE][+-]?[0-9]{1,2})?")
+_LEADING_ZERO = re.compile(r"[+-]?0[0-9]")
+_LEADING_ZEROS = re.compile(r"(?<![0-9.])0+(?=[0-9])")
+# Spellings that one version of YAML takes for a number and another for text, or for another number.
+_NUMBER_READS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE), why) for pattern, why in (
+        (r"[+-]?0x[0-9a-f_]+|[+-]?0o?[0-7_]*_[0-7_]*|[+-]?0o[0-7]+|[+-]?0b[01_]+",
+         "it is written to another base than ten, which not every reader of YAML knows"),
+        (r"[+-]?[0-9][0-9_]*(\.[0-9_]*)?", "some readers of YAML take the '_' for text"),
+        (r"[+-]?[0-9_]+(:[0-5]?[0-9])+(\.[0-9_]*)?",
+         "some readers of YAML take it for sixties: 1:30 is 90 to them"),
+        (r"[+-]?\.?inf|\.?nan", "it is without bounds, or no number"),
+    )
+)
+_WHOLE_READS = (*_NUMBER_READS, (
+    re.compile(r"[+-]?[0-9]+(\.[0-9]*)?e[+-]?[0-9]+", re.IGNORECASE),
+    "with an exponent some readers of YAML take it for text, others for a fraction",
+))
 # Inside a character class: what no text of ours holds, or what YAML does not give back as it was.
 CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff"
 _LINE_OF_TEXT = re.compile(f"[^{CONTROLS}]*")
@@ -91,7 +108,9 @@ def whole(least: int, most: int) -> Reader:
 
     def read(tree: Tree, where: str, faults: Faults) -> Any:
         if not isinstance(tree, Scalar) or not _is_plain(tree, _WHOLE):
-            return _wrong_type(tree, where, faults, wanted="a whole number")
+            return _wrong_type(tree, where, faults, wanted="a whole number", reads=_WHOLE_READS)
+        if _LEADING_ZERO.match(tree.value):
+            return _zero_first(tree, where, faults)
         value = int(tree.value)
         if not least <= value <= most:
             return bad_value(tree, where, faults, f"from {least} to {most}")
@@ -105,7 +124,9 @@ def number(least: float, most: float) -> Reader:
 
     def read(tree: Tree, where: str, faults: Faults) -> Any:
         if not isinstance(tree, Scalar) or not _is_plain(tree, _NUMBER):
-            return _wrong_type(tree, where, faults, wanted="a number")
+            return _wrong_type(tree, where, faults, wanted="a number", reads=_NUMBER_READS)
+        if _LEADING_ZERO.match(tree.value):
+            return _zero_first(tree, where, faults)
         value = float(tree.value)
         if not least <= value <= most:
             return bad_value(tree, where, faults, f"from {least:g} to {most:g}")
@@ -270,20 +291,39 @@ def _is_plain(scalar: Scalar, pattern: re.Pattern[str]) -> bool:
     return scalar.plain and pattern.fullmatch(scalar.value) is not None
 
 
-def _wrong_type(tree: Tree, where: str, faults: Faults, *, wanted: str) -> Any:
+def _wrong_type(
+    tree: Tree, where: str, faults: Faults, *, wanted: str,
+    reads: Iterable[tuple[re.Pattern[str], str]] = (),
+) -> Any:
+    """`reads` are spellings of a number that not everybody reads alike, each with the reason."""
     place = where or "the file"
+    word = tree.value if isinstance(tree, Scalar) and tree.plain else ""
+    why = next((f": {says}" for each, says in reads if each.fullmatch(word)), "")
+    digits = " in plain digits" if why else ""
     faults.add(
         "config-wrong-type", tree.line, what=f"{place} is {_kind(tree)}",
-        because=f"{place} takes {wanted}", fix=f"write {wanted} there",
+        because=f"{place} takes {wanted}{why}", fix=f"write {wanted} there{digits}",
     )
     return BAD
 
 
-def bad_value(tree: Scalar, where: str, faults: Faults, says: str) -> Any:
+def _zero_first(tree: Scalar, where: str, faults: Faults) -> Any:
+    """`0100` is 64 to readers of YAML 1.1, and 100 to those of 1.2."""
+    meant = _LEADING_ZEROS.sub("", _short(tree.value))
+    return bad_value(
+        tree, where, faults, "a number",
+        because=f"{where} begins with a zero, and some readers of YAML count it to the base eight",
+        fix=f"write {meant}, if that is meant",
+    )
+
+
+def bad_value(
+    tree: Scalar, where: str, faults: Faults, says: str, *, because: str = "", fix: str = "",
+) -> Any:
     """Complain of the value; `says` is what would be right. Returns BAD."""
     faults.add(
         "config-bad-value", tree.line, what=f"{where} is {_quoted(tree.value)}",
-        because=f"{where} takes {says}", fix=f"write {says}",
+        because=because or f"{where} takes {says}", fix=fix or f"write {says}",
     )
     return BAD
 
