@@ -24,7 +24,7 @@ from cluster.node import VERSION, Node
 from cluster.nodes.facts import HostFacts
 from cluster.nodes.guardian_link import GuardianLink
 from cluster.power.agents import FenceAgents
-from cluster.raft.attendance import Attendance
+from cluster.raft.attendance import MARK_FILE, Attendance
 from cluster.raft.links import SocketLinks
 from cluster.raft.syncobj import SyncObjReplica
 from cluster.seating import endpoint_of, founding_members
@@ -89,7 +89,8 @@ class Daemon:
             name=self.folder.name, folder=self.lib / "raft", machine=machine, clock=self.clock,
             links=self.links, timings=PROFILES[self.folder.config.profile],
             attendance=Attendance(
-                self.folder.name, mark=self.etc / "took-part", folder=self.lib / "raft"),
+                self.folder.name, mark=self.etc / MARK_FILE, folder=self.lib / "raft",
+                clock=self.clock),
             founding=founding_members(self.folder.config), circle=self.links,
             on_fatal=lambda why: self.node.step_out(why),
         )

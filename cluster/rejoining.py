@@ -9,8 +9,10 @@ import socket
 from pathlib import Path
 
 from cluster.raft.amnesia import NOTE_FILE, Note, write_note
+from cluster.raft.attendance import MARK_FILE, forget_damage, next_start
 from cluster.raft.disk import HostDisk
 from packages.core.problem import Problem, problem
+from packages.core.values import changed
 
 
 def lock(raft: Path, node: str, api_socket: Path) -> int | Problem:
@@ -35,16 +37,22 @@ def answers(api_socket: Path) -> bool:
     return True
 
 
-def begin_again(raft: Path, node: str, *, note: Note, stamp: str) -> Path | Problem:
-    """Where the old folder is kept now. The new one is complete before it takes its place."""
+def begin_again(
+    raft: Path, node: str, *, note: Note, stamp: str, etc: Path,
+) -> Path | Problem:
+    """Where the old folder is kept now. The new one is complete before it takes its place. `etc`:
+    where it stands how far the node's old life had come, which the new one must begin after."""
+    mark = etc / MARK_FILE
     new, aside = raft.with_name(f"{raft.name}.new"), raft.with_name(f"{raft.name}.damaged-{stamp}")
     try:
         if new.exists():  # of an attempt that was interrupted: it holds nothing but a note
             shutil.rmtree(new)
         new.mkdir(mode=0o700)
-        write_note(HostDisk(), new / NOTE_FILE, note)
+        boot = max(note.boot, next_start(mark, HostDisk()))
+        write_note(HostDisk(), new / NOTE_FILE, changed(note, boot=boot))
         HostDisk().replace(raft, aside)
         HostDisk().replace(new, raft)
+        forget_damage(mark, HostDisk())
     except OSError as error:
         return unusable(node, raft, error)
     return aside

@@ -44,7 +44,7 @@ def command(session: Session, node: str, dry_run: bool, reason: str) -> None:
     result = session.ask(request, deadline_s=REJOIN_S).result
     aside = rejoining.begin_again(
         raft, node, note=Note(index=result["index"], boot=result["boot"]),
-        stamp=session.request_id,
+        stamp=session.request_id, etc=Path(found.etc),
     )
     if isinstance(aside, Problem):
         session.stop([aside])

@@ -38,6 +38,8 @@ class Place(Value):
     """By node; on a host its own, known by the name in its folder, stands under ""."""
     libs: dict[str, str] = {}
     """Where each of them keeps its journal."""
+    etcs: dict[str, str] = {}
+    """Where each of them keeps its own keys."""
 
 
 class Found(Value):
@@ -55,10 +57,15 @@ class Found(Value):
     def libs(self) -> dict[str, str]:
         return {name or self.known.node: folder for name, folder in self.place.libs.items()}
 
+    @property
+    def etcs(self) -> dict[str, str]:
+        return {name or self.known.node: folder for name, folder in self.place.etcs.items()}
+
 
 class Others(Value):
     """A node of this machine that is to be left alone, and all the others to ask about it."""
 
+    etc: str
     run: str
     lib: str
     access: Access
@@ -99,7 +106,8 @@ def find_others(node: str, endpoint: str | None, env: Mapping[str, str]) -> Othe
         )
     others = tuple(each for each in everyone(found.known, runs) if each.node != node)
     return Others(
-        run=runs[node], lib=libs[node], access=Access(endpoints=others, keys=found.keys))
+        etc=found.etcs[node], run=runs[node], lib=libs[node],
+        access=Access(endpoints=others, keys=found.keys))
 
 
 def found_at(endpoint: str | None, env: Mapping[str, str]) -> Found | Problem:
@@ -137,7 +145,8 @@ def place_of(endpoint: str | None, env: Mapping[str, str]) -> Place | Problem:
 
 def host_place(env: Mapping[str, str]) -> Place:
     etc, run = env.get("VMSG_ETC") or HOST_ETC, env.get("VMSG_RUN") or HOST_RUN
-    return Place(etc=etc, runs={"": run}, libs={"": env.get("VMSG_LIB") or HOST_LIB})
+    return Place(
+        etc=etc, runs={"": run}, libs={"": env.get("VMSG_LIB") or HOST_LIB}, etcs={"": etc})
 
 
 def lab_place(folder: Path) -> Place | None | Problem:
@@ -152,6 +161,7 @@ def lab_place(folder: Path) -> Place | None | Problem:
     return Place(
         etc=str(etc), runs={each.name: each.run for each in nodes},
         libs={each.name: f"{each.folder}/lib" for each in nodes},
+        etcs={each.name: f"{each.folder}/etc" for each in nodes},
     )
 
 
@@ -168,7 +178,8 @@ def place_of_folder(folder: Path, env: Mapping[str, str]) -> Place | Problem:
             mine = {name: run for name, run in known.runs.items() if Path(run) == here}
             if mine:
                 libs = {name: known.libs[name] for name in mine}
-                return Place(etc=known.etc, runs=mine, libs=libs)
+                etcs = {name: known.etcs[name] for name in mine}
+                return Place(etc=known.etc, runs=mine, libs=libs, etcs=etcs)
     if folder.is_dir():
         return host_place({**env, "VMSG_RUN": str(folder)})
     return unknown_endpoint(str(folder), "There is no such folder.")

@@ -11,7 +11,7 @@ The cluster file is the same on every node. Beside it each node has a folder of 
     <etc>/node.key          its private key (0600)
     <etc>/operator.secret   CURVE secret key of this host's operator, for the CLI here (0600)
     <etc>/ca.key            the authority's private key (0600), on the one host that certifies
-    <etc>/took-part         this node has made promises in agreement: its journal must be there
+    <etc>/took-part         how far this node has promised in agreement: its journal must go as far
     <etc>/founding.json     on the first node of a cluster that others join: who came in so far
     <etc>/*.next            keys the node is about to change over to (0600)
 """

@@ -91,6 +91,11 @@ class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
         if stored is not None:
             if self.last_index == 1 and self.log.boot == 1:
                 raise Fatal(journal_damaged(self.name, "there is a snapshot, but no journal"))
+            if self.log[0][1] > stored.previous[1]:  # the engine would throw the journal away
+                raise Fatal(snapshot_damaged(
+                    self.name, f"the journal begins at entry {self.log[0][1]}, and the snapshot, "
+                    f"an earlier copy, ends at {stored.last[1]}",
+                ))
             self._cut_journal_to(tuple(stored.previous), tuple(stored.last))
             self._SyncObj__loadDumpFile(False)
         first = self.log[0][1]

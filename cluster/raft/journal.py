@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import overload
 
+from cluster.raft.attendance import Attendance
 from cluster.raft.disk import Disk
 from cluster.raft.members import MemberHistory, MembersUnreadable
 
@@ -36,7 +37,8 @@ BATCH = struct.Struct("<4sIIQ")
 RECORD = struct.Struct("<IBQQ")
 """bytes of payload, kind, and two numbers whose meaning is the kind's"""
 
-ENTRY, CUT_FROM, VOTE, COMMIT = 1, 2, 3, 4
+ENTRY, CUT_FROM, VOTE, COMMIT, COUNT = 1, 2, 3, 4, 5
+"""COUNT: how many flushes there were, this one included (attendance.py)."""
 
 SPARE_BYTES = 1 << 20
 """Zeroes written ahead of need: syncing into space that is already allocated took 0.12 ms where a
@@ -47,17 +49,26 @@ class JournalDamaged(Exception):
     """The file holds acknowledged data that can no longer be read; says where."""
 
 
+class JournalOlder(Exception):
+    """The file is one of an earlier moment: later on more was promised; says how much more."""
+
+
 class Journal:
-    """Opening replays the file and begins a new boot; raises JournalDamaged or OSError."""
+    """Opening replays the file and begins a new boot; raises JournalDamaged, JournalOlder or
+    OSError. `attendance` keeps how far the journal has come."""
 
     def __init__(
         self, path: Path, *, disk: Disk, spare_bytes: int = SPARE_BYTES, boot_after: int = 0,
+        attendance: Attendance | None = None,
     ) -> None:
         self._path, self._disk, self._spare_bytes = path, disk, spare_bytes
+        self._attendance = attendance
         self._entries: list[Entry] = []
         self.members = MemberHistory()
         self._waiting: list[bytes] = []
-        self._term, self._vote, self._boot = 0, "", 0
+        self._term, self._vote, self._boot = 0, "", boot_after
+        self._count = 0
+        self._is_vote_waiting = False
         self._commit = 1
         self._commit_written = 1
         self._handle: int | None = None
@@ -67,7 +78,7 @@ class Journal:
         self.torn_bytes = 0
         """Cut off the end of the file at start: a write that a crash interrupted."""
         self._open()
-        self._boot = max(self._boot, boot_after) + 1
+        self._boot += 1
         self._record_vote()
         self.flush()
 
@@ -89,6 +100,7 @@ class Journal:
         self._disk.remove(new)  # a compaction that a crash interrupted
         raw = self._disk.read(self._path)
         if raw is None:
+            self._must_be_newest()
             self._flushing_term = self._durable_term = self._term
             self._begin_rewrite()()
             return
@@ -104,6 +116,7 @@ class Journal:
                 f"{self._path}: batch {self._number} at byte {offset} is damaged"
                 + (f", batch {later} is intact" if later is not None else ""),
             )
+        self._must_be_newest()
         self._handle = self._disk.open(self._path)
         self._end, self._size, self._durable_term = offset, len(raw), self._term
         # A daemon that was killed while it synced left what a loss of power may still take: the
@@ -132,9 +145,18 @@ class Journal:
                 del self._entries[max(0, first - self._first_index()):]
                 self.members.cut(first)
             elif kind == VOTE:
-                self._boot, self._term, self._vote = first, second, payload.decode()
+                self._boot, self._term = max(self._boot, first), second
+                self._vote = payload.decode()
+            elif kind == COUNT:
+                self._count = first
             elif kind == COMMIT:
                 self._commit = self._commit_written = max(self._commit, first)
+
+    def _must_be_newest(self) -> None:
+        """Before the file is touched: it may be wanted as it is."""
+        why = None if self._attendance is None else self._attendance.behind(self._boot, self._count)
+        if why is not None:
+            raise JournalOlder(f"{self._path}: {why}")
 
     def _note_members(self, command: bytes, index: int) -> None:
         try:
@@ -160,15 +182,19 @@ class Journal:
         """What makes everything collected until now durable: to be called once, on any thread, and
         then `flushed` here. Until then nothing else is begun, but things may be collected."""
         handle = self._handle
-        if handle is None or not (self._waiting or self._is_rewrite_due):
+        if handle is None:
             return None
         self._flushing_term = self._term
         if self._is_rewrite_due:
             return self._begin_rewrite()
+        if not self._waiting:
+            known = self._attendance
+            return known.sync if known is not None and known.is_sync_due() else None
         if self._commit != self._commit_written:
             # Safe to lose, since commitment is found anew from a majority: rides along.
             self._waiting.append(RECORD.pack(0, COMMIT, self._commit, 0))
             self._commit_written = self._commit
+        reach = self._begin_count()
         raw, start = batch(self._number, self._waiting), self._end
         self._waiting = []
         self._number += 1
@@ -184,8 +210,20 @@ class Journal:
                 self._disk.write_at(handle, spare, size)
             self._disk.write_at(handle, raw, start)
             self._disk.sync(handle)
+            reach()
 
         return write
+
+    def _begin_count(self) -> Write:
+        """Count what is flushed next; what writes the mark once that is on disk."""
+        self._count += 1
+        self._waiting.insert(0, RECORD.pack(0, COUNT, self._count, 0))
+        known, boot, count, is_vote = (
+            self._attendance, self._boot, self._count, self._is_vote_waiting)
+        self._is_vote_waiting = False
+        if known is None:
+            return lambda: None
+        return lambda: known.reach(boot, count, is_vote=is_vote)
 
     def flushed(self) -> None:
         """What `begin_flush` gave was done, without an OSError."""
@@ -193,13 +231,19 @@ class Journal:
 
     def _begin_rewrite(self) -> Write:
         """Replace the file by what is in memory now, at once or not at all."""
-        records = [self._vote_record(), RECORD.pack(0, COMMIT, self._commit, 0)]
-        records += [entry_record(each) for each in self._entries]
-        raw = FORMAT + batch(0, records)
+        self._waiting = [self._vote_record(), RECORD.pack(0, COMMIT, self._commit, 0)]
+        self._waiting += [entry_record(each) for each in self._entries]
+        reach = self._begin_count()
+        raw = FORMAT + batch(0, self._waiting)
         self._waiting, self._is_rewrite_due = [], False
         self._end, self._size, self._number = len(raw), len(raw) + self._spare_bytes, 1
         self._commit_written = self._commit
-        return lambda: self._replace_file(raw)
+
+        def write() -> None:
+            self._replace_file(raw)
+            reach()
+
+        return write
 
     def _replace_file(self, raw: bytes) -> None:
         new = self._path.with_suffix(".new")
@@ -221,6 +265,7 @@ class Journal:
         return RECORD.pack(len(vote), VOTE, self._boot, self._term) + vote
 
     def _record_vote(self) -> None:
+        self._is_vote_waiting = True
         self._waiting.append(self._vote_record())
 
     # What PySyncObj calls
@@ -283,6 +328,8 @@ class Journal:
         if self._handle is not None:
             self._disk.close(self._handle)
             self._handle = None
+        if self._attendance is not None:
+            self._attendance.close()
 
 
 def batch(number: int, records: list[bytes]) -> bytes:

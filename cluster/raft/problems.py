@@ -44,6 +44,16 @@ def journal_missing(name: str, because: str) -> Problem:
     )
 
 
+def journal_older(name: str, because: str) -> Problem:
+    return problem(
+        "journal-rolled-back", f"node:{name}",
+        what="The journal is an earlier copy: since then this node has promised more.",
+        because=because,
+        fix="Put the newest folder back if it is only elsewhere; never one from a backup. If it is "
+            f"lost: {how_to_rejoin(name)}",
+    )
+
+
 def how_to_rejoin(name: str) -> str:
     return (
         f"On this host: vmsg node rejoin {name}. It sets the folder aside, and the node begins "

@@ -87,8 +87,7 @@ class SyncObjReplica:
         self._loop = asyncio.get_running_loop()
         known = self._attendance
         found = check_pin() or (known.trouble() if known is not None else None)
-        found = found or self._open_voter() or (known.note() if known is not None else None)
-        found = found or self._links.start(self._received)
+        found = found or self._open_voter() or self._links.start(self._received)
         if found is not None:
             await self.close()
             return found
@@ -106,7 +105,7 @@ class SyncObjReplica:
                 self.name, list(self._links.peers), folder=self._folder, machine=self._machine,
                 timings=self._timings, clock=self._clock, disk=self._disk, wire=self._links,
                 wake=self._wake, executor=self._executor, founding=self._founding,
-                flusher=self._flusher or self._thread,
+                flusher=self._flusher or self._thread, attendance=self._attendance,
                 compact_after_entries=self._compact_after_entries,
             )
         except Fatal as fatal:

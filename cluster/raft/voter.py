@@ -11,13 +11,14 @@ from pathlib import Path
 from cluster.clock import Clock
 from cluster.config.schema import Timings
 from cluster.raft.amnesia import Amnesia, NoteDamaged
+from cluster.raft.attendance import Attendance
 from cluster.raft.disk import Disk
 from cluster.raft.engine import COMPACT_AFTER_ENTRIES, GuardedEngine
 from cluster.raft.flusher import Flusher
-from cluster.raft.journal import Journal, JournalDamaged
+from cluster.raft.journal import Journal, JournalDamaged, JournalOlder
 from cluster.raft.members import Members, all_voting, endpoints_renewed, next_members
 from cluster.raft.pin import install
-from cluster.raft.problems import Fatal, disk_failed, folder_in_use, journal_damaged
+from cluster.raft.problems import Fatal, disk_failed, folder_in_use, journal_damaged, journal_older
 from cluster.raft.replica import Machine
 from cluster.raft.snapshot import SnapshotStore
 from cluster.raft.transport import GuardedTransport, Wire
@@ -45,6 +46,7 @@ class Voter:
         timings: Timings, clock: Clock, disk: Disk, wire: Wire, wake: Callable[[], None],
         executor: Executor | None = None, compact_after_entries: int = COMPACT_AFTER_ENTRIES,
         founding: Members | None = None, flusher: Flusher | None = None,
+        attendance: Attendance | None = None,
     ) -> None:
         install(clock)
         self._timings = timings
@@ -58,7 +60,8 @@ class Voter:
         try:
             self.amnesia = Amnesia(folder, disk)
             self.journal = self.journal_type(
-                folder / "journal", disk=disk, boot_after=self.amnesia.boot)
+                folder / "journal", disk=disk, boot_after=self.amnesia.boot,
+                attendance=attendance)
             self.journal.members.founded(founding or all_voting([name, *peers]))
             self.store = SnapshotStore(
                 folder / "snapshot", machine=machine, disk=disk, clock=clock, executor=executor,
@@ -75,6 +78,9 @@ class Voter:
                 compact_after_entries=compact_after_entries,
             )
             self.transport.attach(self.engine)
+        except JournalOlder as error:
+            self._unlock()
+            raise Fatal(journal_older(name, str(error))) from error
         except (JournalDamaged, NoteDamaged) as error:
             self._unlock()
             raise Fatal(journal_damaged(name, str(error))) from error

@@ -56,6 +56,7 @@ CATALOGUE: dict[str, str] = {
     "journal-in-use": "another daemon uses this node's folder",
     "journal-damaged": "agreed decisions on this node's disk can no longer be read",
     "journal-missing": "this node took part before, and its journal is gone",
+    "journal-rolled-back": "this node's journal is an earlier copy of it, from a backup perhaps",
     "rejoin-unsafe": "the others have no majority without the node, so it must not begin again",
     "snapshot-damaged": "the state stored on this node's disk can no longer be read",
     "journal-not-writable": "the disk under this node's journal failed or is full",

@@ -113,6 +113,19 @@ class MemoryDisk:
 
     # What a test does to it
 
+    def copied(self, folder: Path) -> dict[Path, bytes]:
+        """What a backup of the folder would hold now."""
+        return {
+            path: bytes(file.seen) for path, file in self._files.items() if path.parent == folder}
+
+    def put_back(self, folder: Path, copy: dict[Path, bytes]) -> None:
+        """Nothing but the copy is in the folder from now on."""
+        kept = {path: file for path, file in self._files.items() if path.parent != folder}
+        for path, raw in copy.items():
+            file = kept[path] = File()
+            file.seen, file.synced = bytearray(raw), raw
+        self._files, self._durable = kept, dict(kept)
+
     def restart(self) -> None:
         """After a kill: what was written is there, open handles are not."""
         self._handles = {}

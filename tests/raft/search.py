@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
+from cluster.raft.attendance import Attendance
 from cluster.raft.problems import Fatal
 from cluster.raft.voter import Voter
 from tests.raft.memory_disk import MemoryDisk, Stopped
@@ -164,9 +165,16 @@ class Search:
                 disk=self._disks[name], wire=SearchWire(self, name), wake=lambda: None,
                 compact_after_entries=20,
                 flusher=self._flusher(self._disks[name], self.clock, self.dice),
+                attendance=self._attendance(name),
             )
         except Fatal as fatal:
-            raise self._broken(f"{name} cannot start: {fatal}") from fatal
+            self._cannot_start(name, fatal)
+
+    def _attendance(self, name: str) -> Attendance | None:
+        return None
+
+    def _cannot_start(self, name: str, fatal: Fatal) -> None:
+        raise self._broken(f"{name} cannot start: {fatal}") from fatal
 
     def _end(self, name: str) -> None:
         """The process is gone at this instant, without a word."""

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from cluster.raft.attendance import Attendance
 from cluster.raft.disk import Disk
 from cluster.raft.engine import GuardedEngine, Told
 from cluster.raft.filters import Basis, Incoming
@@ -142,9 +143,11 @@ class LyingDisk:
 
 
 class UnsyncedJournal(Journal):
-    def __init__(self, path: Path, *, disk: Disk, boot_after: int) -> None:
+    def __init__(
+        self, path: Path, *, disk: Disk, boot_after: int, attendance: Attendance | None,
+    ) -> None:
         lying = LyingDisk(disk)
-        super().__init__(path, disk=lying, boot_after=boot_after)
+        super().__init__(path, disk=lying, boot_after=boot_after, attendance=attendance)
         lying.lies = True
 
 
