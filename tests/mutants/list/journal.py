@@ -38,8 +38,8 @@ MUTANTS = [
     ),
     Mutant(
         file="cluster/raft/journal.py",
-        line="        self._must_be_newest()\n        self._handle = self._disk.open(self._path)\n",
-        broken="        self._handle = self._disk.open(self._path)\n",
+        line="        self._must_be_newest()\n        self._handle = self._disk.open(",
+        broken="        self._handle = self._disk.open(",
         tests=(
             ATTENDANCE + "test_a_copy_of_an_earlier_start_is_known_whatever_it_holds",
             ATTENDANCE + "test_an_acknowledged_last_write_that_is_damaged_is_not_cut_off",
