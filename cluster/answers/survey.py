@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from cluster.api.messages import AskFacts, Reply
 from cluster.api.neighbour import Neighbour
 from cluster.config.schema import ClusterConfig
-from cluster.core import runs
+from cluster.core import runs, suspensions
 from cluster.core.model import UP, PackageRecord, State
 from cluster.ledger import Ledger
 from packages.core.facts import DiskFacts, NodeFacts
@@ -205,7 +205,7 @@ class Survey:
             placement=placement(self.ledger.state, record, target), running=running,
             source_facts=source, moving=record.moving if record else False,
             detached_on=(record.owner or "") if record and record.state == "detached" else "",
-            in_maintenance=runs.in_maintenance(record) if record else False,
+            in_maintenance=suspensions.in_maintenance(record) if record else False,
             transport=self.config.migration.transport,
             migration_private=self.config.migration.private,
             vswitches={each.name: each.subnet for each in self.config.vswitches},

@@ -8,7 +8,8 @@ through `cluster.core.story`.
 from collections.abc import Callable
 
 from cluster.core import (
-    admission, entries, fencing, maintenance, members, membership, moves, quarantine, queue, runs
+    admission, entries, fencing, maintenance, members, membership, moves, quarantine, queue, runs,
+    suspensions
 )
 from cluster.core.model import EVENTS_KEPT, OUTCOMES_KEPT, Event, Outcome, State
 from cluster.core.story import tell
@@ -46,9 +47,9 @@ RULES: dict[type[entries.Entry], Callable[..., State | Problem]] = {
     entries.PackageDeleted: runs.package_deleted,
     entries.PackageAssigned: runs.package_assigned,
     entries.PackageHalted: runs.package_halted,
-    entries.SwitchingSet: runs.switching_set,
-    entries.MaintenanceSet: runs.maintenance_set,
-    entries.HoldEnded: runs.hold_ended,
+    entries.SwitchingSet: suspensions.switching_set,
+    entries.MaintenanceSet: suspensions.maintenance_set,
+    entries.HoldEnded: suspensions.hold_ended,
     entries.GuestStarted: runs.guest_started,
     entries.GuestFailed: runs.guest_failed,
     entries.GuestReleased: runs.guest_released,

@@ -15,7 +15,7 @@ from cluster.core.runs import blocked_nodes
 from packages.core.limits import Limits
 from packages.core.placement import Choice, NodeView, choose
 from packages.core.start_order import start_order, waiting
-from packages.core.values import Value
+from packages.core.values import Value, changed
 
 BY = "coordinator"
 
@@ -154,6 +154,11 @@ def place(
     """The node to start a package on now; quarantined nodes, and those it failed on lately, only
     if no other is left."""
     nodes, blocked = record.spec.nodes, blocked_nodes(record)
+    if record.preferred in nodes:
+        again = choose((record.preferred,), views, blocked=blocked, avoid=record.avoid,
+                       exclude=exclude)
+        if again.node is not None:
+            return changed(again, because=f"{again.node} is where it was")
     choice = choose(nodes, views, blocked=blocked, avoid=record.avoid, exclude=exclude)
     if choice.node is None:
         anywhere = choose(
@@ -204,7 +209,7 @@ def ended_holds(state: State, now_ms: int, mint: Mint) -> list[entries.Entry]:
     return [
         entries.HoldEnded(
             id=mint(), at_ms=now_ms, by=BY, because="its time is over", package=name,
-            since_ms=hold.since_ms,
+            since_ms=hold.since_ms, hold=hold.id,
         )
         for name, record in sorted(state.packages.items())
         for hold in record.holds

@@ -7,7 +7,7 @@ and doing one twice is harmless. A guest on a node without a duty for it is ende
 from typing import Union
 
 from cluster.core.model import MoveRecord, PackageRecord, State, fencing_of, packages_of
-from cluster.core.runs import in_maintenance
+from cluster.core.suspensions import in_maintenance
 from packages.core.model import PackageSpec
 from packages.core.values import Value
 

@@ -209,6 +209,8 @@ class HoldEnded(Entry, tag="hold-ended"):
 
     package: str
     since_ms: int
+    hold: str = ""
+    """Its id; empty: whichever began then."""
 
 
 class GuestStarted(Entry, tag="guest-started"):

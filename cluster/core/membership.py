@@ -14,7 +14,7 @@ from cluster.core.model import (
 )
 from cluster.core.moves import end_move, lose_node
 from cluster.core.quarantine import is_quarantined, released, why, with_failure
-from cluster.core.runs import in_maintenance
+from cluster.core.suspensions import in_maintenance
 from cluster.core.trust import without_invitation
 from packages.core.problem import Problem, problem
 from packages.core.values import changed

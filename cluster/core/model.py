@@ -8,6 +8,8 @@ without a release, a proof or a commit.
 
 from typing import Literal
 
+from cluster.core.hold_records import Hold as Hold
+from cluster.core.hold_records import NotedFailure as NotedFailure
 from cluster.core.move_records import (
     Figures, Freeze, Landing, MoveRecord, MoveResult, MoveStage, Purpose, QueuedMove
 )
@@ -122,17 +124,6 @@ class NodeRecord(Value):
     quarantined_until_ms: int | None = None
 
 
-class Hold(Value):
-    """A suspension an operator ordered: it has an owner, a reason and, if wanted, an end."""
-
-    kind: Literal["switching", "node-switching", "maintenance"]
-    by: str
-    reason: str
-    since_ms: int
-    node: str | None = None
-    until_ms: int | None = None
-
-
 class Fencing(Value):
     """A node is to shut the silent owner of this epoch out of the disks, or could not."""
 
@@ -163,6 +154,10 @@ class PackageRecord(Value):
     holds: tuple[Hold, ...] = ()
     failures_ms: tuple[int, ...] = ()
     """When this package failed lately; restarts on the spot are counted by it."""
+    noted: NotedFailure | None = None
+    """Its guest failed during a suspension; what follows is decided when that is over."""
+    preferred: str = ""
+    """The node it is to be started on again, where that can take it."""
     avoid: tuple[str, ...] = ()
     """Nodes it failed on since it last ran well; tried again only when nothing else is left."""
     freeze: Freeze | None = None

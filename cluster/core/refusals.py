@@ -1,5 +1,6 @@
 """The refusals that several rules share, each worded once."""
 
+from cluster.core.hold_records import NotedFailure
 from cluster.core.model import PackageRecord
 from packages.core.problem import Problem, problem
 from packages.core.sightings import Sighting
@@ -160,6 +161,18 @@ def will_not_end(record: PackageRecord, since: str) -> Problem:
         fix=f"See what its process on {record.owner} waits for, most likely a disk that does not "
             f"answer; or have the node switched off: vmsg node fence {record.owner}",
         severity="warn",
+    )
+
+
+def failure_noted(record: PackageRecord, failure: NotedFailure, in_maintenance: bool) -> Problem:
+    name = record.name
+    lifted = f"vmsg package maintenance {name} off" if in_maintenance else \
+        f"vmsg package enable {name}"
+    how = "it was in maintenance" if in_maintenance else "its switching was off"
+    return problem(
+        "failure-noted", f"package:{name}", what=f"Package {name} has failed while {how}.",
+        because=f"On {failure.node}: {failure.because}", severity="warn",
+        fix=f"It is treated as any failure by: {lifted}",
     )
 
 

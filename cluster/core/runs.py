@@ -6,10 +6,12 @@ only after the old one answered *released* for its epoch, or was proven dead.
 """
 
 from cluster.core import dependence, entries, refusals, truth
+from cluster.core.hold_records import lifted
 from cluster.core.model import (
-    Hold, PackageRecord, PackageState, State, unproven, with_package, without_package
+    PackageRecord, PackageState, State, unproven, with_package, without_package
 )
 from cluster.core.moves import after_halt, end_move, orphan
+from cluster.core.suspensions import applied, is_suspended, noted, resumed, switched_off
 from packages.core.failover import after_failure, recent
 from packages.core.problem import Problem, problem
 from packages.core.values import changed
@@ -19,7 +21,8 @@ LIFECYCLE: dict[str, frozenset[PackageState]] = {
     "guest-started": frozenset({"starting", "detached"}),
     "guest-failed": frozenset({"starting", "running"}),
     "guest-released": frozenset({"halting", "failing", "running", "detached"}),
-    "package-halted": frozenset({"starting", "running", "relocate_wait", "failed", "failing"}),
+    "package-halted": frozenset({
+        "starting", "running", "relocate_wait", "failed", "failing", "halting", "halted"}),
     "package-deleted": frozenset({"halted", "failed"}),
 }
 
@@ -51,8 +54,10 @@ def package_applied(state: State, entry: entries.PackageApplied) -> State | Prob
         return refusals.not_in_state(record, "have its fence changed")
     if record.owner is not None and record.owner not in spec.nodes:
         return refusals.node_not_eligible(spec.name, record.owner, spec.nodes)
-    auto_run = spec.auto_run if spec.auto_run != record.spec.auto_run else record.auto_run
-    return with_package(state, changed(record, spec=spec, auto_run=auto_run))
+    if spec.auto_run != record.spec.auto_run:
+        record = applied(record, spec.auto_run)
+    record = changed(record, spec=spec)
+    return with_package(state, resumed(state, record, entry.at_ms))
 
 
 def package_deleted(state: State, entry: entries.PackageDeleted) -> State | Problem:
@@ -73,13 +78,12 @@ def package_assigned(state: State, entry: entries.PackageAssigned) -> State | Pr
     if refused is not None:
         return refused
     auto_run = record.spec.auto_run or record.auto_run if entry.operator else record.auto_run
-    holds = record.holds
-    if entry.operator:
-        holds = tuple(hold for hold in holds if hold.kind != "switching")
+    holds = lifted(record.holds, "switching") if entry.operator else record.holds
     return with_package(state, changed(
         record, state="starting", owner=entry.node, epoch=record.epoch + 1,
         boot_id=entry.boot_id, since_ms=entry.at_ms, because=entry.because, auto_run=auto_run,
         holds=holds, avoid=() if entry.operator else record.avoid, not_runnable_on=None,
+        noted=None, preferred="",
     ))
 
 
@@ -120,10 +124,6 @@ def blocked_nodes(record: PackageRecord) -> frozenset[str]:
     )
 
 
-def in_maintenance(record: PackageRecord) -> bool:
-    return any(hold.kind == "maintenance" for hold in record.holds)
-
-
 def _owned(
     state: State, entry: entries.GuestStarted | entries.GuestFailed | entries.GuestReleased,
     kind: str,
@@ -162,13 +162,11 @@ def guest_failed(state: State, entry: entries.GuestFailed) -> State | Problem:
     record = _owned(state, entry, "guest-failed")
     if isinstance(record, Problem):
         return record
-    failures = (*recent(record.failures_ms, entry.at_ms), entry.at_ms)
-    record = changed(record, failures_ms=failures)
     move = record.move if record.moving else None
     if entry.switching and move is not None and move.stage in ("copy", "frozen"):
         return with_package(state, orphan(record, entry.at_ms, entry.problem.what))
     avoid = record.avoid
-    if record.state == "starting" and entry.node not in avoid:
+    if record.state == "starting" and entry.node not in avoid and not is_suspended(record):
         avoid = (*avoid, entry.node)
     record = end_move(record, problem(
         "move-failed", f"package:{record.name}", what="The guest failed during its move.",
@@ -207,7 +205,7 @@ def _powered_off(record: PackageRecord, entry: entries.GuestReleased) -> Package
         because="It did so during its move.", fix=f"vmsg package run {record.name}",
     ))
     return changed(
-        record, state="halted", owner=None, since_ms=entry.at_ms, auto_run=False,
+        switched_off(record), state="halted", owner=None, since_ms=entry.at_ms,
         because="the guest powered itself off",
     )
 
@@ -215,21 +213,25 @@ def _powered_off(record: PackageRecord, entry: entries.GuestReleased) -> Package
 def _after_failure(
     state: State, record: PackageRecord, entry: entries.GuestReleased,
 ) -> PackageRecord:
+    """Counted now that it is over: what is lost with its node meanwhile is no failure of it."""
+    if is_suspended(record):
+        return noted(record, entry.node, entry.at_ms)
     node = state.nodes.get(entry.node)
+    failures_ms = (*recent(record.failures_ms, entry.at_ms), entry.at_ms)
     remedy = after_failure(
-        record.spec, node=entry.node, failures_ms=record.failures_ms, avoid=record.avoid,
-        now_ms=entry.at_ms, started=entry.node not in record.avoid and not in_maintenance(record),
-        may_stay=node is not None and node.state == "running" and state.running,
-        auto_run=record.auto_run and not in_maintenance(record),
+        record.spec, node=entry.node, failures_ms=failures_ms, avoid=record.avoid,
+        now_ms=entry.at_ms, started=entry.node not in record.avoid,
+        may_stay=node is not None and node.state == "running" and state.running, auto_run=True,
     )
     because = f"{record.because} ({remedy.because})"
-    record = changed(record, since_ms=entry.at_ms, because=because, avoid=remedy.avoid)
+    record = changed(
+        record, since_ms=entry.at_ms, because=because, avoid=remedy.avoid, failures_ms=failures_ms)
     if remedy.choice == "restart":
         # The life's name is drawn from the entry's id: random, yet the same on every node.
         return changed(record, state="starting", epoch=record.epoch + 1, boot_id=entry.id)
     if remedy.choice == "relocate":
         return changed(record, state="relocate_wait", owner=None)
-    return changed(record, state="failed", owner=None, auto_run=False)
+    return changed(switched_off(record), state="failed", owner=None)
 
 
 def package_halted(state: State, entry: entries.PackageHalted) -> State | Problem:
@@ -241,56 +243,8 @@ def package_halted(state: State, entry: entries.PackageHalted) -> State | Proble
     if record.state not in LIFECYCLE["package-halted"]:
         return refusals.not_in_state(record, "be halted")
     after: PackageState = "halted" if record.owner is None else "halting"
+    since_ms = record.since_ms if record.state == after else entry.at_ms
     return with_package(state, changed(
-        record, state=after, auto_run=False, since_ms=entry.at_ms,
+        switched_off(record), state=after, since_ms=since_ms, noted=None,
         because=entry.because or f"halted by {entry.by}",
     ))
-
-
-def switching_set(state: State, entry: entries.SwitchingSet) -> State | Problem:
-    record = state.packages.get(entry.package)
-    if record is None:
-        return refusals.unknown_package(entry.package)
-    if entry.node is not None and entry.node not in record.spec.nodes:
-        return refusals.node_not_eligible(record.name, entry.node, record.spec.nodes)
-    kind = "switching" if entry.node is None else "node-switching"
-    kept = tuple(
-        hold for hold in record.holds if not (hold.kind == kind and hold.node == entry.node)
-    )
-    if not entry.enabled:
-        kept = (*kept, Hold(
-            kind="switching" if entry.node is None else "node-switching", by=entry.by,
-            reason=entry.because, since_ms=entry.at_ms, node=entry.node, until_ms=entry.until_ms,
-        ))
-    auto_run = entry.enabled if entry.node is None else record.auto_run
-    avoid = record.avoid
-    if entry.enabled:
-        avoid = tuple(name for name in avoid if entry.node is not None and name != entry.node)
-    return with_package(state, changed(record, holds=kept, auto_run=auto_run, avoid=avoid))
-
-
-def maintenance_set(state: State, entry: entries.MaintenanceSet) -> State | Problem:
-    record = state.packages.get(entry.package)
-    if record is None:
-        return refusals.unknown_package(entry.package)
-    if record.moving:
-        return refusals.package_moving(record)
-    kept = tuple(hold for hold in record.holds if hold.kind != "maintenance")
-    if entry.on:
-        kept = (*kept, Hold(
-            kind="maintenance", by=entry.by, reason=entry.because, since_ms=entry.at_ms,
-            until_ms=entry.until_ms,
-        ))
-    return with_package(state, changed(record, holds=kept))
-
-
-def hold_ended(state: State, entry: entries.HoldEnded) -> State | Problem:
-    record = state.packages.get(entry.package)
-    if record is None:
-        return refusals.unknown_package(entry.package)
-    ended = [hold for hold in record.holds if hold.since_ms == entry.since_ms]
-    if not ended:
-        return refusals.stale_order(f"package:{entry.package}", "That suspension is over.")
-    kept = tuple(hold for hold in record.holds if hold.since_ms != entry.since_ms)
-    auto_run = record.auto_run or any(hold.kind == "switching" for hold in ended)
-    return with_package(state, changed(record, holds=kept, auto_run=auto_run))

@@ -245,6 +245,9 @@ def _holds(subject: str, before: PackageRecord, after: PackageRecord) -> list[Ev
         for hold in holds:
             if hold not in others and hold.kind in words:
                 what = f"{words[hold.kind][begun]} {hold.node or ''}".strip()
+                if not begun and any(
+                        (each.kind, each.node) == (hold.kind, hold.node) for each in after.holds):
+                    what = f"{what}: one order is over, another stands"
                 told.append(_event(subject, what, because=hold.reason if begun else ""))
     return told
 

@@ -15,7 +15,8 @@ from cluster.core.model import (
 )
 from cluster.core.moves import just_opened
 from cluster.core.roles import seat_of
-from cluster.core.runs import blocked_nodes, in_maintenance
+from cluster.core.runs import blocked_nodes
+from cluster.core.suspensions import in_maintenance
 from packages.core.drain_plan import DrainPlan
 from packages.core.problem import Problem, problem
 from packages.core.sightings import Sighting
@@ -367,6 +368,8 @@ def _package_problems(
     record: PackageRecord, around: Surroundings, *, is_halted: bool,
 ) -> list[Problem]:
     subject = f"package:{record.name}"
+    if record.noted is not None:
+        return [refusals.failure_noted(record, record.noted, in_maintenance(record))]
     if record.state == "failed":
         return [problem(
             "package-failed", subject, what=f"Package {record.name} is stopped after failures.",

@@ -80,6 +80,7 @@ CATALOGUE: dict[str, str] = {
     "node-failed": "a node was proven dead and has not come back",
     "node-silent": "a node has not asked for its lease lately; it is not proven dead",
     "package-on-one-node": "only one node stands in the package's list, so nothing takes it over",
+    "failure-noted": "a guest failed in a suspension; it is treated as a failure when that ends",
     "package-failed": "a package is stopped after failures and waits for an operator",
     "move-not-converging": "the guest dirties memory faster than it can be copied; it runs on",
     # packages
