@@ -19,6 +19,7 @@ from cluster.api.client import Client
 from cluster.api.find import Access, find_cluster
 from cluster.api.messages import AnyRequest, GetStatus, Reply
 from packages.core.problem import Problem
+from tests.live.evidence import Place, evidence, standing
 from tests.live.waiting import until
 from tests.loopback import own_address
 
@@ -144,6 +145,12 @@ class Hosts:
             each["status"] == "up" for each in status["nodes"] if each["name"] in names
         ) and status["cluster"]["quorum"] and len(status["nodes"]) >= len(names), on=on)
 
+    def evidence(self) -> str:
+        return evidence(
+            Place(name, self.etc(name), self.run(name),
+                  (self.log(name), self.folder / name / "guardian.log"))
+            for name in self.names if self.log(name).exists())
+
     def close(self) -> None:
         for process in (*self.daemons.values(), *self._guardians.values()):
             process.kill()
@@ -160,6 +167,7 @@ def program(log: Path, tree: Path, module: str, *args: str | Path) -> "subproces
 async def hosts(folder: Path, *names: str) -> AsyncIterator[Hosts]:
     made = Hosts(folder, names or ("n1", "n2", "n3"))
     try:
-        yield made
+        with standing(made.evidence):
+            yield made
     finally:
         made.close()

@@ -29,6 +29,7 @@ from cluster.lab.plan import LabOptions, NodePlan, PackagePlan
 from cluster.lab.record import LabRecord
 from cluster.sockets import keys_of
 from packages.core.values import from_json, plain
+from tests.live.evidence import Place, evidence, standing
 from tests.live.guest_processes import Copy, copy_of, running_of, until_gone
 from tests.live.guest_side import GuestPage, page
 
@@ -359,18 +360,16 @@ class LiveCluster:
         self._returned.clear()
         return await self.status()
 
-    async def evidence(self, lines: int = 40) -> str:
-        """What goes with the lab, and a failure wants: the daemons' last words, the history."""
-        found = []
-        for node in self.plan.nodes:
-            text = Path(node.folder, "log", "daemon.log").read_text()
-            found += [f"the daemon of {node.name}: {line}" for line in text.splitlines()[-lines:]]
-        with contextlib.suppress(AssertionError, StopIteration):  # nobody is left to ask
-            found += [
-                "{at} {subject} {what}: {from} -> {to}, {because}, {by}".format_map(each)
-                for each in (await self.done(GetEvents()))["events"][-lines:]
-            ]
-        return "\n".join([*found, f"copies: {self.copies()}"])
+    def evidence(self) -> str:
+        """What goes with the lab, and a failure wants."""
+        return f"{evidence_of(self.record)}\ncopies: {self.copies()}"
+
+
+def evidence_of(record: LabRecord) -> str:
+    return evidence(
+        Place(node.name, Path(node.folder, "etc"), Path(node.run), tuple(
+            Path(node.folder, "log", f"{name}.log") for name in ("daemon", "guardian")))
+        for node in record.plan.nodes)
 
 
 def token() -> str:
@@ -388,7 +387,8 @@ async def live_cluster(folder: Path, **options: Any) -> AsyncIterator[LiveCluste
     assert isinstance(record, LabRecord), record
     cluster = LiveCluster(record)
     try:
-        yield cluster
+        with standing(cluster.evidence):
+            yield cluster
     finally:
         cluster.close()
         assert await lab.down(folder) is None

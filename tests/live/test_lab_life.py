@@ -19,7 +19,9 @@ from cluster.lab.plan import LabOptions
 from cluster.lab.record import LabRecord
 from packages.core.problem import Problem
 from packages.core.values import to_json
+from tests.live.evidence import standing
 from tests.live.lab_parts import reaches, traces
+from tests.live.live_cluster import evidence_of
 
 pytestmark = pytest.mark.live
 
@@ -41,7 +43,8 @@ async def a_lab(folder, **options):
     record = await lab.up(LabOptions(dir=str(folder), **options))
     assert isinstance(record, LabRecord), record
     try:
-        yield record
+        with standing(lambda: evidence_of(record)):
+            yield record
     finally:
         assert await lab.down(folder) is None
     assert traces(record.plan) == {}

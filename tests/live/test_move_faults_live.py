@@ -288,7 +288,7 @@ async def played_out(scene: Scene) -> None:
         await scene.play()
     except Exception as failure:  # with what its lab, soon gone, knows of it
         failure.add_note(f"{scene.source} to {scene.target}, {scene.move}")
-        failure.add_note(await scene.cluster.evidence())
+        failure.add_note(scene.cluster.evidence())
         raise
 
 
