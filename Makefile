@@ -20,7 +20,7 @@ ETCD := $(VENV)/etcd
 # own; the service that comes with it would listen on this host for nobody.
 DEBIAN := qemu-system-x86 iproute2 nftables util-linux mount fdisk e2fsprogs tcpdump procps \
 	gcc libc6-dev libc6-dev-i386 binutils busybox-static linux-image-cloud-amd64 python3-venv \
-	qemu-block-extra qemu-utils sg3-utils tgt
+	qemu-block-extra qemu-utils sg3-utils tgt fence-agents
 
 .PHONY: help setup demo test mutants search lint bench clean
 

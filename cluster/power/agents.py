@@ -26,8 +26,9 @@ from packages.core.problem import Problem, problem
 
 STATUS_OFF = 2
 """What `status` ends with for a host that is off."""
-CHECK_S = 10.0
-"""For the metadata: an interpreter's start on a starved machine."""
+CHECK_S = 20.0
+"""For the metadata: an interpreter's start on a starved machine; with all that some agents import it
+takes two seconds on an idle one."""
 SAID_BYTES = 300
 """An agent's last words are one or two lines."""
 SEARCHED = "/usr/local/sbin:/usr/sbin:/usr/local/bin:/usr/bin:/sbin:/bin"
@@ -115,7 +116,7 @@ def _why(ended: Ended) -> str:
 
 
 def _against(fence: FenceConfig, metadata: AgentMetadata) -> list[Problem]:
-    given = {*fence.options, *fence.secrets}
+    given = [*fence.options, *fence.secrets]
     subject = f"fence:{fence.agent}"
     found = [
         problem(
@@ -123,13 +124,13 @@ def _against(fence: FenceConfig, metadata: AgentMetadata) -> list[Problem]:
             because="Its metadata does not name it, and agents ignore what they do not know.",
             fix=f"Take it out, or write it as `{fence.agent} -o metadata` does.",
         )
-        for name in sorted(given - metadata.parameters)
+        for name in metadata.unknown(given)
     ] + [
         problem(
             "fence-parameter-missing", subject, what=f"{fence.agent} needs the parameter {name}.",
             because="Its metadata calls it required.", fix=f"Add {name} to the fence's options.",
         )
-        for name in sorted(metadata.required - given)
+        for name in metadata.missing(given)
     ]
     if "off" not in metadata.actions:
         found.append(fence_failed(fence, "Its metadata does not know the action off."))
