@@ -27,8 +27,8 @@ from packages.core.problem import Problem, problem
 STATUS_OFF = 2
 """What `status` ends with for a host that is off."""
 CHECK_S = 20.0
-"""For the metadata: an interpreter's start on a starved machine; with all that some agents import it
-takes two seconds on an idle one."""
+"""For the metadata: an interpreter with all that some agents import starts within two seconds on an
+idle machine; this is for a starved one."""
 SAID_BYTES = 300
 """An agent's last words are one or two lines."""
 SEARCHED = "/usr/local/sbin:/usr/sbin:/usr/local/bin:/usr/bin:/sbin:/bin"
