@@ -22,9 +22,10 @@ from cluster.api.neighbour import Neighbour
 from cluster.certifying import Certifier
 from cluster.clock import Clock
 from cluster.comeback import Comeback
-from cluster.config.schema import ClusterConfig, Timings
+from cluster.config.schema import PROFILES, ClusterConfig, Timings
 from cluster.coordination import Coordination
 from cluster.core import entries
+from cluster.core.lease_numbers import LeaseNumbers
 from cluster.core.machine import StateMachine
 from cluster.core.model import State
 from cluster.deaths import Deaths
@@ -34,6 +35,7 @@ from cluster.ledger import Ledger
 from cluster.nodes.granting import Landlord
 from cluster.nodes.guardian_link import Guardian, GuardianNews
 from cluster.nodes.leasing import Tenant
+from cluster.nodes.terms import Terms, numbers_of, said_numbers
 from cluster.power.fence import PowerFence
 from cluster.raft.replica import Replica
 from cluster.residence import Residence
@@ -79,20 +81,20 @@ class Node:
         machine: StateMachine, replica: Replica, neighbours: Mapping[str, Neighbour],
         guardian: Guardian, driver: Driver, carrier: Carrier, host: Host, fences: Fences,
         power: PowerFence, strangers: Strangers, host_keys: HostKeys | None = None,
+        profiles: Mapping[str, Timings] = PROFILES,
     ) -> None:
         self.name, self.config, self.clock = name, config, clock
         self.replica, self.guardian, self.driver = replica, guardian, driver
-        self.timings, self.incarnation = timings, clock.token()
+        self.timings, self.incarnation, self.profiles = timings, clock.token(), profiles
         self.stopping, self._neighbours = asyncio.Event(), neighbours
         self.why: Problem | None = None
         self.ledger = Ledger(replica, machine, clock, name)
         self.comeback = Comeback(replica)
         self.landlord = Landlord(
             node=name, timings=self.timings, clock=clock, ledger=self.ledger)
-        self.tenant = Tenant(
-            node=name, timings=self.timings, clock=clock, ledger=self.ledger,
-            ask=self._ask_lease, renewed=self._renewed,
-        )
+        self.terms = Terms(
+            node=name, own=self._file_numbers(), clock=clock, ledger=self.ledger)
+        self.tenant = self._tenant()
         self.worker = Worker(Surroundings(
             node=name, driver=driver, carrier=carrier, ledger=self.ledger, clock=clock,
             may_run=self.tenant.holds, guests_changed=self._guests_changed, guarded=self._guarded,
@@ -117,7 +119,7 @@ class Node:
             node=name, config=config, config_text=config_text, timings=self.timings, clock=clock,
             ledger=self.ledger, landlord=self.landlord, worker=self.worker, survey=self.survey,
             peers=neighbours, handlers=HANDLERS, keyring=self.keyring, certifier=certifier,
-            comeback=self.comeback, fencing=self.fencing, limits=self.limits,
+            comeback=self.comeback, fencing=self.fencing, limits=self.limits, profiles=profiles,
         )
         self.residence = self._resident(config_text)
         self.coordination = Coordination(
@@ -125,11 +127,21 @@ class Node:
             limits=self.limits, fence=self.fencing.look,
         )
 
+    def _tenant(self) -> Tenant:
+        return Tenant(
+            node=self.name, terms=self.terms, clock=self.clock, ledger=self.ledger,
+            ask=self._ask_lease, renewed=self._renewed,
+        )
+
     def _resident(self, text: str) -> Residence:
         return Residence(
             node=self.name, text=text, ledger=self.ledger, clock=self.clock,
             is_current=lambda: self.keyring.follows_record, changed=self._configured,
         )
+
+    def _file_numbers(self) -> LeaseNumbers:
+        """What a cluster that nobody has formed yet begins with; no proof rests on them."""
+        return numbers_of(self.timings, self.config.profile)
 
     def _configured(self, config: ClusterConfig, text: str) -> Problem | None:
         """The cluster has agreed upon another cluster file."""
@@ -171,7 +183,9 @@ class Node:
 
     async def _ask_lease(self, leader: str, number: int) -> float | None:
         if leader == self.name:
-            return self.landlord.grant(self.name, self.incarnation)
+            granted_s = self.landlord.grant(self.name, self.incarnation)
+            return None if granted_s is None else self.terms.taken(
+                granted_s, self.landlord.numbers)
         if leader not in self._neighbours:
             return None
         reply = await self._neighbours[leader].ask(
@@ -179,10 +193,12 @@ class Node:
         if not isinstance(reply, Reply) or not isinstance(reply.result, dict):
             return None
         remaining_s = reply.result.get("remaining_s")
-        return float(remaining_s) if isinstance(remaining_s, (int, float)) else None
+        if not isinstance(remaining_s, (int, float)):
+            return None
+        return self.terms.taken(float(remaining_s), said_numbers(reply.result.get("numbers")))
 
     def _renewed(self, expiry_s: float) -> None:
-        self.guardian.renew(expiry_s, expiry_s + self.timings.kill_after_s)
+        self.guardian.renew(expiry_s, expiry_s + self.terms.numbers.kill_after_s)
 
     def _guests_changed(self) -> None:
         """Not before this node has joined: until then the guardian knows better than a record that
@@ -228,8 +244,9 @@ class Node:
             await self.worker.adopt()
             stack.push_async_callback(self._leave_guests)
             tasks = [asyncio.ensure_future(each) for each in (
-                self.tenant.run(), self._take_part(), self.coordination.run(), self.lookout.run(),
-                self.keyring.run(), self.rotation.run(), self._come_back(), self._leave())]
+                self.tenant.run(), self.terms.run(), self._take_part(), self.coordination.run(),
+                self.lookout.run(), self.keyring.run(), self.rotation.run(), self._come_back(),
+                self._leave())]
             stack.push_async_callback(_cancelled, tasks)
             stack.push_async_callback(self.fencing.close)
             for task in tasks:
@@ -293,6 +310,7 @@ class Node:
                 because="the nodes met for the first time", name=self.config.name,
                 nodes=tuple(node.name for node in self.config.nodes),
                 config_text=self.desk.config_text, members=file_members(self.config),
+                lease=self._file_numbers(),
             ), deadline_s=JOIN_S)
         await self.keyring.form()
         await self.worker.end_foreign()

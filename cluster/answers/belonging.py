@@ -10,9 +10,12 @@ from cluster.api.roles import Caller
 from cluster.config.cluster_file import cluster_from_text
 from cluster.config.load import dump
 from cluster.config.schema import ClusterConfig, NodeConfig
-from cluster.core import entries, refusals
+from cluster.core import entries, leases, refusals
+from cluster.core.apply import decide
+from cluster.core.lease_numbers import LeaseNumbers
 from cluster.core.members import digest_of
 from cluster.core.roles import is_settled, wanted_seats
+from cluster.nodes.terms import numbers_of
 from cluster.seating import file_members
 from packages.core.problem import Problem, problem
 from packages.core.values import changed
@@ -86,10 +89,24 @@ async def _apply(
         return refusal(ask, unsafe)
     entry = desk.entry(
         entries.ClusterFormed, caller, ask, name=config.name, nodes=names, config_text=text,
-        members=file_members(config), supersedes=supersedes,
+        members=file_members(config), supersedes=supersedes, lease=_numbers(desk, config),
     )
-    return await desk.change(ask, entry) or await _settled(
+    after = decide(desk.ledger.state, entry)
+    told = [] if isinstance(after, Problem) or after.leases == desk.ledger.state.leases else (
+        leases.problems(after))
+    answer = await desk.change(ask, entry) or await _settled(
         desk, ask, added=sorted(set(names) - before), removed=sorted(before - set(names)))
+    return changed(answer, problems=(*answer.problems, *told)) if answer.verdict == "done" else (
+        answer)
+
+
+def _numbers(desk: Desk, config: ClusterConfig) -> LeaseNumbers | None:
+    """Those of the file's profile; where the file keeps the profile, what was agreed upon stays,
+    whatever this release has for it."""
+    before = leases.newest(desk.ledger.state)
+    if before is not None and before.profile == config.profile:
+        return None
+    return numbers_of(desk.profiles[config.profile], config.profile)
 
 
 async def _settled(

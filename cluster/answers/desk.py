@@ -49,7 +49,7 @@ class Desk:
         clock: Clock, ledger: Ledger, landlord: Landlord, worker: Worker, survey: Survey,
         peers: Mapping[str, Neighbour], handlers: Mapping[type[Any], Handler],
         keyring: Keyring, certifier: Certifier, comeback: Comeback, fencing: PowerFencing,
-        limits: Callable[[], Limits],
+        limits: Callable[[], Limits], profiles: Mapping[str, Timings],
     ) -> None:
         self.node, self.config, self.config_text = node, config, config_text
         self.timings, self.clock, self.ledger = timings, clock, ledger
@@ -57,7 +57,7 @@ class Desk:
         self.peers = peers
         self.keyring, self.certifier, self._comeback = keyring, certifier, comeback
         self.deaths, self.fencing, self.limits = fencing.deaths, fencing, limits
-        self._handlers = handlers
+        self._handlers, self.profiles = handlers, profiles
 
     async def answer(self, caller: Caller, request: AnyRequest) -> Reply:
         if request.current:

@@ -29,5 +29,5 @@ async def failure(desk: Desk, _: Caller, ask: PlanFailure) -> Reply:
                   if each is not None},
         fenced={name for name in state.nodes if desk.fencing.fences(name)}, limits=desk.limits(),
     )
-    lease_s = desk.timings.lease_s + desk.timings.margin_s
+    lease_s = max(sum(desk.landlord.counted(name)) for name in ask.nodes or state.nodes)
     return done(ask, view.fail_plan(plan, lease_proves_s=lease_s))

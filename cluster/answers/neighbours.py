@@ -16,7 +16,7 @@ async def lease(desk: Desk, caller: Caller, ask: AskLease) -> Reply:
     remaining_s = desk.landlord.grant(caller.name, ask.incarnation)
     return done(ask, {
         "number": ask.number, "remaining_s": remaining_s,
-        "leader": desk.ledger.replica.leader(),
+        "leader": desk.ledger.replica.leader(), "numbers": plain(desk.landlord.numbers),
     })
 
 

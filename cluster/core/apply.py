@@ -8,8 +8,8 @@ through `cluster.core.story`.
 from collections.abc import Callable
 
 from cluster.core import (
-    admission, entries, fencing, maintenance, members, membership, moves, quarantine, queue, runs,
-    suspensions
+    admission, entries, fencing, leases, maintenance, members, membership, moves, quarantine, queue,
+    runs, suspensions
 )
 from cluster.core.model import EVENTS_KEPT, OUTCOMES_KEPT, Event, Outcome, State
 from cluster.core.story import tell
@@ -30,6 +30,7 @@ RULES: dict[type[entries.Entry], Callable[..., State | Problem]] = {
     entries.ClusterHalted: membership.cluster_halted,
     entries.NodeJoined: membership.node_joined,
     entries.NodeFailed: membership.node_failed,
+    entries.LeaseTaken: leases.lease_taken,
     entries.SightingsChanged: membership.sightings_changed,
     entries.WatchdogChanged: membership.watchdog_changed,
     entries.PowerFenceFailed: membership.fence_failed,

@@ -6,6 +6,7 @@ are missing. An entry of a kind it does not know is refused, the same on every n
 """
 
 from cluster.core.entries import AnyEntry, Entry
+from cluster.core.lease_numbers import LeaseNumbers
 from cluster.core.model import (
     Event, Member, NodeRecord, Outcome, PackageRecord, Seat, State, with_node, with_package
 )
@@ -36,6 +37,7 @@ class Snapshot(Value):
     members: tuple[Member, ...] = ()
     seats: tuple[Seat, ...] = ()
     retired: tuple[str, ...] = ()
+    leases: tuple[LeaseNumbers, ...] = ()
 
 
 def encode_entry(entry: Entry) -> bytes:
@@ -63,6 +65,7 @@ def encode_state(state: State) -> bytes:
                   if state.outcome_at[at] in state.outcomes],
         events=sorted(state.events.items()), next_event=state.next_event, applied=state.applied,
         trust=state.trust, members=state.members, seats=state.seats, retired=state.retired,
+        leases=state.leases,
     ))
 
 
@@ -81,6 +84,7 @@ def decode_state(raw: bytes) -> State:
         outcome_at=Map({each.index: each.entry for each in kept.outcomes}),
         events=Map(dict(kept.events)), next_event=kept.next_event, applied=kept.applied,
         trust=kept.trust, members=kept.members, seats=kept.seats, retired=kept.retired,
+        leases=kept.leases,
     )
     for node in kept.nodes:
         state = with_node(state, node)

@@ -20,6 +20,7 @@ from cluster.core.key_entries import OperatorAdded as OperatorAdded
 from cluster.core.key_entries import OperatorRemoved as OperatorRemoved
 from cluster.core.key_entries import RotationAsked as RotationAsked
 from cluster.core.key_entries import TrustFormed as TrustFormed
+from cluster.core.lease_numbers import LeaseNumbers
 from cluster.core.model import Figures, Landing, Member, Proof, Purpose, Seat
 from packages.core.drain_plan import DrainPlan
 from packages.core.limits import Limits
@@ -39,6 +40,8 @@ class CoordinatorBegan(Entry, tag="coordinator-began"):
 
     node: str
     term: int
+    lease: LeaseNumbers | None = None
+    """What it grants by where the record, which is older than that, does not say."""
 
 
 class ClusterFormed(Entry, tag="cluster-formed"):
@@ -51,6 +54,8 @@ class ClusterFormed(Entry, tag="cluster-formed"):
     supersedes: str = ""
     """Digest of the file it was made from (members.digest_of), which must still be the agreed one;
     empty: of whatever file."""
+    lease: LeaseNumbers | None = None
+    """Those of the file's profile, as the proposer's release has them."""
 
 
 class MembersAgreed(Entry, tag="members-agreed"):
@@ -85,6 +90,15 @@ class NodeJoined(Entry, tag="node-joined"):
     incarnation: str
     version: str
     guests: tuple[GuestReport, ...] = ()
+
+
+class LeaseTaken(Entry, tag="lease-taken"):
+    """This life of the node takes no lease by older numbers any more, and all it was granted by
+    them is over."""
+
+    node: str
+    incarnation: str
+    number: int
 
 
 class NodeFailed(Entry, tag="node-failed"):
@@ -361,5 +375,5 @@ AnyEntry = Union[
     TrustFormed, NodeInvited, NodeAdmitted, RotationAsked, NodeKeyOffered, NodeKeyRetired,
     OperatorAdded, OperatorRemoved, NodeRejoining, DrainCancelled, PackageRelocated, ReturnEnded,
     MoveQueued, MoveUnqueued, FenceOrdered, FenceAnswered, NodeUnquarantined, PowerFenceFailed,
-    SightingsChanged, WatchdogChanged,
+    SightingsChanged, WatchdogChanged, LeaseTaken,
 ]

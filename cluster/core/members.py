@@ -11,6 +11,7 @@ or its invitation still opens once the log does without it.
 import hashlib
 
 from cluster.core import entries, refusals
+from cluster.core.leases import with_numbers
 from cluster.core.model import Member, NodeRecord, State, packages_of
 from cluster.core.roles import is_settled, roles
 from cluster.core.trust import (
@@ -44,10 +45,10 @@ def cluster_formed(state: State, entry: entries.ClusterFormed) -> State | Proble
         record = nodes.get(name) or NodeRecord(name=name, since_ms=entry.at_ms)
         if record.role != role or name not in nodes:
             nodes = nodes.set(name, changed(record, role=role))
-    return changed(
+    return with_numbers(changed(
         state, name=entry.name, config_text=entry.config_text, nodes=nodes, trust=trust,
         members=entry.members, retired=tuple(sorted({*state.retired, *gone})),
-    )
+    ), entry.lease)
 
 
 def members_agreed(state: State, entry: entries.MembersAgreed) -> State | Problem:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from cluster.core import entries, refusals
 from cluster.core.floor import refused_version
+from cluster.core.leases import with_numbers
 from cluster.core.model import (
     UP, NodeRecord, NodeState, PackageRecord, State, may_be_lost, packages_of, with_node,
     with_package
@@ -23,6 +24,8 @@ from packages.core.values import changed
 def coordinator_began(state: State, entry: entries.CoordinatorBegan) -> State | Problem:
     if entry.term <= state.coordinator_term:
         return refusals.stale_order("cluster", "A later coordinator has begun.")
+    if not state.leases:
+        state = with_numbers(state, entry.lease)
     return changed(state, coordinator_term=entry.term)
 
 

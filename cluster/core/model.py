@@ -10,9 +10,11 @@ from typing import Literal
 
 from cluster.core.hold_records import Hold as Hold
 from cluster.core.hold_records import NotedFailure as NotedFailure
+from cluster.core.lease_numbers import LeaseNumbers
 from cluster.core.move_records import (
     Figures, Freeze, Landing, MoveRecord, MoveResult, MoveStage, Purpose, QueuedMove
 )
+from cluster.core.seats import Member, NodeRole, Seat
 from cluster.core.trust import Trust
 from packages.core.drain_plan import DrainPlan
 from packages.core.model import PackageSpec
@@ -22,8 +24,8 @@ from packages.core.values import Map, Value, changed
 
 # What stands in rooms of its own and belongs to the model; mypy reads the list.
 __all__ = [
-    "Figures", "Freeze", "Landing", "MoveRecord", "MoveResult", "MoveStage", "Purpose",
-    "QueuedMove",
+    "Figures", "Freeze", "Landing", "Member", "MoveRecord", "MoveResult", "MoveStage", "NodeRole",
+    "Purpose", "QueuedMove", "Seat",
 ]
 
 NodeState = Literal[
@@ -50,26 +52,6 @@ ProofKind = Literal[
     "watchdog",  # its hardware has reset it, because nobody petted it since its lease was over
     "operator",  # somebody has said so, by name
 ]
-
-NodeRole = Literal["voter", "witness", "follower"]
-"""A witness votes and runs nothing; a follower runs packages and does not vote."""
-
-
-class Member(Value):
-    """A node as the cluster file names it."""
-
-    name: str
-    is_witness: bool = False
-    endpoint: str = ""
-    """Where the log is carried to it."""
-
-
-class Seat(Value):
-    """A node in the membership of the log."""
-
-    name: str
-    votes: bool = True
-    endpoint: str = ""
 
 
 class Proof(Value):
@@ -107,6 +89,8 @@ class NodeRecord(Value):
     """What the guardian pets; empty: nothing."""
     watchdog_s: float = 0.0
     """How long after the end of its lease it is reset for certain, if it hangs; 0: never."""
+    lease_number: int = 0
+    """Nothing that it was granted by older numbers than these counts any more."""
     sightings: tuple[Sighting, ...] = ()
     """What was seen there beside the record."""
     stuck: tuple[Stuck, ...] = ()
@@ -231,6 +215,8 @@ class State(Value):
     """As the log last agreed to count them; empty while it counts by the nodes' own files."""
     retired: tuple[str, ...] = ()
     """Names of nodes that were removed; they are not given again."""
+    leases: tuple[LeaseNumbers, ...] = ()
+    """What leases are granted by, last; before it what some node may still hold one by."""
 
 
 OUTCOMES_KEPT = 4096

@@ -4,6 +4,8 @@ views of this. PURE."""
 from cluster.core.entries import (
     Entry, MoveFrozen, MoveLanded, NodeRejoining, PowerFenceFailed, StrayEnded
 )
+from cluster.core.leases import newest
+from cluster.core.leases import told as told_lease
 from cluster.core.model import Event, MoveRecord, NodeRecord, PackageRecord, Proof, State
 from cluster.core.trust import NodeKeys, Trust
 from packages.core.drain_plan import DrainPlan
@@ -67,6 +69,10 @@ def _cluster(before: State, after: State) -> list[Event]:
     told = []
     if before.config_text != after.config_text:
         told.append(_event(subject, "configuration applied"))
+    old, new = newest(before), newest(after)
+    if old is not None and new is not None and old.number != new.number:
+        told.append(_event(
+            subject, "lease changed", before=told_lease(old), after=told_lease(new)))
     if before.running != after.running:
         words = ("halted", "running")
         told.append(_event(
@@ -97,6 +103,8 @@ def _node(name: str, before: NodeRecord | None, after: NodeRecord | None) -> lis
         ))
     elif before.incarnation != after.incarnation:
         told.append(_event(subject, "daemon restarted", before=before.state, after=after.state))
+    if after.lease_number != before.lease_number:
+        told.append(_event(subject, "has taken the new lease"))
     if after.watchdog != before.watchdog and before.incarnation == after.incarnation:
         told.append(_event(
             subject, "watchdog", before=before.watchdog or "none", after=after.watchdog or "none"))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from cluster.core import dependence, maintenance, quarantine, refusals, truth
+from cluster.core import dependence, leases, maintenance, quarantine, refusals, truth
 from cluster.core.fail_plan import FailPlan
 from cluster.core.fencing import may_be_fenced
 from cluster.core.model import (
@@ -310,7 +310,7 @@ def event(number: int, told: Event) -> dict[str, Any]:
 
 def problems(state: State, around: Surroundings) -> list[Problem]:
     """What an operator should know about, worst first."""
-    found = []
+    found = leases.problems(state)
     for name in sorted(state.nodes):
         found += _node_problems(state, state.nodes[name], around)
         found += _vote_problems(state, state.nodes[name])

@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterable
 
 from cluster.clock import Clock
 from cluster.config.schema import Timings
+from cluster.core import leases
 from cluster.core.entries import CoordinatorBegan, Entry, NodeFailed
+from cluster.core.lease_numbers import LeaseNumbers
 from cluster.core.model import UP, may_be_lost
 from cluster.ledger import Ledger
 from cluster.nodes.lease import LeaseBook, new_lease_book
+from cluster.nodes.terms import numbers_of, of_older_record
 from packages.core.problem import Problem
 from packages.core.values import Map, changed
 
@@ -49,6 +52,18 @@ class Landlord:
         self.followed: Callable[[], str] = str
         """The last leader that this node asked."""
         self._patience_s: dict[str, float] = {}
+        self._own = numbers_of(timings, "")
+
+    @property
+    def numbers(self) -> LeaseNumbers:
+        """By which leases are granted, and silence is judged. In the record before anything is
+        granted: this host's own count where no cluster is formed."""
+        return leases.newest(self._ledger.state) or self._own
+
+    def counted(self, node: str) -> tuple[float, float]:
+        """The longest lease that this node may hold, and the margin to it, in seconds."""
+        held = leases.held(self._ledger.state, node) or (self._own,)
+        return max(each.lease_s for each in held), max(each.margin_s for each in held)
 
     def grant(self, node: str, incarnation: str) -> float | None:
         """What is left of the asker's lease, counted from its sending; None: nothing is granted."""
@@ -82,20 +97,32 @@ class Landlord:
             return None
         if self._book is None or self._term != term:
             self._book = self._new_book(term)
+        self._book = self._with_numbers(self._book)
         return self._book
 
+    def _with_numbers(self, book: LeaseBook) -> LeaseBook:
+        """As the record has them now."""
+        spans = {name: self.counted(name) for name in self._ledger.state.nodes}
+        longest_s = {name: lease_s for name, (lease_s, _) in spans.items()}
+        margin_s = max((margin_s for _, margin_s in spans.values()), default=self._own.margin_s)
+        lease_s = self.numbers.lease_s
+        if (book.lease_s, book.margin_s, dict(book.longest_s)) == (lease_s, margin_s, longest_s):
+            return book
+        return changed(book, lease_s=lease_s, margin_s=margin_s, longest_s=Map(longest_s))
+
     def _new_book(self, term: int) -> LeaseBook:
-        nodes, lease_s = self._ledger.state.nodes, self._timings.lease_s
+        nodes, numbers = self._ledger.state.nodes, self.numbers
         elected_at_s = self._ledger.replica.elected_at_s()
         earlier_until_s = max(
-            self._ledger.replica.earlier_until_s(), elected_at_s - OUTAGE_SHARE * lease_s)
+            self._ledger.replica.earlier_until_s(),
+            elected_at_s - OUTAGE_SHARE * numbers.lease_s)
         # Declarations of an older term are refused from here on.
         self._term, self._condemned, self._doubted = term, {}, {}
         self._joined = {
             name: (node.incarnation, earlier_until_s) for name, node in nodes.items()}
         return new_lease_book(
-            elected_at_s=elected_at_s, earlier_until_s=earlier_until_s, lease_s=lease_s,
-            margin_s=self._timings.margin_s,
+            elected_at_s=elected_at_s, earlier_until_s=earlier_until_s, lease_s=numbers.lease_s,
+            margin_s=numbers.margin_s,
             dead=frozenset(name for name, node in nodes.items() if node.state not in UP),
         )
 
@@ -104,8 +131,10 @@ class Landlord:
         replica, term = self._ledger.replica, self._ledger.replica.term()
         if self._ledger.state.coordinator_term == term:
             return True
+        state = self._ledger.state
         refused = await self._ledger.say(
-            CoordinatorBegan, "it was elected", deadline_s=2.0, node=self._node, term=term)
+            CoordinatorBegan, "it was elected", deadline_s=2.0, node=self._node, term=term,
+            lease=None if state.leases or not state.nodes else of_older_record(state, self._own))
         return refused is None and replica.is_leader() and replica.term() == term
 
     def heard(self) -> frozenset[str]:
@@ -115,7 +144,7 @@ class Landlord:
             return frozenset()
         return frozenset(
             name for name, at_s in book.heard_at_s.items()
-            if now_s - at_s <= self._timings.suspect_s
+            if now_s - at_s <= self.numbers.suspect_s
         )
 
     def arrived(self) -> frozenset[str]:
@@ -125,19 +154,19 @@ class Landlord:
             return frozenset()
         return frozenset(
             name for name, record in self._ledger.state.nodes.items() if record.state in UP
-            and now_s - self._known_since_s(name, record.incarnation) <= self._timings.suspect_s
+            and now_s - self._known_since_s(name, record.incarnation) <= self.numbers.suspect_s
         )
 
     def be_patient(self, name: str) -> None:
         """Its daemon goes away on purpose, perhaps for an upgrade: it has its lease's time."""
-        self._patience_s[name] = self._clock.boottime_s() + self._timings.lease_s
+        self._patience_s[name] = self._clock.boottime_s() + self.numbers.lease_s
 
     def settled(self) -> bool:
         """Whether silence already says something: a new leader has not been asked by anyone."""
         book = self._opened()
         if book is None:
             return False
-        return self._clock.boottime_s() >= book.elected_at_s + self._timings.suspect_s
+        return self._clock.boottime_s() >= book.elected_at_s + self.numbers.suspect_s
 
     def stop(self, death: NodeFailed) -> None:
         """Grant nothing to this life of the node any more: before its death is proposed, and until
@@ -155,7 +184,7 @@ class Landlord:
 
     def notice(self) -> None:
         """Called again and again, leading or not: a gap is a time this node itself stood still."""
-        now_s, most_s = self._clock.boottime_s(), self._timings.suspect_s / STANDS_STILL
+        now_s, most_s = self._clock.boottime_s(), self.numbers.suspect_s / STANDS_STILL
         if now_s - self._looked_s > most_s or self._is_out_of_touch(now_s, most_s):
             self._awake_since_s = now_s
         self._looked_s = now_s
@@ -191,7 +220,7 @@ class Landlord:
     def _suspect_from_s(self, book: LeaseBook, name: str) -> float:
         """One that lives answers a new leader's first word within a round."""
         return max(
-            self._silent_from_s(book, name) + self._timings.suspect_s,
+            self._silent_from_s(book, name) + self.numbers.suspect_s,
             book.elected_at_s + self._timings.raft_append_s, self._patience_s.get(name, 0.0))
 
     def look_within_s(self, most_s: float) -> float:
@@ -216,8 +245,7 @@ class Landlord:
 
     def _over_at_s(self, book: LeaseBook, name: str) -> float:
         known_s = self._known_since_s(name, self._ledger.state.nodes[name].incarnation)
-        return max(
-            book.dead_after_s(name), known_s + self._timings.lease_s + self._timings.margin_s)
+        return max(book.dead_after_s(name), known_s + sum(self.counted(name)))
 
     def condemn(self) -> Map[str, str]:
         """Nodes whose lease is proven over, with the words for it. Granting to them stops here,
@@ -230,16 +258,16 @@ class Landlord:
         for name, record in sorted(self._ledger.state.nodes.items()):
             if not may_be_lost(self._ledger.state, record) or name == self._node:
                 continue
-            if record.state not in UP and now_s < book.silent_since_s(name) + (
-                    self._timings.lease_s + self._timings.margin_s):
+            lease_s, margin_s = self.counted(name)
+            if record.state not in UP and now_s < book.silent_since_s(name) + lease_s + margin_s:
                 continue  # halted, so granted nothing, and still at work on its guests' ends
             if now_s < self._over_at_s(book, name):
                 continue
             book = book.stop_granting(name)
             self._condemned[name] = record.incarnation
             found[name] = (
-                f"{_silence(book, name, now_s)}; its lease of {self._timings.lease_s:g} s and the "
-                f"margin of {self._timings.margin_s:g} s are over"
+                f"{_silence(book, name, now_s)}; its lease of {lease_s:g} s and the margin of "
+                f"{margin_s:g} s are over"
             )
         self._book = book
         return Map(found)
@@ -247,7 +275,7 @@ class Landlord:
     def reset(self) -> Map[str, str]:
         """Nodes called dead by their lease whose watchdog has certainly reset them since: petted
         for the last time while the lease was good, or while its guests stood frozen."""
-        book, now_s, timings = self._opened(), self._clock.boottime_s(), self._timings
+        book, now_s = self._opened(), self._clock.boottime_s()
         if book is None:
             return Map()
         found: dict[str, str] = {}
@@ -255,7 +283,7 @@ class Landlord:
             if record.state in UP or record.watchdog_s <= 0 or name == self._node:
                 continue
             over_s = max(self._over_at_s(book, name),
-                         book.silent_since_s(name) + timings.lease_s + timings.margin_s)
+                         book.silent_since_s(name) + sum(self.counted(name)))
             if now_s >= over_s + record.watchdog_s:
                 found[name] = (
                     f"its lease is over, and {record.watchdog} resets a host that hangs "

@@ -25,7 +25,14 @@ the coordinator's last heartbeat round that a majority confirmed, and e an elect
 4. A coordinator therefore counts a node dead L + margin after its own last answer to it, or after
    u if it never answered it: after that only its own later answers could lengthen the node's
    lease, and it stopped granting *before* it began to count on the silence.
-5. Clocks do not tick alike: while the coordinator's clock counts L + margin, the node's must count
+5. L is not this host's own: it stands in the record (cluster/core/leases.py) and travels with
+   each grant. When it changes, what was granted by the old one, L', still ends at t_q + L'. Until
+   the life of the node's daemon has said in the record that it takes nothing by L' any more, and
+   waited L' since then, the longer of the two counts for that node in 4; a coordinator counts its
+   own answers by what it answered. A life takes no answer by older numbers than it has seen in its
+   record, so one by L' that comes later (from a coordinator that does not know of the change, and
+   cannot have the new life in its record without knowing it) changes nothing.
+6. Clocks do not tick alike: while the coordinator's clock counts L + margin, the node's must count
    L. Clock rates may differ by margin / (2 L + margin) each; the margin has to hold the time to
    freeze and I/O already submitted as well, and real clocks differ by far less than a thousandth.
    That a was counted by the voter's clock, and only the rest by the coordinator's, changes nothing:
@@ -89,10 +96,13 @@ class LeaseBook(Value):
     earlier_until_s: float
     """No older coordinator's t_q is later (u in the proof)."""
     lease_s: float
+    """What is granted; what was granted counts by what it was then (`over_at_s`)."""
     margin_s: float
+    longest_s: Map[str, float] = Map()
+    """Node -> by what an earlier coordinator may have granted to it, where that is longer."""
     heard_at_s: Map[str, float] = Map()
-    answered_at_s: Map[str, float] = Map()
-    """When this coordinator last granted to the node."""
+    over_at_s: Map[str, float] = Map()
+    """When all that this coordinator granted to the node is over, by this clock."""
     stopped: frozenset[str] = frozenset()
     """Nodes that are granted nothing: dead by the record, or about to be declared so."""
 
@@ -105,8 +115,8 @@ class LeaseBook(Value):
         remaining_s = min(self.lease_s, self.lease_s - (received_at_s - quorum_at_s))
         if node in self.stopped or not remaining_s > 0:
             return book, None
-        granted = self.answered_at_s.set(node, received_at_s)
-        return changed(book, answered_at_s=granted), remaining_s
+        over_s = max(self.over_at_s.get(node, -inf), received_at_s + self.lease_s)
+        return changed(book, over_at_s=self.over_at_s.set(node, over_s)), remaining_s
 
     def silent_since_s(self, node: str) -> float:
         """When it was last heard by us; the election if never, since nobody asked us before."""
@@ -123,8 +133,12 @@ class LeaseBook(Value):
 
     def dead_after_s(self, node: str) -> float:
         """From when on its lease is over for certain, if nothing more is granted to it."""
-        last_s = max(self.earlier_until_s, self.answered_at_s.get(node, -inf))
-        return last_s + self.lease_s + self.margin_s
+        earlier_s = self.earlier_until_s + self.earlier_lease_s(node)
+        return max(earlier_s, self.over_at_s.get(node, -inf)) + self.margin_s
+
+    def earlier_lease_s(self, node: str) -> float:
+        """By what an earlier coordinator granted to it, at the most."""
+        return max(self.lease_s, self.longest_s.get(node, 0.0))
 
     def may_declare_dead(self, node: str, now_s: float) -> bool:
         """Whether the lease proves it: granting has stopped, and all that was granted is over."""

@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from cluster.clock import Clock
-from cluster.config.schema import Timings
 from cluster.ledger import Ledger
 from cluster.nodes.lease import new_lease_holder
+from cluster.nodes.terms import Terms
+from packages.core.values import changed
 
 AskLeader = Callable[[str, int], Awaitable[float | None]]
 """(leader, number) -> what it grants, in seconds."""
@@ -21,12 +22,12 @@ class Tenant:
     """The node's side: asks, and tells the guardian how long guests may run."""
 
     def __init__(
-        self, *, node: str, timings: Timings, clock: Clock, ledger: Ledger, ask: AskLeader,
+        self, *, node: str, terms: Terms, clock: Clock, ledger: Ledger, ask: AskLeader,
         renewed: Callable[[float], None],
     ) -> None:
-        self._node, self._timings, self._clock, self._ledger = node, timings, clock, ledger
+        self._node, self._terms, self._clock, self._ledger = node, terms, clock, ledger
         self._ask, self._renewed = ask, renewed
-        self._holder = new_lease_holder(lease_s=timings.lease_s, token=clock.token())
+        self._holder = new_lease_holder(lease_s=terms.longest_s(), token=clock.token())
         self._asking: set[asyncio.Task[None]] = set()
         self.followed = ""
         """The last leader that is another node."""
@@ -58,10 +59,11 @@ class Tenant:
                 self._asking.add(task)
                 task.add_done_callback(self._asking.discard)
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._timings.heartbeat_s):
+                async with asyncio.timeout(self._terms.numbers.heartbeat_s):
                     await self._began.wait()
 
     async def _once(self, leader: str) -> None:
+        self._holder = changed(self._holder, lease_s=self._terms.longest_s())
         self._holder, number = self._holder.ask(self._clock.boottime_s())
         remaining_s = await self._ask(leader, number)
         if remaining_s is None:

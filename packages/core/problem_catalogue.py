@@ -78,6 +78,7 @@ CATALOGUE: dict[str, str] = {
     "packages-running": "packages run, and halting the cluster would stop them",
     "move-completed": "the order to call a move off came after it was completed",
     "node-failed": "a node was proven dead and has not come back",
+    "lease-changing": "some node may still hold a lease of the longer kind that was agreed before",
     "node-silent": "a node has not asked for its lease lately; it is not proven dead",
     "package-on-one-node": "only one node stands in the package's list, so nothing takes it over",
     "failure-noted": "a guest failed in a suspension; it is treated as a failure when that ends",

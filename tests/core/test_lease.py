@@ -14,7 +14,7 @@ from cluster.nodes.lease import LeaseBook, LeaseHolder, new_lease_book, new_leas
 
 LEASE_S, MARGIN_S = PROFILES["lan"].lease_s, PROFILES["lan"].margin_s
 DRIFT = 0.999 * MARGIN_S / (2 * LEASE_S + MARGIN_S)
-"""The difference in rate that the margin covers when nothing else uses it (lease.py, 5)."""
+"""The difference in rate that the margin covers when nothing else uses it (lease.py, 6)."""
 
 
 def holder() -> LeaseHolder:

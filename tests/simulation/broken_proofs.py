@@ -3,6 +3,7 @@
 from cluster.config.schema import FenceConfig, Timings
 from cluster.core import entries
 from cluster.core.codec import decode_entry, encode_entry
+from cluster.core.lease_numbers import LeaseNumbers
 from cluster.core.machine import StateMachine
 from cluster.guardian import wanted
 from cluster.node import Node
@@ -70,6 +71,27 @@ class NervousSuspicion(Build):
 
     def assembled(self, node: Node) -> None:
         node.landlord.__class__ = NervousLandlord
+
+
+class OwnLandlord(Landlord):
+    """Grants, and counts, by the profile that its own file had when it started."""
+
+    @property
+    def numbers(self) -> LeaseNumbers:
+        agreed = super().numbers
+        return changed(self._own, number=agreed.number, profile=agreed.profile)
+
+    def counted(self, node: str) -> tuple[float, float]:
+        return self._own.lease_s, self._own.margin_s
+
+
+class OwnNumbers(Build):
+    """A coordinator reads the lease from its own file, whatever others granted by theirs."""
+
+    caught_by = ("death", "proof", "two")
+
+    def assembled(self, node: Node) -> None:
+        node.landlord.__class__ = OwnLandlord
 
 
 class ImpatientMachine(WatchedMachine):

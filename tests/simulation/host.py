@@ -4,7 +4,7 @@ the simulation's.
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -111,11 +111,13 @@ class Build:
 
 class Host:
     def __init__(
-        self, name: str, around: Surroundings, *, config: ClusterConfig, timings: Timings,
-        build: Build,
+        self, name: str, around: Surroundings, *, config: ClusterConfig,
+        profiles: Mapping[str, Timings], build: Build,
     ) -> None:
         self.name, self.around, self.build = name, around, build
-        self.config, self.timings = config, build.timings(timings)
+        self.config = config
+        """As its file has it: of a daemon that runs, what the cluster agreed upon."""
+        self.profiles = {name: build.timings(each) for name, each in profiles.items()}
         dice = around.timeline.dice
         self.time = HostTime(
             around.timeline, rate=1.0, shown_s=dice.uniform(20.0, 90_000.0), wall_s=0.0)
@@ -285,10 +287,11 @@ class Host:
     def _node(self, process: Process) -> Node:
         around, machine = self.around, self.build.machine(self.name, self.around)
         doors = self._doors = self._made_doors(process)
+        timings = self.profiles[doors.config.profile]
         self.replica = self.build.replica(
             name=self.name, folder=Path("/", self.name), machine=machine, clock=around.clock,
             links=doors.links, circle=doors.circle, founding=doors.founding,
-            timings=self.timings, on_fatal=self._fatal, disk=self.disk, has_thread=False,
+            timings=timings, on_fatal=self._fatal, disk=self.disk, has_thread=False,
             compact_after_entries=COMPACT_AFTER_ENTRIES,
             flusher=SlowFlusher(self.disk, around.clock, around.timeline.dice),
         )
@@ -296,14 +299,14 @@ class Host:
             process, self.guardian, heard=lambda news: node.guardian_news(news),
             leased=self._leased)
         node = Node(
-            name=self.name, config=doors.config, config_text=doors.text, timings=self.timings,
+            name=self.name, config=doors.config, config_text=doors.text, timings=timings,
             clock=around.clock, machine=machine, replica=self.replica, guardian=guardian,
             neighbours=doors.neighbours, host_keys=doors.keys,
             driver=self.build.driver(process, self.machine, self.driver),
             carrier=self.build.carrier(
                 process, self.machine, self.carrier, around.network, self.name),
             host=self.facts, fences=around.storage.fences(self.name),
-            power=self._power(process), strangers=NoStrangers(),
+            power=self._power(process), strangers=NoStrangers(), profiles=self.profiles,
         )
         self.build.assembled(node)
         return node
@@ -337,6 +340,8 @@ class Host:
         """As by SIGKILL; with `power` unsynced writes may be lost as well."""
         if self.daemon is not None:
             self.daemon.kill()
+        if self.node is not None:
+            self.config = self.node.config
         self.daemon = self.node = self.replica = None
         if power:
             self.disk.lose_power()

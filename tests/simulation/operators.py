@@ -3,8 +3,11 @@
 from collections.abc import Callable
 
 from cluster.api import messages as ask
+from cluster.config.cluster_file import cluster_from_text
+from cluster.config.load import dump
 from cluster.core.model import State
 from packages.core.model import PackageSpec
+from packages.core.values import changed
 from tests.simulation.world import World, file_of, package
 
 PATIENCE_S = 20.0
@@ -105,7 +108,17 @@ class Operators:
         return ask.MovePackage(request=self._id(), package=spec.name, node=node)
 
     def _abort(self) -> ask.AnyRequest:
-        return ask.AbortMove(request=self._id(), package=self._package())
+        request, package = self._id(), self._package()
+        if is_even(request[:-1]):
+            return ask.ApplyCluster(request=request, text=self._other_profile())
+        return ask.AbortMove(request=request, package=package)
+
+    def _other_profile(self) -> str:
+        """The cluster file as it is agreed upon, with the other profile."""
+        state = self._state()
+        config, _ = cluster_from_text(state.config_text if state is not None else "")
+        config = config or self._world.config
+        return dump(changed(config, profile="wan" if config.profile == "lan" else "lan"))
 
     def _run(self) -> ask.AnyRequest:
         node = self._dice.choice((None, self._node()))

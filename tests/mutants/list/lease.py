@@ -1,0 +1,41 @@
+"""What the proof by lease rests on: the numbers, whose they are, and which way a lease takes."""
+
+from tests.mutants.mutant import Mutant
+
+RULES, TERMS = "cluster/core/leases.py", "cluster/nodes/terms.py"
+BOOK, LANDLORD = "cluster/nodes/lease.py", "cluster/nodes/granting.py"
+NUMBERS = "tests/core/test_lease_numbers.py"
+
+MUTANTS = [
+    Mutant(RULES, "return tuple(each for each in state.leases if each.number >= taken)",
+           "return state.leases[-1:]",
+           (f"{NUMBERS}::test_after_a_change_the_longer_counts_for_each_node_until_it_has_taken"
+            "_the_new",)),
+    Mutant(RULES, "if not entry.incarnation or node.incarnation != entry.incarnation:", "if False:",
+           (f"{NUMBERS}::test_only_the_life_that_the_record_knows_takes_them",)),
+    Mutant(RULES, "oldest = min(each.lease_number for each in state.nodes.values())",
+           "oldest = max(each.lease_number for each in state.nodes.values())",
+           (f"{NUMBERS}::test_after_a_change_the_longer_counts_for_each_node_until_it_has_taken"
+            "_the_new",)),
+    Mutant(RULES, "second, lease_s=max(first.lease_s, second.lease_s),",
+           "second, lease_s=second.lease_s,",
+           (f"{NUMBERS}::test_many_changes_that_a_node_missed_are_counted_by_the_longest",)),
+    Mutant(TERMS, "if said.number < self._seen:", "if False:",
+           (f"{NUMBERS}::test_a_grant_by_older_numbers_is_good_for_nothing",)),
+    Mutant(TERMS, "return min(remaining_s, said.lease_s)", "return remaining_s",
+           (f"{NUMBERS}::test_a_grant_is_good_for_no_longer_than_its_own_numbers_say",)),
+    Mutant(TERMS, "is_good = len(self._ledger.state.leases) <= 1", "is_good = True",
+           (f"{NUMBERS}::test_a_grant_that_says_no_numbers_counts_while_no_change_is_under_way",)),
+    Mutant(TERMS, "if self._clock.boottime_s() < self._seen_at_s + self._older_s:", "if False:",
+           (f"{NUMBERS}::test_the_new_numbers_are_taken_when_all_by_the_old_ones_is_over",)),
+    Mutant(BOOK, "return max(self.lease_s, self.longest_s.get(node, 0.0))", "return self.lease_s",
+           (f"{NUMBERS}::test_a_book_counts_earlier_grants_by_the_longest_for_that_node",)),
+    Mutant(BOOK, "return max(earlier_s, self.over_at_s.get(node, -inf)) + self.margin_s",
+           "return earlier_s + self.margin_s",
+           (f"{NUMBERS}::test_a_leader_counts_its_own_grants_by_what_it_granted",)),
+    Mutant(LANDLORD, "return leases.newest(self._ledger.state) or self._own", "return self._own",
+           (f"{NUMBERS}::test_a_leader_of_an_older_record_agrees_upon_its_numbers_before_it_grants",
+            )),
+    Mutant(LANDLORD, "held = leases.held(self._ledger.state, node) or (self._own,)",
+           "held = (self._own,)", (f"{NUMBERS}::test_not_by_its_own_files_numbers",)),
+]
