@@ -44,6 +44,7 @@ from cluster.seating import file_members
 from packages.core.limits import Limits
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem, refusals
+from packages.core.standing import target_word
 from packages.fencing.fences import Fences
 from packages.lookout import Lookout
 from packages.strangers import Strangers
@@ -209,17 +210,14 @@ class Node:
     async def _guarded(self) -> Problem | None:
         return await self.guardian.taken_up(deadline_s=GUARDIAN_S)
 
-    async def _target_ready(self, target: str, package: str, move: str) -> bool:
+    async def _target_ready(self, target: str, package: str, move: str, loaded: bool) -> str:
         """The target's agent answers. That the record does too is seen by what is proposed right
         before, at the landing, and at the same time, in the freeze."""
         if target not in self._neighbours:
-            return False
-        ask = AskReady(package=package, move=move)
+            return "silent"
+        ask = AskReady(package=package, move=move, loaded=loaded)
         reply = await self._neighbours[target].ask(ask, deadline_s=READY_S)
-        return (
-            isinstance(reply, Reply) and isinstance(reply.result, dict)
-            and reply.result.get("ready") is True
-        )
+        return target_word(reply.result if isinstance(reply, Reply) else None)
 
     async def _against_start(self, spec: PackageSpec) -> list[Problem]:
         return refusals(await self.survey.against_start(spec, self.name))

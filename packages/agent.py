@@ -254,8 +254,9 @@ class PackageAgent:
         if seen.state == "shutdown":
             await self._ended(duty, "the guest powered itself off", powered_off=True)
             return
-        if isinstance(duty, duties.Keep) and self._revived != (guest.boot_id, duty.epoch):
-            if await revive(self.around, guest, seen.state):
+        may_revive = isinstance(duty, duties.Keep) and self.failure is None
+        if may_revive and self._revived != (guest.boot_id, duty.epoch):
+            if await revive(self.around, guest, seen):
                 self._revived = (guest.boot_id, duty.epoch)
         await self._watched(duty.spec, grace=False)
         self._mind_lease()
@@ -357,9 +358,12 @@ class PackageAgent:
             counts = not duty.maintenance and self.around.may_run()
             return self.failure if counts else None
 
-        await Departure(
-            self.around, self.body, duty, watch=self.watch, trouble=trouble).run()
-        self._revived = None
+        departure = Departure(self.around, self.body, duty, watch=self.watch, trouble=trouble)
+        await departure.run()
+        if departure.ill is not None:
+            self.failure = departure.ill  # as without a move; it is not to be continued
+        else:
+            self._revived = None
         self.wake()
 
     async def _receive(self, duty: duties.Receive) -> None:

@@ -14,15 +14,26 @@ from packages.access import let_in_beside
 from packages.core.model import PackageSpec
 from packages.core.move_recovery import target_answer
 from packages.core.problem import Problem, problem
+from packages.core.standing import FIT_TO_RUN
 from packages.core.values import changed
 from packages.surroundings import Body, Surroundings
-from packages.vm.driver import Guest, GuestEvent
+from packages.vm.driver import Guest, GuestEvent, RunState
 
 log = logging.getLogger(__name__)
 
 LOADED_S = 5.0
-"""A target that was sent everything says so within milliseconds."""
+"""A target that was sent everything says so within milliseconds. With a lease it is not the
+guardian that keeps it from answering, and a hypervisor that hangs is not worth more time: another
+node starts the guest sooner."""
 LEASE_LOOK_S = 0.05
+LOADING_LOOK_S = 0.001
+"""A source may hear of the end a moment before the target is done."""
+_MAY_BE_OLD = "may not be the last: the channel broke, and the source may have run on"
+WHY_NOT = {
+    "paused": _MAY_BE_OLD, "running": _MAY_BE_OLD, "unanswered": "does not answer",
+    "panicked": "had panicked", "io-error": "stood after a storage error",
+    "watchdog": "stood after its watchdog ran out", "suspended": "had suspended itself",
+}
 NOT_RUN = frozenset({"guest-gone", "guest-not-loaded", "guest-refused"})
 """Refusals to resume after which the guest certainly has not run: the hypervisor was not told, or
 said no."""
@@ -111,6 +122,20 @@ async def leave(around: Surroundings, body: Body, move: str) -> None:
     await around.carrier.end(move)
 
 
+async def arrived_as(around: Surroundings, body: Body, *, patience_s: float) -> RunState:
+    """What the copy that waits here is, once it is whole, or what it is after that time: asked
+    before the commit, after which it has to run here."""
+    end_s = around.clock.boottime_s() + patience_s
+    state: RunState = "gone"
+    while body.guest is not None and (left_s := end_s - around.clock.boottime_s()) > 0:
+        seen = await around.driver.observe(body.guest, deadline_s=left_s)
+        state = seen.state
+        if state != "incoming" and seen.migration == "completed":
+            return state
+        await asyncio.sleep(LOADING_LOOK_S)
+    return "incoming" if state in FIT_TO_RUN else state
+
+
 async def claim(around: Surroundings, body: Body, duty: Claim) -> None:
     """The source is lost in the switch: say whether the whole memory is here (rule 3)."""
     move = duty.move
@@ -128,15 +153,17 @@ async def claim(around: Surroundings, body: Body, duty: Claim) -> None:
         )
         return
     if guest is not None:
-        await around.driver.destroy(guest)
+        refused = await around.driver.destroy(guest)
+        if refused is not None:
+            log.error("%s: %s %s", duty.package, refused.what, refused.because)
+            return  # not called lost while it is there: the next look tries again
         body.guest = None
         around.guests_changed()
-    because = f"{move.source} was lost and the copy on {around.node} " + (
-        "was not complete" if state not in ("paused", "running") else
-        "may not be the last: the channel broke, and the source may have run on"
-    )
+    because = f"{move.source} was lost and the copy on {around.node} " + WHY_NOT.get(
+        state, "was not complete")
     await around.ledger.say(
-        entries.MoveAborted, because, move=move.id, package=duty.package, problem=problem(
+        entries.MoveAborted, because, move=move.id, package=duty.package,
+        target_hangs=state == "unanswered", problem=problem(
             "move-failed", f"package:{duty.package}",
             what=f"Package {duty.package} was not moved; its memory is lost.", because=because,
             fix="It is started anew from its disks; nothing needs to be done.",
@@ -148,7 +175,7 @@ async def _said_in_the_end(around: Surroundings, guest: Guest, duty: Claim) -> s
     """What it is doing, once that says something: it may be loading the last it was sent, or be
     frozen for want of a lease."""
     frozen_s = duty.spec.phase_timeouts.frozen_s if duty.move.stopped_at_ms else 0.0
-    patience_s = {"incoming": min(LOADED_S, frozen_s), "unanswered": max(LOADED_S, frozen_s)}
+    patience_s = {"incoming": min(LOADED_S, frozen_s), "unanswered": LOADED_S}
     waited_s = 0.0
     while True:
         began_s = around.clock.boottime_s()
@@ -202,6 +229,9 @@ class Thawing:
             refused = await driver.resume(guest)
             if refused is not None and refused.code in NOT_RUN:
                 self.body.let_run = let_run_before
+            if refused is not None and refused.code == "guest-arrived-ill":
+                await self._failed(refused)
+                return False
             if refused is None:
                 if self.resumed_at_ms is None:
                     self.resumed_at_ms = float(self.around.clock.wall_ms())
@@ -243,11 +273,14 @@ class Thawing:
             await self.around.ledger.say(
                 entries.MoveReturned, because, move=move.id, package=self.duty.package)
             return
+        await self._failed(problem(
+            "guest-gone", f"package:{self.duty.package}",
+            what="The guest is gone after its move.", because=because,
+            fix="It is restarted; nothing needs to be done.",
+        ))
+
+    async def _failed(self, failure: Problem) -> None:
         await self.around.ledger.say(
-            entries.GuestFailed, because, package=self.duty.package, epoch=self.duty.epoch,
-            node=self.around.node, problem=problem(
-                "guest-gone", f"package:{self.duty.package}",
-                what="The guest is gone after its move.", because=because,
-                fix="It is restarted; nothing needs to be done.",
-            ),
+            entries.GuestFailed, failure.because, package=self.duty.package,
+            epoch=self.duty.epoch, node=self.around.node, problem=failure,
         )

@@ -16,12 +16,12 @@ from cluster.core.model import Figures, MoveRecord
 from packages.convergence import Convergence
 from packages.core.move_recovery import SourceStep, may_have_switched, source_step
 from packages.core.problem import Problem, problem
-from packages.gauge import Gauge
-from packages.hearing import Hearing
+from packages.core.standing import ARRIVED_ILL, standing, stood_ill
 from packages.monitors.runner import MonitorRunner
+from packages.source_side import SourceSide
 from packages.surroundings import Body, Surroundings
 from packages.vm.carrier import Landing
-from packages.vm.driver import Guest, GuestEvent, Progress
+from packages.vm.driver import Observation, Progress
 
 log = logging.getLogger(__name__)
 
@@ -36,23 +36,15 @@ RESUMED_GRACE_S = 2.0
 """A guest continued at the source has stood for less than a second: it needs little time."""
 
 
-class Departure:
+class Departure(SourceSide):
     """One attempt to take one move forward; `run` returns when the record has moved on."""
 
     def __init__(
         self, around: Surroundings, body: Body, duty: Send, *, watch: MonitorRunner | None,
         trouble: Callable[[], Problem | None],
     ) -> None:
-        assert body.guest is not None
-        self.around, self.body, self.duty, self.watch = around, body, duty, watch
-        self.guest: Guest = body.guest
-        self.move: MoveRecord = duty.move
-        self.trouble = trouble
-        self.switching = False
-        self.problem: Problem | None = None
+        super().__init__(around, body, duty, watch=watch, trouble=trouble)
         self.sent: Progress | None = None
-        self.gauge = Gauge(self.move.id, opened_at_ms=self.move.opened_at_ms)
-        self.heard = Hearing(around.clock)
         self.began_s = around.clock.boottime_s()
         self.convergence = Convergence(duty.spec, self.guest, around.driver, around.clock)
         self.steps: dict[SourceStep, Callable[[], Awaitable[SourceStep | None]]] = {
@@ -77,70 +69,17 @@ class Departure:
             forget()
             self.body.soft = None
 
-    # what is known
-
-    def _hear(self, event: GuestEvent) -> None:
-        self.heard.take(event)
-        if event.kind == "stopped" and not self.switching:
-            self._suspend()
-
-    def _suspend(self) -> None:
-        """At the very event that stops the guest: monitoring is off for the freeze alone."""
-        if self.watch is not None:
-            timeouts = self.duty.spec.phase_timeouts
-            until_s = self.around.clock.boottime_s() + timeouts.io_quiesce_s + timeouts.frozen_s
-            self.watch.suspend(until_s, f"move to {self.move.target}")
-
-    def _now(self) -> MoveRecord | None:
-        record = self.around.ledger.package(self.duty.package)
-        return record.move if record is not None else None
-
-    def _over(self) -> bool:
-        """Whether the record has taken the move out of the source's hands."""
-        move = self._now()
-        return move is None or move.id != self.move.id or move.stage in (
-            "done", "committed", "orphaned")
-
-    def _unwell(self) -> Problem | None:
-        """Why the move must end: its guest is ill, or somebody asked for its end."""
-        ill = self.trouble()
-        if ill is not None:
-            return ill
-        move = self._now()
-        if move is None or move.abort_because is None:
-            return None
-        code = "move-aborted" if move.cancelled else "move-failed"
-        return self._say(code, move.abort_because, "Mend the cause, or try another node.")
-
-    def _say(self, code: str, because: str, fix: str) -> Problem:
-        return problem(
-            code, f"package:{self.duty.package}",
-            what=f"Package {self.duty.package} was not moved to {self.move.target}; it runs on "
-                 f"at {self.move.source}.",
-            because=because, fix=fix,
-        )
-
-    def _fails(self, because: str, fix: str = "Look at vmsg events, then move it again.") -> (
-            SourceStep):
-        self.problem = self.problem or self._unwell() or self._say("move-failed", because, fix)
-        return "abort"
-
-    async def _until(self, *kinds: str, deadline_s: float) -> str | None:
-        """The first of these events, "unwell", "over", or None when the deadline passed."""
-        def otherwise() -> str | None:
-            if self._over():
-                return "over"
-            return "unwell" if self._unwell() is not None else None
-        return await self.heard.until(*kinds, otherwise=otherwise, deadline_s=deadline_s)
-
     # steps
 
     async def _first_step(self) -> SourceStep:
         move = self._now()
         stage = move.stage if move is not None else "done"
+        seen = await self.around.driver.observe(self.guest)
+        if standing(seen.state) == "ill":
+            self._falls_ill(seen)
+            return "abort"
         if stage == "opened":
             return "land"
-        seen = await self.around.driver.observe(self.guest)
         migration = self.body.migration_of(self.move.id, seen.migration)
         self.switching = may_have_switched(stage, seen.state, migration)
         if move is not None and seen.state != "running":
@@ -151,6 +90,7 @@ class Departure:
         """Take for heard what the daemon's earlier life heard."""
         now_ms = float(self.around.clock.wall_ms())
         self.heard.at_ms.setdefault("stopped", move.stopped_at_ms or now_ms)
+        self.stood_at_s = self.around.clock.boottime_s()
         if migration == "pre-switchover":
             self.heard.at_ms.setdefault("pre-switchover", now_ms)
         self._suspend()
@@ -206,22 +146,30 @@ class Departure:
         return True
 
     async def _target_answers(self) -> bool:
+        return await self._target_says() == "ready"
+
+    async def _target_says(self, *, loaded: bool = False) -> str:
         """Its agent and its copy are there: asked before the copy, and again before the source
-        gives anything up, because nobody else could let the guest run after the commit."""
+        gives anything up, because nobody else could let the guest run after the commit. `loaded`:
+        its copy is whole, answers, and is fit to run."""
         try:
             async with asyncio.timeout(LOG_ANSWERS_S):
                 return await self.around.target_ready(
-                    self.move.target, self.duty.package, self.move.id)
+                    self.move.target, self.duty.package, self.move.id, loaded)
         except TimeoutError:
-            return False
+            return "silent"
 
     async def _copy(self) -> SourceStep | None:
         self.gauge.copy_began_ms = float(self.around.clock.wall_ms())
         began_s = self.around.clock.boottime_s()
         while True:
-            seen = await self._until("stopped", "failed", "gone", deadline_s=LOOK_S)
-            if seen == "stopped":
-                return "quiesce"
+            seen = await self._until(
+                "stopped", "pre-switchover", "failed", "gone", deadline_s=LOOK_S)
+            if seen == "pre-switchover":
+                # Our own switch stops a guest that runs, and tells of it.
+                self._falls_ill(Observation(state="paused"))
+            if seen in ("stopped", "pre-switchover"):
+                return "abort" if self._unwell() is not None else "quiesce"
             if seen == "over":
                 return None
             if seen == "gone":
@@ -258,9 +206,13 @@ class Departure:
             until_ms=until_ms,
         ))
         awaited = asyncio.ensure_future(self._target_answers())
+        asked = asyncio.ensure_future(self._ask_why_it_stands())
         seen = await self._until(
-            "pre-switchover", "failed", "gone", "resumed", deadline_s=timeouts.io_quiesce_s)
-        refused, is_awaited = await asyncio.gather(told, awaited)
+            "pre-switchover", "failed", "gone", "resumed",
+            deadline_s=min(timeouts.io_quiesce_s, self._may_stand_s()))
+        refused, is_awaited, _ = await asyncio.gather(told, awaited, asked)
+        if self.ill is not None and seen != "gone":
+            return "abort"
         if seen in ("gone", "unwell", "over"):
             return {"gone": "lost", "unwell": "abort", "over": None}[seen]
         if seen != "pre-switchover":
@@ -280,8 +232,19 @@ class Departure:
         self.heard.at_ms["switched"] = float(self.around.clock.wall_ms())
         return "complete"
 
+    async def _ask_why_it_stands(self) -> None:
+        """While the record is told, so that it costs no time. One that drains its I/O may not
+        answer yet."""
+        while (left_s := self._may_stand_s()) > 0:
+            seen = await self.around.driver.observe(self.guest, deadline_s=max(0.05, left_s))
+            if standing(seen.state) == "ill":
+                self._falls_ill(seen)
+                self.heard.wake()
+            if seen.state != "unanswered":
+                return
+
     async def _complete(self) -> SourceStep | None:
-        frozen_s = self.duty.spec.phase_timeouts.frozen_s
+        frozen_s = min(self.duty.spec.phase_timeouts.frozen_s, self._may_stand_s())
         seen = await self._until("completed", "failed", "gone", deadline_s=frozen_s)
         if seen == "gone":
             return "lost"
@@ -291,11 +254,13 @@ class Departure:
             return None
         # The target is asked once more, while the source settles: after the commit nobody else can
         # let the guest run, and the switch may have taken long.
-        settled, is_awaited = await asyncio.gather(
-            self._settled(has_completed=seen == "completed"), self._target_answers())
-        if settled == "commit" and not is_awaited:
-            return self._fails(f"{self.move.target} does not answer any more")
-        return settled or self._fails("the switch was not completed in time")
+        settled, word = await asyncio.gather(
+            self._settled(has_completed=seen == "completed"), self._target_says(loaded=True))
+        if word in ARRIVED_ILL:
+            self._falls_ill(Observation(state=word))  # type: ignore[arg-type]
+        if settled == "commit" and word != "ready":
+            return self._fails(f"{self.move.target} does not say that its copy can run")
+        return settled or self._fails("the guest stood for too long")
 
     async def _settled(self, *, has_completed: bool) -> SourceStep | None:
         """The event comes a moment before the run state; the commit waits for both (rule 1)."""
@@ -337,11 +302,13 @@ class Departure:
         observed = await self.around.driver.cancel(self.guest)
         if observed.state == "gone":
             return "lost"
-        if observed.state == "postmigrate":
+        if stood_ill(observed.state, observed.migration):
+            self._falls_ill(observed)
+        elif observed.state == "postmigrate":
             self.switching = True
             if not await self._abort_agreed():
                 return None
-            refused = await self.around.driver.resume(self.guest)
+            refused = None if self.ill else await self.around.driver.resume(self.guest)
             observed = await self.around.driver.observe(self.guest)
             if refused is not None and observed.state != "running":
                 log.error("%s: not continued: %s", self.duty.package, refused.because)
@@ -350,7 +317,7 @@ class Departure:
                 return None  # it hangs and its monitors say so: the agent ends it
             await asyncio.sleep(LOOK_S)
             return "abort"
-        if self.watch is not None:
+        if self.watch is not None and self.ill is None:
             self.watch.resume(RESUMED_GRACE_S)
         because = self.problem or self._unwell() or self._say(
             "move-failed", "the move was interrupted", "Move it again.")
@@ -394,7 +361,3 @@ class Departure:
                 switching=self.switching and not resumed,
             )
         return None
-
-    def _tell(self, step: str) -> None:
-        self.body.soft = self.gauge.shown(
-            step, now_ms=self.around.clock.wall_ms(), stopped_ms=self.heard.at_ms.get("stopped"))

@@ -20,7 +20,7 @@ class Surroundings:
         self, *, node: str, driver: Driver, carrier: Carrier, ledger: Ledger, clock: Clock,
         may_run: Callable[[], bool], guests_changed: Callable[[], None],
         guarded: Callable[[], Awaitable[Problem | None]],
-        target_ready: Callable[[str, str, str], Awaitable[bool]],
+        target_ready: Callable[[str, str, str, bool], Awaitable[str]],
         against_start: Callable[[PackageSpec], Awaitable[list[Problem]]], fences: Fences,
     ) -> None:
         self.node = node
@@ -35,7 +35,8 @@ class Surroundings:
         self.guarded = guarded
         """The guardian has taken up the list: asked before a new guest first runs."""
         self.target_ready = target_ready
-        """(node, package, move) -> its agent answers and its guest waits for this move."""
+        """(node, package, move, loaded) -> what it says of its guest (packages.core.standing):
+        `ready` when it waits for this move or, with `loaded`, has all of it and is fit to run."""
         self.against_start = against_start
         """Why a package may not start here: its disks, switches, memory."""
         self.fences = fences

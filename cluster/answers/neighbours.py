@@ -6,6 +6,8 @@ from contextlib import suppress
 from cluster.answers.desk import Desk, done
 from cluster.api.messages import AskFacts, AskLease, AskProgress, AskReady, Reply
 from cluster.api.roles import Caller
+from packages.arrival import arrived_as
+from packages.core.standing import FIT_TO_RUN
 from packages.core.values import plain
 
 GUEST_S = 0.3
@@ -30,12 +32,17 @@ async def progress(desk: Desk, _: Caller, ask: AskProgress) -> Reply:
 
 
 async def ready(desk: Desk, _: Caller, ask: AskReady) -> Reply:
-    """Whether this node's agent holds a waiting guest for this move. The guest's own hypervisor is
-    not asked: it may be loading, inside the freeze, and the source hears of its end by itself."""
+    """Whether this node's agent holds a waiting guest for this move. Its hypervisor is asked only
+    when it must have loaded: before that it may be loading, inside the freeze, and the source hears
+    of its end by itself."""
     agent = desk.worker.agents.get(ask.package)
     if agent is None:
         return done(ask, {"ready": False})
     with suppress(TimeoutError):
         async with asyncio.timeout(GUEST_S):
             await agent.body.waits.wait()
-    return done(ask, {"ready": agent.body.waits.is_set() and agent.body.guest is not None})
+    ready = agent.body.waits.is_set() and agent.body.guest is not None
+    if not ready or not ask.loaded:
+        return done(ask, {"ready": ready})
+    state = await arrived_as(agent.around, agent.body, patience_s=GUEST_S)
+    return done(ask, {"ready": state in FIT_TO_RUN, "state": state})

@@ -361,10 +361,12 @@ class AskProgress(Request, tag="progress"):
 
 
 class AskReady(Request, tag="ready"):
-    """Result: {"ready": bool}: the target's agent answers and its guest waits for this move."""
+    """Result: {"ready": bool}: the target's agent answers and its guest waits for this move; with
+    `loaded`, it has everything and is fit to run; its run state is then in `state`."""
 
     move: str = ""
     package: str = ""
+    loaded: bool = False
 
 
 AnyRequest = Union[

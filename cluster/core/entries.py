@@ -334,6 +334,8 @@ class MoveAborted(Entry, tag="move-aborted"):
     package: str
     problem: Problem
     figures: Figures = Figures()
+    target_hangs: bool = False
+    """Its hypervisor did not answer: the package is not started there next."""
 
 
 class MoveCommitted(Entry, tag="move-committed"):

@@ -160,6 +160,9 @@ def _aborted(record: PackageRecord, entry: entries.MoveAborted) -> PackageRecord
         entry.figures, total_ms=max(0.0, float(entry.at_ms - _move(record).opened_at_ms)),
     )
     record = changed(record, move=changed(_move(record), figures=figures))
+    target = _move(record).target
+    if entry.target_hangs and target not in record.avoid:
+        record = changed(record, avoid=(*record.avoid, target))
     if record.owner is None and not record.auto_run:
         record = changed(record, state="failed")  # nobody would start it: it waits for an operator
     return end_move(record, entry.problem)

@@ -23,7 +23,6 @@ SOURCE: dict[tuple[str, str], SourceStep] = {
     ("switchover", "device"): "complete",
     ("switchover", "completed"): "commit",
     ("postmigrate", "completed"): "commit",
-    ("paused", "pre-switchover"): "quiesce",
     ("gone", "none"): "lost",
 }
 

@@ -156,6 +156,7 @@ CATALOGUE: dict[str, str] = {
     # the guardian
     "guardian-unreachable": "the process that freezes guests without a lease does not answer",
     # health of a guest
+    "guest-arrived-ill": "a moved guest stood for a failure of its own, and was not continued",
     "guest-gone": "the guest's process ended without the guest having powered off",
     "guest-powered-off": "the guest powered itself off",
     "guest-io-error": "the guest stands still after an error of its storage",

@@ -17,6 +17,10 @@ FINDINGS: dict[RunState, tuple[str, str, str]] = {
     "watchdog": (
         "guest-watchdog", "the guest's watchdog ran out", "see the guest's own log",
     ),
+    "suspended": (
+        "guest-not-running", "the guest has suspended itself",
+        "switch suspending off in the guest",
+    ),
     "unanswered": (
         "guest-unanswered", "QEMU lives, but does not answer",
         "see whether its storage or this host hangs",

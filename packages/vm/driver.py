@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Literal, Protocol
 
 from packages.core.model import PackageSpec
-from packages.core.problem import Problem
+from packages.core.problem import Problem, problem
 from packages.core.values import Value
 
 RunState = Literal[
@@ -25,6 +25,7 @@ RunState = Literal[
     "io-error",      # stopped by the hypervisor on a storage error: a failure, never "up"
     "panicked",      # the guest's kernel said so
     "watchdog",      # the guest's watchdog ran out
+    "suspended",     # the guest suspended itself to memory
     "shutdown",      # the guest powered itself off
     "unanswered",    # the process lives, its monitor does not answer in time
     "gone",          # no such process
@@ -88,7 +89,7 @@ class GuestEvent(Value):
 
     kind: Literal[
         "stopped", "resumed", "pre-switchover", "device", "completed", "failed", "cancelled",
-        "active", "io-error", "panicked", "watchdog", "powered-off", "reset", "gone",
+        "active", "io-error", "panicked", "watchdog", "suspended", "powered-off", "reset", "gone",
     ]
     at_ms: float
     detail: str = ""
@@ -130,8 +131,9 @@ class Driver(Protocol):
         """Call `heard` for each event from now on, in order; returns what ends it."""
 
     async def resume(self, guest: Guest, *, deadline_s: float = 5.0) -> Problem | None:
-        """Let the vCPUs run (`cont`). Never for `incoming`: refused by the driver itself, because
-        it would defeat the paused target."""
+        """Let the vCPUs run (`cont`). Never for `incoming`, because it would defeat the paused
+        target, nor for a target that arrived standing for a failure of its own
+        (`guest-arrived-ill`): refused by the driver itself."""
 
     async def halt(self, guest: Guest, *, deadline_s: float) -> Problem | None:
         """Ask the guest to power down, then end it when the deadline passes. None: it is gone."""
@@ -173,3 +175,11 @@ class Driver(Protocol):
 
     async def close(self) -> None:
         """Let go of the guests; they go on running."""
+
+
+def arrived_ill(guest: Guest, state: RunState) -> Problem:
+    return problem(
+        "guest-arrived-ill", f"package:{guest.package}", what="the guest was not continued",
+        because=f"it arrived as {state}: it stood for a failure of its own before it was sent",
+        fix="it is treated as a failure and restarted; see the guest's console and its disks",
+    )

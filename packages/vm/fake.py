@@ -16,8 +16,9 @@ from collections.abc import Callable
 from cluster.clock import Clock
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem, problem
+from packages.core.standing import FIT_TO_RUN
 from packages.core.values import changed
-from packages.vm.driver import Born, Exit, Guest, Observation, Progress, RunState
+from packages.vm.driver import Born, Exit, Guest, Observation, Progress, RunState, arrived_ill
 from packages.vm.fake_guest import FakeCopy, FakeGuest, Heard, complete
 
 COPY_BYTES = 1 << 20
@@ -74,9 +75,11 @@ class FakeFabric:
             found.end(POWERED_OFF)
 
     def break_guest(self, node: str, package: str, state: RunState) -> None:
-        """Into one of the states of failure: io-error, panicked, watchdog."""
+        """Into one of the states of failure: io-error, panicked, watchdog, suspended; or `paused`
+        by somebody's stop, of which nothing else is told."""
         if found := self.guest(node, package):
-            found.tell(state)
+            if state != "paused":
+                found.tell(state)
             found.become(state)
 
 
@@ -166,6 +169,8 @@ class FakeDriver:
             )
         if found.state == "switchover":
             return _refused(guest, "it is being sent")
+        if found.guest.incoming and found.state not in FIT_TO_RUN:
+            return arrived_ill(guest, found.state)
         found.become("running")
         return None
 

@@ -26,6 +26,8 @@ class FakeGuest:
         self.hears_power_button = True
         self.cannot_end = False
         """The kernel keeps its process, as one that waits for a dead disk."""
+        self.stood_as: RunState | None = None
+        """In a switch: what it was before, if it did not run; the target takes that over."""
         self.partner: FakeGuest | None = None
         self.has_ended_well = False
         """A target's: the source has closed the channel by itself."""
@@ -79,7 +81,7 @@ class FakeGuest:
             self.copy.stop()
         self.migrate_to(migration)
         if self.state == "switchover":
-            self.become("running")
+            self.become("running" if self.stood_as is None else "postmigrate")
         partner, self.partner = self.partner, None
         if partner is not None:
             partner.partner = None
@@ -141,6 +143,8 @@ class FakeCopy:
         if self.source.is_frozen:
             self._timer = self._loop.call_later(0.01, self._pause)
         elif self.source.migration == "active":
+            state = self.source.state
+            self.source.stood_as = None if state == "running" else state
             self.source.become("switchover")
             self.source.migrate_to("pre-switchover")
 
@@ -154,7 +158,7 @@ def complete(source: FakeGuest) -> None:
     if target.is_frozen:
         return
     source.partner = target.partner = None
-    target.state = "paused"
+    target.state = source.stood_as or "paused"
     target.migrate_to("completed")
     target.has_ended_well = True
     source.state = "postmigrate"

@@ -51,6 +51,10 @@ class World(Protocol):
 
     async def power_off(self, node: str, guest: Guest) -> None: ...
     async def panic(self, node: str, guest: Guest) -> None: ...
+
+    async def pause(self, node: str, guest: Guest) -> None:
+        """As a debugger or an administrator does, through a monitor of his own."""
+
     def kill(self, node: str, guest: Guest) -> None: ...
     def freeze(self, node: str, guest: Guest) -> None: ...
     def thaw(self, node: str, guest: Guest) -> None: ...
@@ -158,6 +162,9 @@ class FakeWorld:
     async def panic(self, node: str, guest: Guest) -> None:
         self.fabric.break_guest(node, guest.package, "panicked")
 
+    async def pause(self, node: str, guest: Guest) -> None:
+        self.fabric.break_guest(node, guest.package, "paused")
+
     def kill(self, node: str, guest: Guest) -> None:
         self.fabric.kill(node, guest.package)
 
@@ -228,6 +235,11 @@ class QemuWorld:
 
     async def panic(self, node: str, guest: Guest) -> None:
         await self.ask("/P")
+
+    async def pause(self, node: str, guest: Guest) -> None:
+        instance = self.driver(node)._lives.of(guest)
+        assert instance is not None
+        await instance.monitor.ask("stop")
 
     def kill(self, node: str, guest: Guest) -> None:
         os.kill(guest.pid, signal.SIGKILL)

@@ -233,3 +233,47 @@ async def test_sending_where_nobody_listens_fails_and_the_guest_runs_on(
     if refusal is None:
         await told.until("failed")
     assert (await alpha.observe(guest)).state == "running"
+
+
+async def panicked_in_the_copy(world: World) -> Move:
+    """At the switch, to which QEMU brings it although its vCPUs stand."""
+    move = await begun(world)
+    await world.booted(move.source)
+    await move.send(SLOW_BYTES_S)
+    await world.panic("alpha", move.source)
+    await move.told_source.until("panicked")
+    await move.told_source.until("stopped")
+    assert (await move.alpha.observe(move.source)).state == "panicked"
+    assert await move.alpha.tune(
+        move.source, downtime_limit_ms=250, bandwidth_bytes_s=10**9) is None
+    await move.told_source.until("pre-switchover")
+    return move
+
+
+async def test_a_guest_that_panicked_arrives_so_and_is_never_continued(world: World) -> None:
+    move = await panicked_in_the_copy(world)
+    assert await move.alpha.switch(move.source) is None
+    await move.told_target.until("completed")
+    await until_state(move.beta, move.target, lambda seen: seen.state == "panicked")
+    assert is_code(await move.beta.resume(move.target), "guest-arrived-ill")
+    assert "resumed" not in move.told_target.kinds
+
+
+async def test_called_off_at_the_switch_a_guest_that_panicked_is_left_standing(
+    world: World,
+) -> None:
+    """And shows that it stood before: a guest that ran would run on by itself."""
+    move = await panicked_in_the_copy(world)
+    seen = await move.alpha.cancel(move.source)
+    assert (seen.state, seen.migration) == ("postmigrate", "cancelled")
+    assert "resumed" not in move.told_source.kinds
+
+
+async def test_a_guest_that_somebody_stopped_in_the_copy_says_so(world: World) -> None:
+    move = await begun(world)
+    await move.send(SLOW_BYTES_S)
+    await world.pause("alpha", move.source)
+    await move.told_source.until("stopped")
+    assert (await move.alpha.observe(move.source)).state == "paused"
+    assert (await move.alpha.cancel(move.source)).state == "paused"
+    assert "resumed" not in move.told_source.kinds

@@ -16,8 +16,10 @@ from cluster.core.model import PackageRecord, Proof
 from cluster.ledger import Ledger
 from cluster.raft.fake import FakeNetwork
 from packages.agent import PackageAgent
+from packages.arrival import arrived_as
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem
+from packages.core.standing import FIT_TO_RUN, target_word
 from packages.fencing.fake import FakeStorage
 from packages.surroundings import Surroundings
 from packages.vm.fake import FakeDriver, FakeFabric
@@ -51,8 +53,14 @@ class AgentNode:
     async def guards(self) -> Problem | None:
         return None
 
-    async def is_ready(self, target: str, package: str, move: str) -> bool:
-        return self.rig.nodes[target].agent.body.waits.is_set()
+    async def is_ready(self, target: str, package: str, move: str, loaded: bool) -> str:
+        self.rig.words.append((target, loaded))
+        agent = self.rig.nodes[target].agent
+        answer: dict[str, object] = {"ready": agent.body.waits.is_set()}
+        if loaded:
+            state = await arrived_as(agent.around, agent.body, patience_s=0.3)
+            answer = {"ready": state in FIT_TO_RUN, "state": state}
+        return target_word(answer)
 
     async def nothing(self, spec: PackageSpec) -> list[Problem]:
         return []
@@ -79,6 +87,8 @@ class Rig:
         self.clock = HostClock()
         self.network = FakeNetwork(names, clock=self.clock, election_s=0.0)
         self.fabric, self.cables, self.storage = FakeFabric(), FakeCables(), FakeStorage()
+        self.words: list[tuple[str, bool]] = []
+        """Targets that were asked whether they are ready, and whether for all or to begin."""
         self.nodes = {name: AgentNode(name, self) for name in names}
 
     async def __aenter__(self) -> "Rig":

@@ -10,8 +10,9 @@ from pathlib import Path
 from cluster.clock import Clock
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem, problem
+from packages.core.standing import FIT_TO_RUN
 from packages.core.values import changed
-from packages.vm.driver import Born, Guest, GuestEvent, Observation, Progress
+from packages.vm.driver import Born, Guest, GuestEvent, Observation, Progress, arrived_ill
 from packages.vm.qemu import migration
 from packages.vm.qemu.instance import Instance
 from packages.vm.qemu.lives import Lives, Order, is_same_life, start_failed
@@ -109,8 +110,9 @@ class QemuDriver:
         # A guest that was dead before it was told anything is known not to have run.
         if instance is None or not instance.process.is_running:
             return _gone(guest)
-        # A target that has told so itself is not asked again: the guest stands still meanwhile.
-        refusal = None if instance.has_loaded else await self._not_to_be_continued(instance)
+        # A target that was seen to be fit is not asked again: the guest stands still meanwhile.
+        is_fit = instance.has_loaded and instance.arrived_as == "paused"
+        refusal = None if is_fit else await self._not_to_be_continued(instance)
         if refusal is not None:
             return refusal
         return await _done(instance, instance.monitor.ask("cont", deadline_s=deadline_s))
@@ -210,15 +212,16 @@ class QemuDriver:
 
     async def _not_to_be_continued(self, instance: Instance) -> Problem | None:
         seen = await instance.observe()
-        if seen.state != "incoming" and not (
-            instance.guest.incoming and seen.migration != "completed"
-        ):
-            return None
-        return problem(
-            "guest-not-loaded", f"package:{instance.guest.package}",
-            what="the guest was not continued", because="its memory has not arrived completely",
-            fix="wait until the migration has completed, or destroy this copy",
-        )
+        if seen.state == "incoming" or instance.guest.incoming and seen.migration != "completed":
+            return problem(
+                "guest-not-loaded", f"package:{instance.guest.package}",
+                what="the guest was not continued",
+                because="its memory has not arrived completely",
+                fix="wait until the migration has completed, or destroy this copy",
+            )
+        if instance.guest.incoming and seen.state not in FIT_TO_RUN:
+            return arrived_ill(instance.guest, seen.state)
+        return None
 
     async def _let_begin(self, instance: Instance, deadline_s: float) -> Guest | Problem:
         """`cont`, for a guest that has never run; any other is as it should be, or somebody stopped

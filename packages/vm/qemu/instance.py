@@ -12,7 +12,7 @@ from typing import Any
 
 from cluster.clock import Clock
 from packages.core.values import Value, changed
-from packages.vm.driver import Exit, Guest, GuestEvent, Observation
+from packages.vm.driver import Exit, Guest, GuestEvent, Observation, RunState
 from packages.vm.processes import Process
 from packages.vm.qemu.monitor import Monitor, MonitorEvent, MonitorTrouble, Silent
 from packages.vm.qemu.records import ExitRecord, GuestFolder, GuestRecord
@@ -50,6 +50,8 @@ class Instance:
         """Downtime limit and bandwidth, from when they were set until memory is sent."""
         self.has_loaded = False
         """A target that has said that its whole memory is here; QEMU says it when all is ready."""
+        self.arrived_as: RunState | None = None
+        """What a target that has loaded was seen to be: nothing changes that before it runs."""
         self._clock = clock
         self._ending: Ending | None = None
         self._finishing = False
@@ -95,6 +97,8 @@ class Instance:
             await self.gone.wait()
             return Observation(state="gone", exit=self.exit)
         numbers = progress(migrated, self.downtime_limit_ms)
+        if self.guest.incoming and numbers.state == "completed":
+            self.arrived_as = state
         return Observation(state=state, migration=numbers.state, progress=numbers)
 
     def expect_end(self, because: str) -> None:

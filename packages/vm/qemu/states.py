@@ -11,7 +11,7 @@ from packages.vm.qemu.monitor import MonitorEvent
 RUN_STATES: dict[str, RunState] = {
     "running": "running",
     "paused": "paused",
-    "suspended": "paused",
+    "suspended": "suspended",
     "save-vm": "paused",
     "restore-vm": "paused",
     "debug": "paused",
@@ -77,6 +77,8 @@ def guest_event(event: MonitorEvent) -> GuestEvent | None:
                 f"{details.get('reason')}"
         case "GUEST_PANICKED", _:
             kind, detail = "panicked", str(details.get("action", ""))
+        case "SUSPEND", _:
+            kind, detail = "suspended", ""
         case "WATCHDOG", _:
             kind, detail = "watchdog", str(details.get("action", ""))
         case "SHUTDOWN", {"reason": str(reason)} if is_power_off(reason):
