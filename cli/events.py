@@ -7,13 +7,15 @@ import click
 
 from cli.options import Duration, asking
 from cli.output import Output, as_json, written
-from cli.problems import EXIT_OF_VERDICT, warn
+from cli.problems import EXIT_OF_VERDICT, TIMED_OUT, warn
 from cli.session import QUESTION_S, Session, explained
 from cluster.api.messages import GetEvents, Reply
 from packages.core.problem import Problem
 from packages.core.values import changed
 
 PAGE = 1000
+LATEST = 10
+"""What --follow begins with, as `tail -f` does; with --since or --request all of it is wanted."""
 WAIT_S = 20.0
 """How long a node holds its answer until there is something new; then it is asked again."""
 
@@ -22,7 +24,7 @@ RETRY_S = 1.0
 
 @click.command()
 @asking
-@click.option("-f", "--follow", is_flag=True, help="Go on with what happens, until Ctrl-C.")
+@click.option("-f", "--follow", is_flag=True, help="The last ten, then what happens, until Ctrl-C.")
 @click.option("--package", default=None, help="Of this package only.")
 @click.option("--node", default=None, help="Of this node only.")
 @click.option("--since", "since_s", type=Duration(), default=None, help="From so long ago on.")
@@ -36,6 +38,8 @@ def command(
         package=package, node=node, of_request=of_request, since_ms=since_ms(since_s), limit=PAGE,
     )
     if follow:
+        if since_s is None and of_request is None:
+            asked = changed(asked, limit=LATEST)
         try:
             go_on(session, asked)
         except KeyboardInterrupt:
@@ -62,15 +66,17 @@ def told(session: Session, asked: GetEvents) -> Iterator[dict[str, Any]]:
 
 
 def go_on(session: Session, asked: GetEvents) -> None:
-    """For ever; a cluster that is away is told of once, and asked until it is back."""
+    """For ever, or as long as --timeout says; a cluster that is away is told of once, and asked
+    until it is back."""
     was_away = False
-    while True:
+    while not session.is_late:
         answer = session.answer(asked, deadline_s=QUESTION_S + asked.wait_s)
         if isinstance(answer, Reply) and answer.verdict == "done":
             was_away = False
             for event in answer.result["events"]:
                 write(session.output, event)
-            asked = changed(asked, after=answer.result["next"], wait_s=WAIT_S)
+            asked = changed(
+                asked, after=answer.result["next"], wait_s=session.at_most_s(WAIT_S), limit=PAGE)
             continue
         if isinstance(answer, Reply) and answer.verdict not in ("no-quorum", "timed-out"):
             session.stop(explained(answer), code=EXIT_OF_VERDICT[answer.verdict])
@@ -80,6 +86,7 @@ def go_on(session: Session, asked: GetEvents) -> None:
             warn([answer] if isinstance(answer, Problem) else explained(answer))
             was_away = True
         session.pause(RETRY_S)
+    raise click.exceptions.Exit(TIMED_OUT)
 
 
 def write(output: Output, event: dict[str, Any]) -> None:

@@ -61,7 +61,7 @@ def check(
 ) -> None:
     """The cluster's verdict on a file; this program's own where no node answers, and it says so.
     Only the cluster knows whether nodes, disks and other packages agree with it."""
-    answer = session.answer(request, deadline_s=QUESTION_S)
+    answer = session.answer(request, deadline_s=session.waiting_s(QUESTION_S))
     by = "cluster"
     if isinstance(answer, Reply) and answer.verdict in ("done", "refused"):
         problems = list(answer.problems) if answer.verdict == "done" else explained(answer)

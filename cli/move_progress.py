@@ -94,9 +94,15 @@ async def watched(
         shown.tell(move, loop.time())
         if move["result"] is not None:
             return move
-        await asyncio.sleep(LOOK_S)
+        if session.is_late:
+            return session.late(
+                f"package:{move['package']}", f"The move of {move['package']} has not ended yet.",
+                follow=f"vmsg move {move['package']} --status; end it with: "
+                       f"vmsg move {move['package']} --abort")
+        await asyncio.sleep(session.at_most_s(LOOK_S))
         asked = GetMove(package=move["package"], current=True)
-        answer = await session.try_to_ask(asked, deadline_s=ANSWER_S)
+        answer = await session.try_to_ask(
+            asked, deadline_s=session.at_most_s(ANSWER_S))
         if not isinstance(answer, Problem) and isinstance(answer.result, dict):
             if answer.result["id"] != move["id"]:
                 return overtaken(move)

@@ -28,7 +28,8 @@ class Wishes(Value):
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg]  # generic in stubs alone
-    """90s, 2h, 1d, 1h30m; a bare number is seconds."""
+    """90s, 2h, 1d, 1h30m. A bare number is refused: what one means in seconds and another in
+    minutes is not guessed at."""
 
     name = "duration"
 
@@ -39,7 +40,7 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # generic in stubs a
             return value
         text = str(value).strip().lower().replace(" ", "")
         if re.fullmatch(r"\d+(\.\d+)?", text):
-            text += "s"
+            self.fail(f"{value!r} has no unit; write for example {text}s or {text}m.", param, ctx)
         if not DURATION.fullmatch(text):
             self.fail(f"{value!r} is no duration; write for example 90s, 2h, 1d or 1h30m.",
                       param, ctx)

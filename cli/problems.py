@@ -14,7 +14,7 @@ from cli.output import Output, written
 from packages.core.problem import Problem, problem
 from packages.core.values import plain
 
-REFUSED = 3
+REFUSED, TIMED_OUT = 3, 5
 
 EXIT_OF_VERDICT = {
     "done": 0, "failed": 1, "refused": REFUSED, "no-quorum": 4, "timed-out": 5,

@@ -29,6 +29,9 @@ CHANGE_S = 40.0
 
 INTERRUPTED = 130
 
+UNREACHED = frozenset({"no-cluster", "node-unreachable"})
+"""Problems that a little more time might have spared."""
+
 UNHEARD = frozenset({"no-cluster", "not-authorised"})
 """Problems of whoever knows the nodes by keys that they had before."""
 
@@ -45,6 +48,7 @@ class Session:
         self.endpoint = endpoint
         self._timeout_s = timeout_s
         self._runner = asyncio.Runner()
+        self._began_s = self._runner.get_loop().time()
         self._client: Client | None = None
         self._found: Access | None = None
         self._request_id = ""
@@ -64,6 +68,11 @@ class Session:
             raise click.exceptions.Exit(INTERRUPTED) from None
 
     @property
+    def lab(self) -> str:
+        """The folder of the lab that was asked; "" for a cluster of real hosts."""
+        return self._found.lab if self._found is not None else ""
+
+    @property
     def request_id(self) -> str:
         """This command's own id, under which the cluster records what it changes."""
         if not self._request_id:
@@ -76,10 +85,44 @@ class Session:
         return self._runner.run(work)
 
     def pause(self, seconds: float) -> None:
-        self.run(asyncio.sleep(seconds))
+        self.run(asyncio.sleep(self.at_most_s(seconds)))
+
+    # --timeout is for the whole command, however often it asks
+
+    @property
+    def has_timeout(self) -> bool:
+        return self._timeout_s is not None
+
+    @property
+    def is_late(self) -> bool:
+        return self.at_most_s(1.0) <= 0.0
+
+    def waiting_s(self, usual_s: float) -> float:
+        """What is left of --timeout, which may be longer than usual; the usual without it."""
+        return usual_s if self._timeout_s is None else self._left_s(self._timeout_s)
+
+    def at_most_s(self, seconds: float) -> float:
+        """So long, or less where --timeout is over before."""
+        return seconds if self._timeout_s is None else min(seconds, self._left_s(self._timeout_s))
+
+    def _left_s(self, timeout_s: float) -> float:
+        return max(0.0, self._began_s + timeout_s - self._runner.get_loop().time())
+
+    def late(self, subject: str, what: str, *, follow: str = "", request: str = "") -> Problem:
+        """Why the command ends while what it began goes on; `follow` is how to see more."""
+        request = request or self._request_id
+        events = f"vmsg events --request {request}" if request else "vmsg status"
+        return problem(
+            "timed-out", subject, what=what,
+            because=f"--timeout {self._timeout_s or 0.0:g}s is over; what was begun goes on.",
+            fix=f"Follow it with: {events}" + (f"; {follow}" if follow else ""),
+        )
 
     def answer(self, request: AnyRequest, *, deadline_s: float) -> Reply | Problem:
-        """What the cluster says, whatever it is; ends the command only when it cannot be found."""
+        """What the cluster says, whatever it is, a Problem where it cannot be found or there is no
+        time left to ask it."""
+        if self.is_late:
+            return self.late("cluster", "The cluster was not asked any more.")
         if self._client is None:
             access = find_cluster(self.endpoint, os.environ)
             if isinstance(access, Problem):
@@ -91,7 +134,10 @@ class Session:
                 "The request goes on in the cluster. Follow it with: "
                 f"vmsg events --request {request.request}"
             )
-        answer: Reply | Problem = self.run(self.try_to_ask(request, deadline_s=deadline_s))
+        answer: Reply | Problem = self.run(
+            self.try_to_ask(request, deadline_s=self.at_most_s(deadline_s)))
+        if isinstance(answer, Problem) and answer.code in UNREACHED and self.is_late:
+            return self.late("cluster", "No node has answered yet.", request=request.request)
         return answer
 
     def connect(self, endpoints: Sequence[Endpoint], keys: CurveKeys) -> None:
@@ -129,8 +175,7 @@ class Session:
 
     def ask(self, request: AnyRequest, *, deadline_s: float = QUESTION_S) -> Reply:
         """A good answer; anything else ends the command."""
-        waiting_s = deadline_s if self._timeout_s is None else self._timeout_s
-        answer = self.answer(request, deadline_s=waiting_s)
+        answer = self.answer(request, deadline_s=self.waiting_s(deadline_s))
         if isinstance(answer, Problem):
             self.stop([answer])
         if answer.verdict != "done":

@@ -1,11 +1,13 @@
 """vmsg status."""
 
+from typing import Any
+
 import click
 
 from cli.live import picture
 from cli.options import asking
-from cli.output import Output, as_json, written
-from cli.problems import EXIT_OF_VERDICT, lines_of
+from cli.output import as_json, written
+from cli.problems import EXIT_OF_VERDICT, TIMED_OUT, lines_of
 from cli.session import QUESTION_S, Session, explained
 from cli.status_table import status_lines
 from cluster.api.messages import GetStatus, Reply
@@ -17,7 +19,8 @@ EVERY_S = 1.0
 
 @click.command()
 @asking
-@click.option("-w", "--watch", is_flag=True, help="Show it anew each second, until Ctrl-C.")
+@click.option("-w", "--watch", is_flag=True,
+              help="Show it anew each second, until Ctrl-C or --timeout.")
 @click.option("-v", "--verbose", is_flag=True, help="Also monitors, disks, switching, reasons.")
 def command(session: Session, watch: bool, verbose: bool) -> None:
     """How the cluster, its nodes and its packages stand.
@@ -27,12 +30,14 @@ def command(session: Session, watch: bool, verbose: bool) -> None:
     if watch:
         follow(session, verbose)
         return
-    answer = session.answer(GetStatus(verbose=verbose), deadline_s=QUESTION_S)
+    answer = session.answer(
+        GetStatus(verbose=verbose), deadline_s=session.waiting_s(QUESTION_S))
     if isinstance(answer, Problem):
         session.stop([answer])
     if answer.result is None:
         session.stop(explained(answer), code=EXIT_OF_VERDICT[answer.verdict])
-    session.show(answer.result, lambda: status_lines(answer.result, verbose=verbose))
+    tree = told(session, answer.result)
+    session.show(tree, lambda: lines(tree, verbose))
     if code := code_of(answer):
         raise click.exceptions.Exit(code)
 
@@ -48,20 +53,32 @@ def follow(session: Session, verbose: bool) -> None:
     """Until Ctrl-C, which is how one leaves this; a cluster that is away may come back."""
     try:
         with picture(whole=session.output == "table") as screen:
-            while True:
+            while not session.is_late:
                 answer = session.answer(GetStatus(verbose=verbose), deadline_s=QUESTION_S)
-                screen.draw(drawn(session.output, answer, verbose))
+                screen.draw(drawn(session, answer, verbose))
                 session.pause(EVERY_S)
     except KeyboardInterrupt:
         return
+    raise click.exceptions.Exit(TIMED_OUT)
 
 
-def drawn(output: Output, answer: Reply | Problem, verbose: bool) -> list[str]:
+def told(session: Session, status: dict[str, Any]) -> dict[str, Any]:
+    """The status, and in a lab that it is one: nobody is to take it for their hosts."""
+    return {**status, "lab": session.lab} if session.lab else status
+
+
+def lines(status: dict[str, Any], verbose: bool) -> list[str]:
+    head = [f"lab {status['lab']}"] if status.get("lab") else []
+    return [*head, *status_lines(status, verbose=verbose)]
+
+
+def drawn(session: Session, answer: Reply | Problem, verbose: bool) -> list[str]:
     """One picture: a table, or for programs one JSON object a line or one YAML document."""
+    output = session.output
     if isinstance(answer, Reply) and answer.result is not None:
+        tree = told(session, answer.result)
         if output == "table":
-            return status_lines(answer.result, verbose=verbose)
-        tree = answer.result
+            return lines(tree, verbose)
     else:
         problems = [answer] if isinstance(answer, Problem) else explained(answer)
         if output == "table":

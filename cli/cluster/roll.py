@@ -5,6 +5,7 @@ is a drain or a maintenance like any other, and is said by name. What must never
 next node begun while the last one is not well.
 """
 
+import math
 import os
 import shlex
 import signal
@@ -16,11 +17,11 @@ import click
 from cli.live import progress
 from cli.node.drain import PLAN_S, watched
 from cli.options import Duration, changing
-from cli.problems import EXIT_OF_VERDICT, exit_code, warn
+from cli.problems import EXIT_OF_VERDICT, TIMED_OUT, exit_code, warn
 from cli.session import CHANGE_S, Session, explained
 from cluster.api.messages import AnyRequest, DrainNode, GetStatus, ResumeNode
 from packages.core.problem import Problem, problem
-from packages.core.values import Value, plain
+from packages.core.values import Value, changed, plain
 
 LOOK_S = 0.5
 STEADY_S = 5.0
@@ -158,7 +159,8 @@ class Roll:
             request=f"{self._session.request_id}-{node}-drain", node=node,
             reason=self._wanted.reason, allow_restart=self._wanted.allow_restart,
         ), PLAN_S)
-        _, left = watched(self._session, node)
+        _, left = watched(
+            self._session, node, request=f"{self._session.request_id}-{node}-drain")
         if left:
             self._stop(
                 node, f"{', '.join(left)} could not be moved away: see vmsg status.",
@@ -168,13 +170,23 @@ class Roll:
         """Its output is for whoever looks, never between the lines of a program's input."""
         fix = self._then(f"vmsg node resume {node}", node, again=True)
         self._says(node, "is in maintenance, and its command was interrupted", fix)
-        ended = subprocess.run(
+        work = subprocess.Popen(
             ["/bin/sh", "-c", self._wanted.work],
             stdout=None if self._session.output == "table" else 2,
             env={**os.environ, "VMSG_NODE": node, "VMSG_ADDRESS": self._addresses[node]},
         )
-        if ended.returncode:
-            self._stop(node, f"Its command {how_it_ended(ended.returncode)}.",
+        left_s = self._session.waiting_s(math.inf)
+        try:
+            ended = work.wait(None if left_s == math.inf else left_s)
+        except subprocess.TimeoutExpired:  # half a command's work is worse than a late one
+            self._late(node, f"Its command goes on as process {work.pid}. When it has ended and "
+                             f"{node} is well: {fix}")
+        except BaseException:
+            work.kill()  # as subprocess.run does
+            work.wait()
+            raise
+        if ended:
+            self._stop(node, f"Its command {how_it_ended(ended)}.",
                        f"{node} stays empty, in maintenance. When it is well: {fix}")
 
     def _resume(self, node: str) -> None:
@@ -192,6 +204,8 @@ class Roll:
         left_s, well_s, why = self._wanted.health_s, 0.0, "nobody has answered"
         with progress() as screen:
             while well_s < self._wanted.steady_s and left_s > 0:
+                if self._session.is_late:
+                    self._late(node, f"Look at it; when it is well: {fix}")
                 answer = self._session.answer(GetStatus(), deadline_s=LOOK_S * 10)
                 if not isinstance(answer, Problem) and answer.result is not None:
                     why = self._ill(answer.result, node, state)
@@ -213,7 +227,7 @@ class Roll:
         return f"{', '.join(lost)} do not run" if lost else ""
 
     def _ask(self, node: str, request: AnyRequest, deadline_s: float) -> None:
-        answer = self._session.answer(request, deadline_s=deadline_s)
+        answer = self._session.answer(request, deadline_s=self._session.waiting_s(deadline_s))
         if isinstance(answer, Problem):
             self._refused(node, [answer], None)
         elif answer.verdict != "done":
@@ -234,6 +248,11 @@ class Roll:
             "roll-stopped", f"node:{node}", what=f"The roll has stopped at {node}.",
             because=because, fix=fix)]
         self._refused(node, found, 1)
+
+    def _late(self, node: str, fix: str) -> NoReturn:
+        found = self._session.late(
+            f"node:{node}", f"The roll has stopped at {node}: its time is over.")
+        self._refused(node, [changed(found, fix=f"{fix}; {found.fix}")], TIMED_OUT)
 
     def _says(self, node: str, how: str, fix: str) -> None:
         """What is told to somebody who presses Ctrl-C now."""

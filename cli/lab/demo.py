@@ -22,7 +22,7 @@ def command(place: LabPlace, dry_run: bool) -> None:
 
     Takes less than a minute; needs root.
     """
-    place.folder = click.get_current_context().params["folder"] or DEMO_DIR
+    place.named = click.get_current_context().params["folder"] or DEMO_DIR
     place.refuse(check_machine())
     if dry_run:
         place.say(f"A lab would be made in {place.folder}, shown and removed.", dry_run=True)

@@ -19,4 +19,4 @@ def command(place: LabPlace, dry_run: bool) -> None:
         place.say(f"The lab in {place.folder} would be removed.", dry_run=True)
         return
     place.do(lab.down(place.folder))
-    place.say("The lab is gone.", removed=True)
+    place.say(f"The lab is gone: {place.folder}", removed=True)

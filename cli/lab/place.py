@@ -2,7 +2,9 @@
 
 import asyncio
 import functools
+import os
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,17 +13,30 @@ from cli.options import Command, Wishes, dry_run_option, output_option
 from cli.output import Output
 from cli.problems import REFUSED, stop
 from cli.session import INTERRUPTED
-from cluster.lab import lab
+from cluster.lab import choice, lab
 from cluster.lab.plan import DEFAULT_DIR, Network
-from packages.core.problem import Problem
+from packages.core.problem import Problem, problem
 
 
 class LabPlace:
     """The lab a command is about."""
 
     def __init__(self, *, folder: str | None, output: Output) -> None:
-        self.folder = folder or str(lab.current() or DEFAULT_DIR)
+        self.named = folder or str(choice.named(os.environ) or "")
+        """By --dir or VMSG_LAB."""
         self.output = output
+
+    @property
+    def folder(self) -> str:
+        """Nothing is guessed where this user has several."""
+        if not self.named:
+            found = choice.the_only_one(os.environ)
+            if isinstance(found, Problem):
+                stop([found], self.output)
+            if found is None and Path(DEFAULT_DIR, "lab.json").exists():
+                stop([somebody_elses(DEFAULT_DIR)], self.output)
+            self.named = str(found or DEFAULT_DIR)
+        return self.named
 
     def do(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Do it; a Problem ends the command. Ctrl-C cancels it, and what it made is removed."""
@@ -48,11 +63,20 @@ class LabPlace:
         show(self.output, {"dir": self.folder, **facts}, lambda: [sentence])
 
 
+def somebody_elses(folder: str) -> Problem:
+    return problem(
+        "lab-not-up", f"lab:{folder}", what="No lab of yours is up.",
+        because=f"The one in {folder} is another user's.",
+        fix=f"If that one is meant, name it with --dir {folder}",
+    )
+
+
 def in_lab(function: Command) -> Command:
     """Hands a command its LabPlace."""
 
     @output_option
-    @click.option("--dir", "folder", default=None, help="Of another lab than the one in use.")
+    @click.option("--dir", "folder", default=None,
+                  help="Of the lab; without it VMSG_LAB's, else the only one of yours.")
     @functools.wraps(function)
     def wrapped(*args: Any, output: Output | None, folder: str | None, **options: Any) -> Any:
         said = click.get_current_context().find_object(Wishes) or Wishes()

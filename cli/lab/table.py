@@ -16,7 +16,8 @@ def lab_lines(shown: dict[str, Any]) -> list[str]:
         for each in shown["packages"]
     ]
     lines = [
-        f"A lab is up in {shown['dir']}; vmsg talks to it now.", "",
+        f"A lab is up in {shown['dir']}. Where it is not your only one, or this host has a cluster "
+        "of its own:", f"  export VMSG_LAB={shown['dir']}", "",
         *table(("NODE", "NAMESPACE", "ADDRESS", "DAEMON", "GUARDIAN"), nodes, indent=2),
     ]
     if packages:

@@ -39,8 +39,7 @@ def command(place: LabPlace, dry_run: bool, **chosen: Any) -> None:
     Each node is a network namespace with its own daemon; the guests are real. Ends when they
     answer.
     """
-    folder = click.get_current_context().params["folder"] or DEFAULT_DIR
-    place.folder = folder
+    folder = place.named = place.named or DEFAULT_DIR
     options = LabOptions(dir=folder, **chosen)
     place.refuse(check_options(options) or check_machine())
     if dry_run:

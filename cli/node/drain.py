@@ -111,11 +111,16 @@ def follow(session: Session, node: str) -> None:
     finish(session, node, status, left)
 
 
-def watched(session: Session, node: str) -> tuple[Any, list[str]]:
-    """The status once the node is empty, or once nothing left on it can be moved; and what is."""
+def watched(session: Session, node: str, *, request: str = "") -> tuple[Any, list[str]]:
+    """The status once the node is empty, or once nothing left on it can be moved; and what is.
+    `request` began the drain, where it was not the session's own."""
     with progress() as screen:
         silent = 0
         while silent < AWAY_LOOKS:
+            if session.is_late:
+                session.stop([session.late(
+                    f"node:{node}", f"Node {node} is not empty yet.",
+                    follow=f"end it with: vmsg node drain {node} --cancel", request=request)])
             answer = session.answer(GetStatus(verbose=True, current=True), deadline_s=LOOK_S * 10)
             status = None if isinstance(answer, Problem) else answer.result
             if status is not None and status["cluster"]["quorum"]:

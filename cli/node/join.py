@@ -41,7 +41,7 @@ def command(session: Session, line: str, etc: str) -> None:
     answer = session.answer(JoinNode(
         request=session.request_id, key=made.key, operator_key=made.operator_key,
         certificate_request=made.certificate_request,
-    ), deadline_s=JOIN_S)
+    ), deadline_s=session.waiting_s(JOIN_S))
     finish(session, invitation.node, Path(etc), answer)
 
 

@@ -54,13 +54,18 @@ def follow(session: Session, name: str) -> dict[str, Any]:
     """Until the node uses its new key and the old one is retired."""
     session.if_interrupted = f"The change of {name}'s key goes on: vmsg events --node {name}"
     waited_s = 0.0
-    while waited_s < PATIENCE_S:
+    while waited_s < PATIENCE_S or session.has_timeout:
         answer = session.answer(GetKeys(current=True), deadline_s=QUESTION_S)
         if not isinstance(answer, Problem) and answer.verdict == "done":
             keys: dict[str, Any] | None = next(
                 (each for each in answer.result["nodes"] if each["node"] == name), None)
             if keys is not None and not keys["rotation"]:
                 return {"node": name, "key": keys["key"]}
+        if session.is_late:
+            session.stop([session.late(
+                f"node:{name}", f"{name} has not changed its key yet.",
+                follow="and see that every node is up: vmsg status",
+                request=f"{session.request_id}-{name}")])
         session.pause(LOOK_S)
         waited_s += LOOK_S
     session.stop([problem(

@@ -1,9 +1,9 @@
 """Where the cluster is and with which key to ask it: an endpoint, a lab, this host's folder.
 
-Three places are looked at, the first that is there counts: the folder VMSG_ETC names, the lab that
-is up on this machine, /etc/vmsg. In it the local node is first, then the others of the cluster
-file. An endpoint an operator names is looked up in that place too, because a node's key must be
-known before anything is said to it.
+Four places are looked at, the first that is there counts: the folder VMSG_ETC names, the lab that
+VMSG_LAB names, /etc/vmsg, the only lab of this user. In it the local node is first, then the others
+of the cluster file. An endpoint an operator names is looked up in that place too, because a node's
+key must be known before anything is said to it.
 """
 
 import os
@@ -13,6 +13,7 @@ from pathlib import Path
 from cluster.api.peer import Endpoint
 from cluster.config.client_file import KnownCluster, KnownNode, known_cluster
 from cluster.config.node_files import exposure_of, text_of
+from cluster.lab import choice
 from cluster.lab import record as lab
 from cluster.sockets import CurveKeys, is_key, keys_of
 from packages.core.problem import Problem, problem
@@ -28,6 +29,8 @@ class Access(Value):
 
     endpoints: tuple[Endpoint, ...]
     keys: CurveKeys
+    lab: str = ""
+    """The folder of the lab that it is; "" for a cluster of real hosts."""
 
 
 class Place(Value):
@@ -40,6 +43,7 @@ class Place(Value):
     """Where each of them keeps its journal."""
     etcs: dict[str, str] = {}
     """Where each of them keeps its own keys."""
+    lab: str = ""
 
 
 class Found(Value):
@@ -85,11 +89,11 @@ def find_cluster(endpoint: str | None, env: Mapping[str, str]) -> Access | Probl
             fix="Copy keys.yaml again from where the cluster was set up.",
         )
     if endpoint is None:
-        return Access(endpoints=everyone(known, found.runs), keys=keys)
+        return Access(endpoints=everyone(known, found.runs), keys=keys, lab=place.lab)
     chosen = named(endpoint, known, found.runs)
     if isinstance(chosen, Problem):
         return chosen
-    return Access(endpoints=chosen, keys=keys)
+    return Access(endpoints=chosen, keys=keys, lab=place.lab)
 
 
 def find_others(node: str, endpoint: str | None, env: Mapping[str, str]) -> Others | Problem:
@@ -129,16 +133,21 @@ def place_of(endpoint: str | None, env: Mapping[str, str]) -> Place | Problem:
         return place_of_folder(Path(endpoint), env)
     if env.get("VMSG_ETC"):
         return host_place(env)
-    current = lab.current()
-    if current is not None:
-        found = lab_place(current)
-        if isinstance(found, Place):
-            return found
+    named_lab = choice.named(env)
+    if named_lab is not None:
+        return lab_place(named_lab) or choice.not_up(named_lab)
     if Path(HOST_ETC).exists():
         return host_place(env)
+    only = choice.the_only_one(env)
+    if isinstance(only, Problem):
+        return only
+    found = lab_place(only) if only is not None else None
+    if isinstance(found, Place):
+        return found
     return problem(
         "no-cluster", "cluster", what="This machine knows no cluster.",
-        because=f"No lab is up, {HOST_ETC} does not exist and VMSG_ETC is not set.",
+        because=f"No lab of yours is up, {HOST_ETC} does not exist, and neither VMSG_ETC nor "
+                "VMSG_LAB is set.",
         fix="Copy this host's folder from `vmsg cluster init` to /etc/vmsg, or: vmsg lab up",
     )
 
@@ -161,7 +170,7 @@ def lab_place(folder: Path) -> Place | None | Problem:
     return Place(
         etc=str(etc), runs={each.name: each.run for each in nodes},
         libs={each.name: f"{each.folder}/lib" for each in nodes},
-        etcs={each.name: f"{each.folder}/etc" for each in nodes},
+        etcs={each.name: f"{each.folder}/etc" for each in nodes}, lab=str(record.dir),
     )
 
 
@@ -179,7 +188,7 @@ def place_of_folder(folder: Path, env: Mapping[str, str]) -> Place | Problem:
             if mine:
                 libs = {name: known.libs[name] for name in mine}
                 etcs = {name: known.etcs[name] for name in mine}
-                return Place(etc=known.etc, runs=mine, libs=libs, etcs=etcs)
+                return Place(etc=known.etc, runs=mine, libs=libs, etcs=etcs, lab=known.lab)
     if folder.is_dir():
         return host_place({**env, "VMSG_RUN": str(folder)})
     return unknown_endpoint(str(folder), "There is no such folder.")

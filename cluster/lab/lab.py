@@ -7,6 +7,7 @@ then `down` would leave it behind; something removed that `up` did not make.
 
 import asyncio
 import contextlib
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from cluster.config.keys import init_cluster
 from cluster.lab import guests, hosts, luns, processes, ready
 from cluster.lab import record as records
 from cluster.lab import watchdogs
+from cluster.lab.choice import asking_user
 from cluster.lab.commands import check_machine, first_problem
 from cluster.lab.groups import NodeGroup
 from cluster.lab.plan import (
@@ -77,7 +79,8 @@ async def claim(options: LabOptions, missing: Sequence[str]) -> LabRecord | Prob
         return numbers
     for number in numbers:
         if records.reserve(number, folder):
-            record = LabRecord(plan=make_plan(options, number), made=tuple(missing))
+            record = LabRecord(plan=make_plan(options, number), made=tuple(missing),
+                               user=asking_user(os.environ))
             records.save(record)
             return record
     return problem(
@@ -112,7 +115,6 @@ async def build(record: LabRecord, progress: Progress) -> LabRecord | Problem:
     failure = first_problem(list(await asyncio.gather(*(start_node(each) for each in plan.nodes))))
     if failure:
         return failure
-    records.point_at(record.dir)
     failure = await ready.bring_up(record, progress)
     if failure:
         return changed(failure, because=f"{failure.because}; {logs(plan)}")
@@ -281,11 +283,6 @@ def find(folder: str | Path, name: str) -> tuple[LabRecord, NodePlan] | Problem:
         return record
     node = record.plan.node(name)
     return node if isinstance(node, Problem) else (record, node)
-
-
-def current() -> Path | None:
-    """DIR of the lab that is up, the newest if there are several."""
-    return records.current()
 
 
 def shown(folder: str | Path) -> LabRecord | Problem:

@@ -1,8 +1,8 @@
 """What is written down about a lab, before any of it is made: DIR/lab.json.
 
 `down` removes what stands here and nothing else, so nothing may be made that does not follow from
-this record. Beside it two things lead to a lab: a link in /run/vmsg-lab for each lab, which also
-reserves its number, and /run/vmsg/lab.json, which names the lab `vmsg` talks to.
+this record. Beside it a link in /run/vmsg-lab leads to each lab, which also reserves its number.
+Which of several labs a command is about is not written down anywhere (cluster/lab/choice.py).
 """
 
 import contextlib
@@ -15,8 +15,6 @@ from typing import Any
 from cluster.lab.plan import ECHO_PORT, RUN, LabOptions, LabPlan, NodePlan
 from packages.core.problem import Problem, problem
 from packages.core.values import Undecodable, Value, changed, from_json, to_json
-
-POINTER = Path("/run/vmsg/lab.json")
 
 
 class NodePids(Value):
@@ -37,6 +35,8 @@ class LabRecord(Value):
     killed or started at the same time."""
     disks: dict[str, str] = {}
     """By package: its loop device."""
+    user: int | None = None
+    """Whose it is, by number; None in records from before: its folder's owner."""
 
     @property
     def dir(self) -> Path:
@@ -61,10 +61,6 @@ class LabRecord(Value):
             "daemon_pid": pids.daemon if pids else None,
             "guardian_pid": pids.guardian if pids else None,
         }
-
-
-class CurrentLab(Value):
-    dir: str
 
 
 def load(folder: Path) -> LabRecord | None | Problem:
@@ -166,37 +162,18 @@ def reserve(number: int, folder: Path) -> bool:
 
 
 def release(folder: Path) -> None:
-    """Remove the links to this lab, and point `vmsg` at another lab that is still up, if any."""
+    """Remove the links to this lab."""
     for link in links():
         if Path(os.readlink(link)) == folder:
             link.unlink()
-    if current() == folder:
-        POINTER.unlink()
-    rest = [Path(os.readlink(each)) for each in links()]
-    if not POINTER.exists() and rest:
-        point_at(rest[-1])
-    for each in (POINTER.parent, Path(RUN)):
-        with contextlib.suppress(OSError):  # not empty: others use it
-            each.rmdir()
+    with contextlib.suppress(OSError):  # not empty: others use it
+        Path(RUN).rmdir()
 
 
 def links() -> list[Path]:
     folder = Path(RUN)
     return sorted(each for each in folder.iterdir() if each.is_symlink()) \
         if folder.is_dir() else []
-
-
-def point_at(folder: Path) -> None:
-    POINTER.parent.mkdir(parents=True, exist_ok=True)
-    replace(POINTER, to_json(CurrentLab(dir=str(folder))))
-
-
-def current() -> Path | None:
-    """DIR of the lab that `vmsg` talks to when nothing else is said; None: no lab is up."""
-    try:
-        return Path(from_json(POINTER.read_bytes(), CurrentLab).dir)
-    except (OSError, *Undecodable):
-        return None
 
 
 def initial(options: LabOptions, plan: LabPlan) -> LabRecord:

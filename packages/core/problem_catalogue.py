@@ -178,6 +178,7 @@ CATALOGUE: dict[str, str] = {
     "lab-option-invalid": "a lab cannot be made with that option",
     "lab-is-up": "there is a lab, or something else, in that folder",
     "lab-not-up": "no lab is up in that folder",
+    "lab-ambiguous": "several labs of this user are up, and none was named",
     "lab-busy": "the lab is being made or removed by another command",
     "lab-no-network": "no network is free for another lab",
     "lab-record-damaged": "what was written down about the lab cannot be read",

@@ -135,7 +135,7 @@ def test_a_key_nobody_knows_is_not_authorised(
 
 
 @pytest.mark.parametrize("text, seconds", [
-    ("90s", 90), ("2h", 7200), ("1d", 86400), ("1h30m", 5400), ("500ms", 0.5), ("45", 45),
+    ("90s", 90), ("2h", 7200), ("1d", 86400), ("1h30m", 5400), ("500ms", 0.5), ("45s", 45),
     ("1.5h", 5400), ("1w", 604800),
 ])
 def test_durations(
@@ -146,9 +146,19 @@ def test_durations(
     assert isinstance(asked, ask.SetSwitching) and asked.for_s == seconds
 
 
-@pytest.mark.parametrize("text", ["soon", "-1h", "0", "1h30", "h", "1y", "99999d", "1e9s", "nan"])
+@pytest.mark.parametrize("text", [
+    "soon", "-1h", "0", "45", "1.5", "1h30", "h", "1y", "99999d", "1e9s", "nan",
+])
 def test_what_is_no_duration(
     farm: RecordedCluster, text: str, capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run(["package", "disable", "web", f"--for={text}"]) == 2
     assert farm.heard == [] and "wrong-usage" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["0100", "1_000", "0x10", "1e3", "-1", "5471.0", " 1"])
+def test_numbers_on_the_command_line_are_read_like_those_in_files(
+    farm: RecordedCluster, text: str, capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["node", "add", "n4", "10.0.0.4", f"--api-port={text}"]) == 2
+    assert farm.heard == [] and "plain digits" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 in which `up` may end early."""
 
 import asyncio
+import os
 import signal
 import sys
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cluster.api.messages import GetStatus, Reply
-from cluster.lab import lab, ready
+from cluster.lab import choice, lab, ready
 from cluster.lab import record as records
 from cluster.lab.disk_log import check
 from cluster.lab.groups import NodeGroup
@@ -58,7 +59,9 @@ async def test_a_lab_is_up_with_guests_that_answer_and_goes_without_a_trace(tmp_
             report = await log_of(record.disks[package.name], at_least=10)
             assert report.is_clean
             assert len(report.lives) == 1
-        assert lab.current() in [each.readlink() for each in records.links()]
+        assert record.dir in [each.readlink() for each in records.links()]
+        assert record.dir in choice.labs_of(
+            choice.asking_user(os.environ), choice.everywhere())
         assert all(each["daemon_pid"] for each in record.shown()["nodes"])
         again = await lab.up(LabOptions(dir=str(record.dir)))
         assert isinstance(again, Problem) and again.code == "lab-is-up"
