@@ -10,6 +10,7 @@ nothing. Ends with 1 unless every mutant has died; the table of a whole run goes
 """
 
 import argparse
+import ast
 import contextlib
 import itertools
 import os
@@ -26,6 +27,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import NamedTuple
 
+from pyflakes.checker import Checker
+from pyflakes.messages import UndefinedName
+
 from tests.mutants.mutant import ROOT, Mutant, broken_text, collected, misfits, one_line
 
 PAGE = ROOT / "docs/mutants.md"
@@ -37,6 +41,22 @@ LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv", "__pycache__", ".*_cache", ".hypothesis", "build", "*.egg-info")
 
 DIED, LIVES = "died", "LIVES"
+
+QUIETLY = ("-q", "-p", "no:cacheprovider", "--tb=no", "-rfE")
+IMPORTED_FIRST = """
+import importlib, sys
+module, root, *words = sys.argv[1:]
+try:
+    found = importlib.import_module(module).__file__
+except BaseException as error:
+    sys.exit(f"it cannot be imported: {error!r}")
+if not found.startswith(root):
+    sys.exit(f"another one is imported: {found}")
+import pytest
+sys.exit(pytest.main(words))
+"""
+"""One process imports the broken module and then runs the tests: what cannot even be imported
+would be noticed by anything. `sys.exit` of a text ends with 1, but names no test that failed."""
 
 
 class Trial(NamedTuple):
@@ -80,18 +100,11 @@ class Copy:
             env={**os.environ, "PYTHONPATH": str(self.root)}, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
-    def pytest(
-        self, tests: Sequence[str], *options: str, timeout_s: float,
-    ) -> subprocess.CompletedProcess[str]:
-        return self.python(
-            "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=no", "-rfE", *options, *tests,
-            timeout_s=timeout_s)
-
 
 def green(copy: Copy, mutants: Sequence[Mutant]) -> str:
     """What of the named tests fails already without anything broken; empty if nothing does."""
     tests = sorted({test for each in mutants for test in each.tests})
-    ran = copy.pytest(tests, timeout_s=60.0 + 20.0 * len(tests))
+    ran = copy.python("-m", "pytest", *QUIETLY, *tests, timeout_s=60.0 + 20.0 * len(tests))
     return "" if ran.returncode == 0 else ran.stdout
 
 
@@ -103,11 +116,13 @@ def tried(copy: Copy, mutant: Mutant) -> Trial:
         return Trial(mutant, outcome, noticed_by, time.monotonic() - begun_s)
 
     with copy.with_broken(mutant):
+        nothing = names_of_nothing((copy.root / mutant.file).read_text())
+        if nothing:
+            return trial(f"has names of nothing: {nothing}")
         try:
-            wrong = unusable(copy, mutant)
-            if wrong:
-                return trial(wrong)
-            ran = copy.pytest(mutant.tests, "-x", f"--timeout={TEST_S}", timeout_s=TRIAL_S)
+            ran = copy.python(
+                "-c", IMPORTED_FIRST, module_of(mutant), str(copy.root), *QUIETLY, "-x",
+                f"--timeout={TEST_S}", *mutant.tests, timeout_s=TRIAL_S)
         except subprocess.TimeoutExpired:
             return trial(f"no end within {TRIAL_S:.0f} s")
     failed = re.search(r"^(?:FAILED|ERROR) (\S+?::\w+)", ran.stdout, re.MULTILINE)
@@ -115,20 +130,17 @@ def tried(copy: Copy, mutant: Mutant) -> Trial:
         return trial(LIVES)
     if ran.returncode == 1 and failed:
         return trial(DIED, failed[1])
-    return trial(f"its tests cannot be run: {ran.stdout.strip().splitlines()[-1:]}")
+    return trial(f"cannot be tried: {ran.stdout.strip().splitlines()[-1:]}")
 
 
-def unusable(copy: Copy, mutant: Mutant) -> str:
-    """Why the broken module is no product: it cannot be imported, or has names of nothing."""
-    module = mutant.file.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
-    place = (f"import importlib; m = importlib.import_module({module!r}); "
-             f"assert m.__file__.startswith({str(copy.root)!r}), m.__file__")
-    ran = copy.python("-c", place, timeout_s=TRIAL_S)
-    if ran.returncode != 0:
-        return f"cannot be imported: {ran.stdout.strip().splitlines()[-1]}"
-    ran = copy.python("-m", "flake8", "--isolated", "--select=E9,F82", mutant.file,
-                      timeout_s=TRIAL_S)
-    return f"has names of nothing: {ran.stdout.strip()}" if ran.returncode != 0 else ""
+def module_of(mutant: Mutant) -> str:
+    return mutant.file.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+
+
+def names_of_nothing(text: str) -> str:
+    """Names that are nowhere bound: what uses them fails, whatever the line was for."""
+    told = Checker(ast.parse(text)).messages
+    return ", ".join(str(each.message_args[0]) for each in told if isinstance(each, UndefinedName))
 
 
 def run(mutants: Sequence[Mutant], *, jobs: int, root: Path = ROOT) -> tuple[str, list[Trial]]:
