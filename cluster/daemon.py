@@ -66,7 +66,7 @@ class Daemon:
             neighbours=self.host_keys.peers, host_keys=self.host_keys,
             timings=PROFILES[folder.config.profile],
             driver=driver, carrier=self._carrier(), strangers=self._strangers(driver),
-            host=self._host_facts(), fences=fences_of_host(), power=FenceAgents(),
+            host=self._host_facts(), fences=fences_of_host(), probe=self.probe, power=FenceAgents(),
             guardian=GuardianLink(
                 str(run / "guardian.sock"), heard=lambda news: self.node.guardian_news(news)),
         )

@@ -47,6 +47,7 @@ from packages.core.problem import Problem, refusals
 from packages.core.standing import target_word
 from packages.fencing.fences import Fences
 from packages.lookout import Lookout
+from packages.storage.probe import Probe
 from packages.strangers import Strangers
 from packages.surroundings import Surroundings
 from packages.vm.carrier import Carrier
@@ -81,8 +82,8 @@ class Node:
         self, *, name: str, config: ClusterConfig, config_text: str, timings: Timings, clock: Clock,
         machine: StateMachine, replica: Replica, neighbours: Mapping[str, Neighbour],
         guardian: Guardian, driver: Driver, carrier: Carrier, host: Host, fences: Fences,
-        power: PowerFence, strangers: Strangers, host_keys: HostKeys | None = None,
-        profiles: Mapping[str, Timings] = PROFILES,
+        probe: Probe, power: PowerFence, strangers: Strangers,
+        host_keys: HostKeys | None = None, profiles: Mapping[str, Timings] = PROFILES,
     ) -> None:
         self.name, self.config, self.clock = name, config, clock
         self.replica, self.guardian, self.driver = replica, guardian, driver
@@ -96,11 +97,7 @@ class Node:
         self.terms = Terms(
             node=name, own=self._file_numbers(), clock=clock, ledger=self.ledger)
         self.tenant = self._tenant()
-        self.worker = Worker(Surroundings(
-            node=name, driver=driver, carrier=carrier, ledger=self.ledger, clock=clock,
-            may_run=self.tenant.holds, guests_changed=self._guests_changed, guarded=self._guarded,
-            target_ready=self._target_ready, against_start=self._against_start, fences=fences,
-        ))
+        self.worker = Worker(self._around(carrier, fences, probe))
         self.survey = Survey(
             node=name, config=config, ledger=self.ledger, host=host, peers=neighbours,
             worker=self.worker, fences=fences,
@@ -132,6 +129,14 @@ class Node:
         return Tenant(
             node=self.name, terms=self.terms, clock=self.clock, ledger=self.ledger,
             ask=self._ask_lease, renewed=self._renewed,
+        )
+
+    def _around(self, carrier: Carrier, fences: Fences, probe: Probe) -> Surroundings:
+        return Surroundings(
+            node=self.name, driver=self.driver, carrier=carrier, ledger=self.ledger,
+            clock=self.clock, may_run=self.tenant.holds, guests_changed=self._guests_changed,
+            guarded=self._guarded, target_ready=self._target_ready,
+            against_start=self._against_start, fences=fences, probe=probe,
         )
 
     def _resident(self, text: str) -> Residence:

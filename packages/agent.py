@@ -15,11 +15,11 @@ from cluster.core import duties, entries
 from cluster.core.duties import AnyDuty
 from cluster.core.duties import duty as duty_of
 from cluster.core.refusals import stale_order
-from packages import access, arrival
+from packages import access, arrival, identity
 from packages.core.model import MonitorSpec, PackageSpec
-from packages.core.move_recovery import may_have_switched
-from packages.core.problem import Problem, problem
+from packages.core.problem import Problem
 from packages.departure import Departure
+from packages.endings import gone, released
 from packages.monitors.runner import MonitorRunner
 from packages.reviving import revive
 from packages.surroundings import Body, Surroundings
@@ -223,8 +223,8 @@ class PackageAgent:
         await self._watched(duty.spec, grace=True)
         await self.around.ledger.say(
             entries.GuestStarted, f"started on {self.around.node}", package=self.name,
-            epoch=duty.epoch, node=self.around.node, machine=guest.machine,
-            accel=guest.accel,
+            epoch=duty.epoch, node=self.around.node, machine=guest.machine, accel=guest.accel,
+            disks=await identity.in_use(self.around, self.body, duty.spec, guest),
         )
 
     async def _born(self, guest: Guest) -> Problem | None:
@@ -234,7 +234,7 @@ class PackageAgent:
         unguarded = await self.around.guarded()
         wanted = self._duty()
         if isinstance(wanted, duties.Start) and wanted.epoch == guest.epoch:
-            return unguarded
+            return unguarded or await identity.verified(self.around, self.body, wanted.spec, guest)
         return stale_order(f"package:{self.name}", "The record has taken the start back.")
 
     async def _keep(self, duty: duties.Keep | duties.Send) -> None:
@@ -263,6 +263,8 @@ class PackageAgent:
         if self.failure is not None and not duty.maintenance:
             await self._say_failed(duty, self.failure)
         if isinstance(duty, duties.Keep) and self._alone != (guest.boot_id, duty.epoch):
+            if (another := await identity.strayed(self.around, duty.spec, guest)) is not None:
+                self._fails(another)
             if await access.alone(self.around, duty.spec, duty.epoch):
                 self._alone = (guest.boot_id, duty.epoch)
 
@@ -287,18 +289,11 @@ class PackageAgent:
             await self._say_gone(duty, because)
             return
         if await self._drop_guest():
-            await self._say_released(duty, powered_off=True)
+            await released(self.around, duty, powered_off=True)
 
     async def _say_gone(self, duty: duties.Keep | duties.Send, because: str) -> None:
-        """The daemon's earlier life may have ordered the switch of a move: then the target may
-        hold the whole memory, and is asked."""
-        gone = problem(
-            "guest-gone", f"package:{self.name}", what="The guest's process is gone.",
-            because=because, fix="The package is restarted; nothing needs to be done.",
-        )
-        switching = isinstance(duty, duties.Send) and may_have_switched(
-            duty.move.stage, "gone", "none")
-        await self._say_failed(duty, gone, switching=switching)
+        problem, switching = gone(duty, because)
+        await self._say_failed(duty, problem, switching=switching)
 
     async def _say_failed(
         self, duty: AnyDuty, failure: Problem, *, switching: bool = False,
@@ -309,13 +304,6 @@ class PackageAgent:
             node=self.around.node, problem=failure, switching=switching,
         )
 
-    async def _say_released(self, duty: AnyDuty, *, powered_off: bool = False) -> None:
-        await self.around.ledger.say(
-            entries.GuestReleased, f"gone from {self.around.node}", package=self.name,
-            epoch=duty.epoch, node=self.around.node, powered_off=powered_off,
-        )
-        await access.give_up(self.around, duty.spec, duty.epoch)
-
     async def _halt(self, duty: duties.Halt) -> None:
         await self._stop_watch()
         if self.body.guest is not None:
@@ -325,11 +313,11 @@ class PackageAgent:
                 log.error("%s: %s %s", self.name, refused.what, refused.because)
                 return
             self._forget_guest()
-        await self._say_released(duty)
+        await released(self.around, duty)
 
     async def _destroy(self, duty: duties.Destroy) -> None:
         if await self._drop_guest():
-            await self._say_released(duty)
+            await released(self.around, duty)
 
     async def _leave(self, duty: duties.Leave) -> None:
         await self._stop_watch()
@@ -339,7 +327,7 @@ class PackageAgent:
         guest = self.body.guest
         if guest is None or (await self.around.driver.observe(guest)).state == "gone":
             if await self._drop_guest():
-                await self._say_released(duty)
+                await released(self.around, duty)
             return
         if not self.around.may_run() or await self.around.guarded() is not None:
             return
@@ -390,6 +378,7 @@ class PackageAgent:
             package=self.name, resumed_at_ms=thawing.resumed_at_ms,
             # The hypervisor's clock counts parts of a millisecond, ours whole ones.
             monitored_at_ms=max(thawing.resumed_at_ms, float(self.around.clock.wall_ms())),
+            disks=self.body.disks,
         )
         await announcing
 

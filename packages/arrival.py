@@ -16,6 +16,7 @@ from packages.core.move_recovery import target_answer
 from packages.core.problem import Problem, problem
 from packages.core.standing import FIT_TO_RUN
 from packages.core.values import changed
+from packages.identity import verified
 from packages.surroundings import Body, Surroundings
 from packages.vm.driver import Guest, GuestEvent, RunState
 
@@ -81,10 +82,10 @@ async def _make_guest(around: Surroundings, body: Body, duty: Receive) -> Proble
     body.arrived_for, body.let_run = duty.move.id, False
     around.guests_changed()
     # Unguarded it would outlive its lease, as one that was started unguarded.
-    unguarded = await around.guarded()
-    if unguarded is None:
+    refused = await around.guarded() or await verified(around, body, duty.spec, body.guest)
+    if refused is None:
         body.waits.set()
-    return unguarded
+    return refused
 
 
 async def _land(around: Surroundings, duty: Receive) -> Problem | None:

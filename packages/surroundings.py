@@ -6,9 +6,11 @@ from typing import Any
 
 from cluster.clock import Clock
 from cluster.ledger import Ledger
+from packages.core.known_disks import KnownDisk
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem
 from packages.fencing.fences import Fences
+from packages.storage.probe import Probe
 from packages.vm.carrier import Carrier
 from packages.vm.driver import Driver, Guest, MigrationState
 
@@ -22,6 +24,7 @@ class Surroundings:
         guarded: Callable[[], Awaitable[Problem | None]],
         target_ready: Callable[[str, str, str, bool], Awaitable[str]],
         against_start: Callable[[PackageSpec], Awaitable[list[Problem]]], fences: Fences,
+        probe: Probe,
     ) -> None:
         self.node = node
         self.driver = driver
@@ -40,6 +43,7 @@ class Surroundings:
         self.against_start = against_start
         """Why a package may not start here: its disks, switches, memory."""
         self.fences = fences
+        self.probe = probe
 
 
 class Body:
@@ -55,6 +59,8 @@ class Body:
         """Whether this agent ever sent `resume`, so that it knows a guest never ran."""
         self.sent_for: str | None = None
         """The move for which this agent last had the guest's memory sent."""
+        self.disks: tuple[KnownDisk, ...] = ()
+        """What the guest was seen to have open before it ran (packages/identity.py)."""
         self.soft: dict[str, Any] | None = None
         """Soft numbers of the running move, for whoever asks."""
 

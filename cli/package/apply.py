@@ -13,14 +13,22 @@ from cluster.api.messages import ApplyPackages
 @click.command()
 @changing
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-def command(session: Session, files: tuple[str, ...], dry_run: bool, reason: str) -> None:
+@click.option(
+    "--new-disk", "new_disks", multiple=True, metavar="PKG:PATH",
+    help="The package has another LUN under this path from now on, on purpose.",
+)
+def command(
+    session: Session, files: tuple[str, ...], new_disks: tuple[str, ...], dry_run: bool,
+    reason: str,
+) -> None:
     """Add packages, or change them.
 
-    All of the files count, or none of them.
+    All of the files count, or none of them. What LUN a path means is kept from the first start
+    on, and another one is refused; a halted package gets one by --new-disk.
     """
     request = ApplyPackages(
         request=session.request_id, dry_run=dry_run, reason=reason,
-        files=read_files(session, files),
+        files=read_files(session, files), new_disks=new_disks,
     )
     session.change(request, sentence)
 

@@ -1,75 +1,18 @@
-"""Answers about packages: apply, delete, run, halt, switching, maintenance."""
+"""Answers about packages: delete, run, halt, switching, maintenance."""
 
 from cluster.answers.desk import Desk, done, failed, late, refusal
 from cluster.api.messages import (
-    ApplyPackages, CheckPackages, DeletePackage, HaltPackage, NamedText, Reply, RunPackage,
-    SetMaintenance, SetSwitching
+    DeletePackage, HaltPackage, Reply, RunPackage, SetMaintenance, SetSwitching
 )
 from cluster.api.roles import Caller
-from cluster.config.package_file import packages_from_text
-from cluster.core import dependence, entries, refusals
+from cluster.core import entries, refusals
 from cluster.core.coordinator import node_views, place
 from cluster.core.model import PackageRecord, State, unproven
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem, problem
 from packages.core.problem import refusals as refusing
-from packages.core.start_order import dependencies, dependencies_first
 
 START_SLACK_S = 10.0
-
-
-async def check(desk: Desk, _: Caller, ask: CheckPackages) -> Reply:
-    specs, problems = await _read(desk, ask.files)
-    if refusing(problems):
-        return refusal(ask, *problems)
-    return done(ask, {"packages": [spec.name for spec in specs]}, problems)
-
-
-async def _read(
-    desk: Desk, files: tuple[NamedText, ...],
-) -> tuple[list[PackageSpec], list[Problem]]:
-    """The packages of all files, and everything that is wrong with them."""
-    specs: list[PackageSpec] = []
-    problems: list[Problem] = []
-    for file in files:
-        found, faults = packages_from_text(file.text, source=file.name)
-        specs += found
-        problems += faults
-    names = {*desk.ledger.state.packages, *(spec.name for spec in specs)}
-    for spec in specs:
-        problems += [
-            dependence.unknown(spec.name, name) for name in dependencies(spec) if name not in names]
-        if spec.lease_is_proof:
-            problems.append(refusals.lease_alone_proves(spec.name))
-        if len(spec.nodes) == 1:
-            problems.append(refusals.one_node(spec.name, spec.nodes[0]))
-        problems += [
-            refusals.unknown_node(name) for name in spec.nodes
-            if name not in desk.ledger.state.nodes
-        ]
-        problems += await desk.survey.against_apply(spec)
-    return specs, problems
-
-
-async def apply(desk: Desk, caller: Caller, ask: ApplyPackages) -> Reply:
-    specs, problems = await _read(desk, ask.files)
-    if refusing(problems):
-        return refusal(ask, *problems)
-    known = desk.ledger.state.packages
-    fresh = dependencies_first(
-        each for each in specs if each.name not in known or known[each.name].spec != each)
-    changes = [
-        desk.entry(entries.PackageApplied, caller, ask, part=f"-{number}", spec=spec)
-        for number, spec in enumerate(fresh)
-    ]
-    stopped = await desk.change(ask, *changes)
-    if stopped is not None:
-        return stopped
-    fresh_names = [spec.name for spec in fresh]
-    return done(ask, {
-        "applied": fresh_names,
-        "unchanged": [spec.name for spec in specs if spec.name not in fresh_names],
-    }, problems)
 
 
 async def delete(desk: Desk, caller: Caller, ask: DeletePackage) -> Reply:

@@ -16,6 +16,7 @@ from cluster.core.model import UP, PackageRecord, State
 from cluster.ledger import Ledger
 from packages.core.facts import DiskFacts, NodeFacts
 from packages.core.fencing import ISCSI_SCHEME, DiskGuard, fenced_by, why_unable
+from packages.core.known_disks import as_opened, by_path, kept, opened_for
 from packages.core.model import FenceSpec, PackageSpec
 from packages.core.preflight import (
     Placement, PreflightInput, RunningGuest, apply_rules, preflight, start_rules
@@ -23,6 +24,7 @@ from packages.core.preflight import (
 from packages.core.problem import Problem
 from packages.core.values import Undecodable, Value, changed, shaped
 from packages.fencing.fences import Fences
+from packages.identity import local_paths
 from packages.vm.driver import Guest
 from packages.worker import Worker
 
@@ -77,6 +79,7 @@ class Survey:
             if disk.path in guards else disk
             for disk in facts.disks))
         guests = self._guests((package, *packages) if package else packages)
+        facts = await self._with_opened(facts, guests)
         own = frozenset(guest.pid for guest in guests.values())
         if own:
             facts = changed(facts, disks=tuple(
@@ -84,6 +87,22 @@ class Survey:
                 for disk in facts.disks))
         return NodeAnswer(facts=facts, guest=guests.get(package or ""), guests={
             name: guests[name] for name in packages if name in guests})
+
+    async def _with_opened(self, facts: NodeFacts, guests: Mapping[str, Guest]) -> NodeFacts:
+        """A disk that a guest of ours has open is what its process has, whatever its path means
+        by now."""
+        held: dict[str, DiskFacts] = {}
+        for name, guest in sorted(guests.items()):
+            record = self.ledger.package(name)
+            if record is None:
+                continue
+            opened = await self._worker.around.probe.opened(
+                guest.pid, local_paths(record.spec), deadline_s=FACTS_S)
+            if opened is not None:
+                held |= opened_for(opened.named, opened.devices, by_path(record.disks))
+        return changed(facts, disks=tuple(
+            as_opened(disk, held[disk.path]) if disk.path in held else disk
+            for disk in facts.disks))
 
     def _guests(self, packages: tuple[str, ...]) -> dict[str, Guest]:
         agents = ((name, self._worker.agents.get(name)) for name in packages)
@@ -160,7 +179,9 @@ class Survey:
         return start_rules(self._input(
             spec, node, there, record=record, keeps_reserve=_is_new(record)))
 
-    async def against_apply(self, spec: PackageSpec) -> list[Problem]:
+    async def against_apply(
+        self, spec: PackageSpec, *, new_disks: tuple[str, ...] = (),
+    ) -> list[Problem]:
         """What the nodes that are up know against a package's description, each once."""
         record = self.ledger.package(spec.name)
         others = tuple(sorted(
@@ -184,7 +205,8 @@ class Survey:
             if running is None and record is not None and record.owner:
                 continue  # another node's view of a running package's disks belongs to preflight
             asked = self._input(
-                spec, name, answer, record=record, running=running, also_claimed=claimed)
+                spec, name, answer, record=record, running=running, also_claimed=claimed,
+                new_disks=new_disks)
             found += [each for each in apply_rules(asked) if each not in found]
         return found
 
@@ -198,7 +220,7 @@ class Survey:
         self, spec: PackageSpec, target: str, answer: NodeAnswer | None, *,
         record: PackageRecord | None, running: RunningGuest | None = None,
         source: NodeFacts | None = None, also_claimed: Mapping[str, str] | None = None,
-        keeps_reserve: bool = False,
+        keeps_reserve: bool = False, new_disks: tuple[str, ...] = (),
     ) -> PreflightInput:
         return PreflightInput(
             spec=spec, target=target, target_facts=answer.facts if answer else None,
@@ -210,6 +232,8 @@ class Survey:
             migration_private=self.config.migration.private,
             vswitches={each.name: each.subnet for each in self.config.vswitches},
             claimed_disks={**self._claims(spec), **(also_claimed or {})},
+            known_disks=kept(
+                record.disks, record.spec, spec, new_disks) if record is not None else (),
             reserve_mib=self.config.takeover_reserve_mib if keeps_reserve else 0,
         )
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from cluster.answers import (
-    belonging, deaths, forecast, maintenance, moves, neighbours, nodes, packages, power, questions,
-    rejoin, trust
+    belonging, deaths, forecast, maintenance, moves, neighbours, nodes, package_files, packages,
+    power, questions, rejoin, trust
 )
 from cluster.answers.desk import Handler
 from cluster.api import messages
@@ -30,8 +30,8 @@ HANDLERS: dict[type[Any], Handler] = {
     messages.UnquarantineNode: maintenance.unquarantine,
     messages.ConfirmDead: deaths.confirm_dead,
     messages.FenceNode: power.fence_node,
-    messages.CheckPackages: packages.check,
-    messages.ApplyPackages: packages.apply,
+    messages.CheckPackages: package_files.check,
+    messages.ApplyPackages: package_files.apply,
     messages.DeletePackage: packages.delete,
     messages.RunPackage: packages.run,
     messages.HaltPackage: packages.halt,

@@ -160,6 +160,8 @@ class ApplyPackages(Changing, tag="package-apply"):
     """Result: {"applied": [name, ...], "unchanged": [name, ...]}."""
 
     files: tuple[NamedText, ...] = ()
+    new_disks: tuple[str, ...] = ()
+    """PKG:PATH each: the path means another LUN from now on, which is learnt at the next start."""
 
 
 class GetPackages(Request, tag="package-get"):

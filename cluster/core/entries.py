@@ -23,6 +23,7 @@ from cluster.core.key_entries import TrustFormed as TrustFormed
 from cluster.core.lease_numbers import LeaseNumbers
 from cluster.core.model import Figures, Landing, Member, Proof, Purpose, Seat
 from packages.core.drain_plan import DrainPlan
+from packages.core.known_disks import KnownDisk
 from packages.core.limits import Limits
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem
@@ -181,6 +182,9 @@ class NodeUnquarantined(Entry, tag="node-unquarantined"):
 
 class PackageApplied(Entry, tag="package-applied"):
     spec: PackageSpec
+    new_disks: tuple[str, ...] = ()
+    """Paths that mean other LUNs from now on, by the operator's word: what they are is learnt anew
+    at the next start."""
 
 
 class PackageDeleted(Entry, tag="package-deleted"):
@@ -233,6 +237,8 @@ class GuestStarted(Entry, tag="guest-started"):
     node: str
     machine: str = ""
     accel: str = ""
+    disks: tuple[KnownDisk, ...] = ()
+    """What its process has open."""
 
 
 class GuestFailed(Entry, tag="guest-failed"):
@@ -351,6 +357,8 @@ class MoveThawed(Entry, tag="move-thawed"):
     package: str
     resumed_at_ms: float
     monitored_at_ms: float
+    disks: tuple[KnownDisk, ...] = ()
+    """What the target's process has open."""
 
 
 class MoveReturned(Entry, tag="move-returned"):

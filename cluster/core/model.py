@@ -17,6 +17,7 @@ from cluster.core.move_records import (
 from cluster.core.seats import Member, NodeRole, Seat
 from cluster.core.trust import Trust
 from packages.core.drain_plan import DrainPlan
+from packages.core.known_disks import KnownDisk
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem
 from packages.core.sightings import Sighting
@@ -154,6 +155,8 @@ class PackageRecord(Value):
     """The node the package left by its last move: its copy there was given up."""
     fencing: Fencing | None = None
     """Counts as long as its victim owns the package in that epoch: see `fencing_of`."""
+    disks: tuple[KnownDisk, ...] = ()
+    """What each disk's path meant when a guest last had it open; learnt at the first start."""
 
     @property
     def name(self) -> str:

@@ -12,6 +12,7 @@ from cluster.core.model import (
     UP, Freeze, MoveRecord, MoveStage, PackageRecord, PackageState, Proof, QueuedMove, State,
     suffices, with_package
 )
+from packages.core.known_disks import learnt
 from packages.core.limits import Route, crowded
 from packages.core.problem import Problem, problem
 from packages.core.values import changed
@@ -189,7 +190,8 @@ def _thawed(record: PackageRecord, entry: entries.MoveThawed) -> PackageRecord:
         total_ms=max(0.0, entry.resumed_at_ms - move.opened_at_ms),
     )
     move = changed(move, result="completed", figures=figures)
-    return changed(record, move=move, freeze=None, avoid=())
+    disks = learnt(record.disks, entry.disks)
+    return changed(record, move=move, freeze=None, avoid=(), disks=disks)
 
 
 def _returned(record: PackageRecord, entry: entries.MoveReturned) -> PackageRecord:

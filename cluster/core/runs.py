@@ -13,6 +13,7 @@ from cluster.core.model import (
 from cluster.core.moves import after_halt, end_move, orphan
 from cluster.core.suspensions import applied, is_suspended, noted, resumed, switched_off
 from packages.core.failover import after_failure, recent
+from packages.core.known_disks import kept, learnt
 from packages.core.problem import Problem, problem
 from packages.core.values import changed
 
@@ -54,9 +55,12 @@ def package_applied(state: State, entry: entries.PackageApplied) -> State | Prob
         return refusals.not_in_state(record, "have its fence changed")
     if record.owner is not None and record.owner not in spec.nodes:
         return refusals.node_not_eligible(spec.name, record.owner, spec.nodes)
+    if entry.new_disks and record.owner is not None:
+        return refusals.not_in_state(record, "get another disk")
     if spec.auto_run != record.spec.auto_run:
         record = applied(record, spec.auto_run)
-    record = changed(record, spec=spec)
+    disks = kept(record.disks, record.spec, spec, entry.new_disks)
+    record = changed(record, spec=spec, disks=disks)
     return with_package(state, resumed(state, record, entry.at_ms))
 
 
@@ -154,7 +158,7 @@ def guest_started(state: State, entry: entries.GuestStarted) -> State | Problem:
         because = "re-attached"
     return with_package(state, changed(
         record, state="running", since_ms=entry.at_ms, machine=entry.machine, accel=entry.accel,
-        because=because, attaching=False,
+        because=because, attaching=False, disks=learnt(record.disks, entry.disks),
     ))
 
 

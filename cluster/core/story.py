@@ -9,6 +9,7 @@ from cluster.core.leases import told as told_lease
 from cluster.core.model import Event, MoveRecord, NodeRecord, PackageRecord, Proof, State
 from cluster.core.trust import NodeKeys, Trust
 from packages.core.drain_plan import DrainPlan
+from packages.core.known_disks import by_path, shown
 
 
 def tell(before: State, after: State, entry: Entry, index: int) -> list[Event]:
@@ -219,6 +220,7 @@ def _package(
         ))
     if before.spec != after.spec:
         told.append(_event(subject, "package configuration changed"))
+    told += _disks(subject, before, after)
     if before.auto_run != after.auto_run:
         words = ("disabled", "enabled")
         told.append(_event(
@@ -226,6 +228,22 @@ def _package(
             before=words[before.auto_run], after=words[after.auto_run],
         ))
     return told + _holds(subject, before, after)
+
+
+def _disks(subject: str, before: PackageRecord, after: PackageRecord) -> list[Event]:
+    """What a disk is counts from its first start on; where it was seen last is no news."""
+    told, old, new = [], by_path(before.disks), by_path(after.disks)
+    for path, each in new.items():
+        was = old.pop(path, None)
+        if was is None:
+            told.append(_event(subject, f"disk {path} is known", after=shown(each)))
+        elif was.size_bytes != each.size_bytes:
+            told.append(_event(
+                subject, f"disk {path} has grown", before=shown(was), after=shown(each)))
+    for path, was in sorted(old.items()):
+        told.append(_event(
+            subject, f"disk {path} is learnt anew at the next start", before=shown(was)))
+    return told
 
 
 def _fence(subject: str, before: PackageRecord, after: PackageRecord) -> list[Event]:

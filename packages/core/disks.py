@@ -8,11 +8,13 @@ identity are never taken for the same one: the price of being wrong is two write
 from collections.abc import Callable
 
 from packages.core.facts import DiskFacts
+from packages.core.known_disks import KnownDisk, another
 from packages.core.model import DiskSpec, FenceSpec
 from packages.core.problem import Problem, problem
 from packages.core.values import Value
-from packages.core.wwid import bare_identity as bare_identity
-from packages.core.wwid import same_identity
+from packages.core.wwid import bare_identity, same_identity
+
+__all__ = ["bare_identity"]
 
 PARAVIRTUAL = ("virtio-blk", "virtio-scsi")
 
@@ -30,6 +32,8 @@ class DiskQuestion(Value):
     """The package's own guest on that node; it may have the disk open."""
     claimed_disks: dict[str, str] = {}
     """Paths and identities of other packages' disks, with the package's name."""
+    known: KnownDisk | None = None
+    """What the record has of this disk; None: no guest has had it yet."""
 
 
 DiskRule = Callable[[DiskQuestion], Problem | None]
@@ -117,6 +121,13 @@ def disk_identity_differs(asked: DiskQuestion) -> Problem | None:
     )
 
 
+def disk_is_another(asked: DiskQuestion) -> Problem | None:
+    """The path is no evidence: the LUN behind it must be the one the record knows."""
+    if asked.known is None or asked.seen.kind != "whole":
+        return None
+    return another(asked.package, asked.known, asked.seen, asked.node)
+
+
 def disk_in_use(asked: DiskQuestion) -> Problem | None:
     users = [*_local_users(asked), *_other_packages(asked)]
     if not users:
@@ -144,7 +155,8 @@ BACKING_RULES: tuple[DiskRule, ...] = (
 )
 SOURCE_RULES: tuple[DiskRule, ...] = (*BACKING_RULES, disk_in_use)
 START_RULES: tuple[DiskRule, ...] = (
-    *BACKING_RULES, disk_read_only, disk_identity_differs, disk_in_use, storage_fence_unavailable,
+    *BACKING_RULES, disk_read_only, disk_identity_differs, disk_is_another,
+    disk_in_use, storage_fence_unavailable,
 )
 MOVE_RULES = START_RULES
 

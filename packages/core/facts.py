@@ -35,6 +35,16 @@ class DiskFacts(Value):
     """Processes that have the device, or a partition of it, open."""
     unfenced: str | None = None
     """Why it cannot be fenced as the package asks; empty: it can. None: nobody looked."""
+    device: str = ""
+    """The kernel's number for it, major:minor; empty where no kernel of this host has it."""
+
+
+class OpenedDisks(Value):
+    """What a process has open, beside what some paths mean at the same moment."""
+
+    named: tuple[DiskFacts, ...] = ()
+    devices: tuple[DiskFacts, ...] = ()
+    """Every block device it has open, each once, by its number; `path` is the kernel's name."""
 
 
 class NodeFacts(Value):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 from packages.core import disks
 from packages.core.facts import NodeFacts, disk_named
+from packages.core.known_disks import by_path
 from packages.core.preflight_input import Placement, PreflightInput, RunningGuest
 from packages.core.preflight_rules import channel, cpu, machine, memory, network, package, placement
 from packages.core.problem import Problem
@@ -109,7 +110,7 @@ def _examined(
     rules: tuple[disks.DiskRule, ...],
 ) -> list[Problem]:
     """Each disk of the package as one node sees it, compared with what the source sees."""
-    own = asked.running
+    own, known = asked.running, by_path(asked.known_disks)
     compared = source if source is not None and source.name != seen_by.name else None
     questions = (
         disks.DiskQuestion(
@@ -121,6 +122,7 @@ def _examined(
             at_source=None if compared is None else disk_named(compared, disk.path),
             own_pid=own.pid if own is not None and own.node == seen_by.name else 0,
             claimed_disks=asked.claimed_disks,
+            known=known.get(disk.path),
         )
         for disk in asked.spec.vm.disks
     )

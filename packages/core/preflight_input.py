@@ -7,6 +7,7 @@ node and a preview is the decision itself.
 from typing import Literal
 
 from packages.core.facts import NodeFacts
+from packages.core.known_disks import KnownDisk
 from packages.core.model import PackageSpec
 from packages.core.values import Value
 
@@ -54,5 +55,7 @@ class PreflightInput(Value):
     """Subnets by switch name, as the cluster file declares them."""
     reserve_mib: int = 0
     """What of the target's memory is kept for takeovers, and not for this."""
+    known_disks: tuple[KnownDisk, ...] = ()
+    """What the record has of the package's own disks."""
     claimed_disks: dict[str, str] = {}
     """Paths and identities of the disks of other packages, with the package that names them."""

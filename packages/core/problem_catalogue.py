@@ -134,6 +134,8 @@ CATALOGUE: dict[str, str] = {
     "disk-is-file": "the disk is a file",
     "disk-read-only": "the node may not write to the disk",
     "disk-identity-differs": "the device is not provably the package's disk",
+    "disk-is-another": "the device is another LUN than the one the package was last seen to have",
+    "disk-unknown": "the package has no disk of that path",
     "disk-in-use": "something other than the package uses the disk",
     # storage fences
     "storage-fence-unavailable": "a disk cannot do what the package's fence asks of it",

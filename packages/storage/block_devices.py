@@ -9,13 +9,17 @@ import asyncio
 import os
 import stat
 import threading
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
-from packages.core.facts import DeviceKind, DiskFacts
+from packages.core.facts import DeviceKind, DiskFacts, OpenedDisks
 from packages.core.values import changed
 from packages.storage.device_users import (
-    CountsProcess, every_process, kernel_holders, mount_points, openers, partitions
+    CountsProcess, devices_of, every_process, kernel_holders, mount_points, openers, partitions
 )
+
+T = TypeVar("T")
 
 # What the kernel counts `size` in, whatever the device's own sectors are.
 SIZE_UNIT_BYTES = 512
@@ -32,43 +36,36 @@ class BlockDevices:
         self._proc = proc
         self._counts_process = counts_process
         self._looking: dict[str, asyncio.Future[DiskFacts]] = {}
+        self._asked: dict[int, asyncio.Future[OpenedDisks | None]] = {}
 
     async def examine(self, path: str, *, deadline_s: float = 5.0) -> DiskFacts:
-        unanswered = DiskFacts(path=path, kind="other")
-        try:
-            async with asyncio.timeout(deadline_s):
-                while (earlier := self._looking.get(path)) is not None:
-                    # An answer to an older question may be older than what has happened since.
-                    await asyncio.wait({earlier})
-                return await asyncio.shield(self._begin(path))
-        except TimeoutError:
-            return unanswered
+        return await _answer(
+            self._looking, path, lambda: self.look(path), DiskFacts(path=path, kind="other"),
+            deadline_s)
 
-    def _begin(self, path: str) -> asyncio.Future[DiskFacts]:
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[DiskFacts] = loop.create_future()
+    async def opened(
+        self, pid: int, paths: Iterable[str], *, deadline_s: float = 5.0,
+    ) -> OpenedDisks | None:
+        asked = tuple(paths)
+        return await _answer(
+            self._asked, pid, lambda: self.look_at_process(pid, asked), None, deadline_s)
 
-        def look() -> None:
-            facts = DiskFacts(path=path, kind="other")
-            try:
-                facts = self.look(path)
-            except (OSError, ValueError):
-                pass  # it went away under our hands, or the kernel's records make no sense
-            finally:
-                if not loop.is_closed():  # the device may answer after the daemon has ended
-                    loop.call_soon_threadsafe(self._answered, path, facts)
-
-        self._looking[path] = answer
-        threading.Thread(target=look, name=f"look at {path}", daemon=True).start()
-        return answer
-
-    def _answered(self, path: str, facts: DiskFacts) -> None:
-        answer = self._looking.pop(path)
-        if not answer.done():
-            answer.set_result(facts)
+    def look_at_process(self, pid: int, paths: tuple[str, ...]) -> OpenedDisks:
+        """May hang as `look` may; raises OSError when the process is gone."""
+        devices = devices_of(self._proc, pid)
+        return OpenedDisks(
+            devices=tuple(self._device(devices[each], each) for each in sorted(devices)),
+            named=tuple(self._named(path) for path in paths))
 
     def look(self, path: str) -> DiskFacts:
         """What the path is, now. May hang; raises OSError if it goes away meanwhile."""
+        facts = self._named(path)
+        if not facts.device:
+            return facts
+        return self._with_users(facts, self._home(facts.device).resolve(), _number(facts.device))
+
+    def _named(self, path: str) -> DiskFacts:
+        """What it is, without who uses it."""
         try:
             seen = os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
@@ -84,8 +81,12 @@ class BlockDevices:
             size_bytes=seen.st_size if kind == "file" else 0,
         )
 
+    def _home(self, device: str) -> Path:
+        return self._sysfs / "dev" / "block" / device
+
     def _device(self, path: str, device: int) -> DiskFacts:
-        link = self._sysfs / "dev" / "block" / f"{os.major(device)}:{os.minor(device)}"
+        named = f"{os.major(device)}:{os.minor(device)}"
+        link = self._home(named)
         if not link.exists():
             # A device node that was left behind when its device went away.
             return DiskFacts(path=path, kind="missing")
@@ -96,12 +97,12 @@ class BlockDevices:
             return DiskFacts(path=path, kind="missing")
         kind, identity = _kind_and_identity(home)
         queue = home / "queue" if kind != "partition" else home.parent / "queue"
-        facts = DiskFacts(
-            path=path, kind=kind, identity=identity, serial=_serial(home), size_bytes=size_bytes,
+        return DiskFacts(
+            path=path, kind=kind, identity=identity, device=named, serial=_serial(home),
+            size_bytes=size_bytes,
             sector_bytes=int(_line(queue / "logical_block_size") or 0),
             read_only=_line(home / "ro") == "1",
         )
-        return self._with_users(facts, home, device)
 
     def _with_users(self, facts: DiskFacts, home: Path, device: int) -> DiskFacts:
         devices = frozenset({device, *(number for _, number in partitions(home))})
@@ -111,6 +112,55 @@ class BlockDevices:
             held_by=kernel_holders(home, self._proc, device),
             opened_by=openers(self._proc, devices, self._counts_process),
         )
+
+
+Key = TypeVar("Key", str, int)
+
+
+async def _answer(
+    under_way: "dict[Key, asyncio.Future[T]]", key: Key, look: Callable[[], T], otherwise: T,
+    deadline_s: float,
+) -> T:
+    """What a thread of its own finds, or `otherwise`. Each key is looked at once at a time."""
+    try:
+        async with asyncio.timeout(deadline_s):
+            while (earlier := under_way.get(key)) is not None:
+                # An answer to an older question may be older than what has happened since.
+                await asyncio.wait({earlier})
+            return await asyncio.shield(_begun(under_way, key, look, otherwise))
+    except TimeoutError:
+        return otherwise
+
+
+def _begun(
+    under_way: "dict[Key, asyncio.Future[T]]", key: Key, look: Callable[[], T], otherwise: T,
+) -> "asyncio.Future[T]":
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[T] = loop.create_future()
+
+    def answered(found: T) -> None:
+        del under_way[key]
+        if not answer.done():
+            answer.set_result(found)
+
+    def begin() -> None:
+        found = otherwise
+        try:
+            found = look()
+        except (OSError, ValueError):
+            pass  # it went away under our hands, or the kernel's records make no sense
+        finally:
+            if not loop.is_closed():  # the device may answer after the daemon has ended
+                loop.call_soon_threadsafe(answered, found)
+
+    under_way[key] = answer
+    threading.Thread(target=begin, name=f"look at {key}", daemon=True).start()
+    return answer
+
+
+def _number(device: str) -> int:
+    major, _, minor = device.partition(":")
+    return os.makedev(int(major), int(minor))
 
 
 def _kind_and_identity(home: Path) -> tuple[DeviceKind, str]:

@@ -65,6 +65,22 @@ def openers(proc: Path, devices: frozenset[int], counts: CountsProcess) -> tuple
     return tuple(pid for pid in pids if counts(pid) and _has_open(f"{proc}/{pid}/fd", devices))
 
 
+def devices_of(proc: Path, pid: int) -> dict[int, str]:
+    """The block devices that a process has open, by number, with the kernel's name for each.
+    Raises OSError when it is gone."""
+    folder = f"{proc}/{pid}/fd"
+    found: dict[int, str] = {}
+    for name in os.listdir(folder):
+        descriptor = f"{folder}/{name}"
+        device = _opened_device(descriptor)
+        if device is not None:
+            try:
+                found[device] = os.readlink(descriptor)
+            except OSError:
+                continue  # closed meanwhile
+    return found
+
+
 def _has_open(folder: str, devices: frozenset[int]) -> bool:
     try:
         return any(_opened_device(f"{folder}/{name}") in devices for name in os.listdir(folder))

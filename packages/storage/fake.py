@@ -1,8 +1,9 @@
 """A host whose disks are what a test says they are; answers as the real probe does."""
 
 import asyncio
+from collections.abc import Iterable
 
-from packages.core.facts import DiskFacts
+from packages.core.facts import DiskFacts, OpenedDisks
 
 
 class FakeProbe:
@@ -11,6 +12,7 @@ class FakeProbe:
     def __init__(self) -> None:
         self._disks: dict[str, DiskFacts] = {}
         self._hanging: set[str] = set()
+        self._opened: dict[int, tuple[DiskFacts, ...]] = {}
 
     def place(self, facts: DiskFacts) -> None:
         self._disks[facts.path] = facts
@@ -20,6 +22,18 @@ class FakeProbe:
 
     def hang(self, path: str) -> None:
         self._hanging.add(path)
+
+    def open(self, pid: int, *facts: DiskFacts) -> None:
+        """The process has these devices open, and no others."""
+        self._opened[pid] = facts
+
+    async def opened(
+        self, pid: int, paths: Iterable[str], *, deadline_s: float = 5.0,
+    ) -> OpenedDisks | None:
+        if pid not in self._opened or self._hanging.intersection(paths):
+            return None
+        named = [await self.examine(path, deadline_s=deadline_s) for path in paths]
+        return OpenedDisks(named=tuple(named), devices=self._opened[pid])
 
     async def examine(self, path: str, *, deadline_s: float = 5.0) -> DiskFacts:
         if deadline_s <= 0:

@@ -93,6 +93,8 @@ class FakeDriver:
         self._deafen: list[Callable[[], None]] = []
         self.missing_disks: set[str] = set()
         """On this node alone; the fabric's are missing everywhere."""
+        self.means: dict[str, str] = {}
+        """Path -> the LUN that it means on this node, where that is not the path itself."""
 
     async def start(
         self, spec: PackageSpec, *, epoch: int, boot_id: str, deadline_s: float,
@@ -309,6 +311,7 @@ class FakeDriver:
             start_ticks=1, accel="tcg", machine=machine, incoming=state == "incoming",
         )
         made = self._fabric.nodes[self._node][spec.name] = FakeGuest(guest, state, self._clock)
+        made.luns = tuple(self.means.get(disk.path, disk.path) for disk in spec.vm.disks)
         return made
 
     def _find(self, guest: Guest) -> FakeGuest | None:

@@ -31,6 +31,8 @@ class FakeGuest:
         self.partner: FakeGuest | None = None
         self.has_ended_well = False
         """A target's: the source has closed the channel by itself."""
+        self.luns: tuple[str, ...] = ()
+        """What it has open: what its disks' paths meant when it was made."""
         self.listeners: list[Heard] = []
         self.ended = asyncio.Event()
         self.copy: FakeCopy | None = None

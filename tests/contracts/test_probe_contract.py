@@ -43,7 +43,7 @@ class FakeRig:
         path = f"/dev/fake{len(self._disks)}"
         return self._place(DiskFacts(
             path=path, kind="whole", identity=f"loop:1:{len(self._disks)}:/luns/{path[5:]}",
-            size_bytes=SIZE_BYTES, sector_bytes=512,
+            size_bytes=SIZE_BYTES, sector_bytes=512, device=f"7:{len(self._disks)}",
         ))
 
     def alias_of(self, path: str) -> str:
@@ -76,6 +76,7 @@ class FakeRig:
 
     def open(self, path: str) -> int:
         self._place(changed(self._disks[path], opened_by=(4711,)))
+        self._fake.open(4711, self._disks[path])
         return 4711
 
     def _place(self, facts: DiskFacts) -> str:
@@ -212,6 +213,21 @@ async def test_an_open_device_says_by_whom(rig: Rig) -> None:
     path = rig.whole()
     pid = rig.open(path)
     assert (await rig.probe.examine(path)).opened_by == (pid,)
+
+
+async def test_what_a_process_has_open_is_told_whatever_its_path_means(rig: Rig) -> None:
+    path, other = rig.whole(), rig.whole()
+    opened = await rig.probe.opened(rig.open(path), [path, other, rig.missing()])
+    assert opened is not None
+    first, second, missing = opened.named
+    assert [each.identity for each in opened.devices] == [first.identity]
+    assert opened.devices[0].device == first.device != second.device
+    assert (first.path, missing.kind) == (path, "missing")
+    assert first.device == (await rig.probe.examine(path)).device
+
+
+async def test_a_process_that_is_not_there_has_told_nothing(rig: Rig) -> None:
+    assert await rig.probe.opened(1 << 22, [rig.whole()]) is None
 
 
 async def test_no_answer_in_time_is_no_answer(rig: Rig) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from packages.core.cpu_models import features_of_model
 from packages.core.facts import DiskFacts, NodeFacts
+from packages.core.known_disks import KnownDisk
 from packages.core.model import DiskSpec, NetworkSpec, PackageSpec, VmSpec
 from packages.core.preflight import (
     Placement, PreflightInput, RunningGuest, apply_rules, preflight, start_rules
@@ -225,3 +226,16 @@ def test_models_have_the_features_of_their_generation(cpu: str, has: str, lacks:
 @pytest.mark.parametrize("cpu", ["host", "max", "FutureLake", "host,-avx2"])
 def test_an_unknown_model_has_no_list(cpu: str) -> None:
     assert features_of_model(cpu) is None
+
+
+def test_a_start_is_refused_on_another_lun() -> None:
+    """And a move; both say what was recorded."""
+    known = KnownDisk(path="/dev/a", identity="naa.7001", size_bytes=1 << 30, sector_bytes=512,
+                      node="n1")
+    asked = changed(GOOD, known_disks=(known,), running=None, source_facts=None)
+    for found in (start_rules(asked), preflight(changed(GOOD, known_disks=(known,))),
+                  apply_rules(asked)):
+        another = [each for each in refusals(found) if each.code == "disk-is-another"]
+        assert len(another) == 1 and "naa.7001" in another[0].because
+    same = changed(known, identity="36001")
+    assert start_rules(changed(asked, known_disks=(same,))) == []

@@ -24,6 +24,7 @@ from packages.fencing.fake import FakeStorage
 from packages.surroundings import Surroundings
 from packages.vm.fake import FakeDriver, FakeFabric
 from packages.vm.fake_carrier import FakeCables, FakeCarrier
+from tests.scenarios.fabric_probe import FabricProbe
 
 PATIENCE_S = 20.0
 """Generous: a test waits for conditions, on a machine that may be busy."""
@@ -40,12 +41,13 @@ class AgentNode:
         self.has_lease = True
         self.guard: Callable[[], Awaitable[Problem | None]] = self.guards
         self.driver = FakeDriver(name, rig.fabric, rig.clock)
+        self.probe = FabricProbe(name, rig.fabric, self.driver)
         self.agent = PackageAgent("p1", Surroundings(
             node=name, driver=self.driver,
             carrier=FakeCarrier(name, rig.fabric, rig.cables, rig.clock), ledger=self.ledger,
             clock=rig.clock, may_run=lambda: self.has_lease, guests_changed=lambda: None,
             guarded=lambda: self.guard(), target_ready=self.is_ready, against_start=self.nothing,
-            fences=rig.storage.fences(name),
+            fences=rig.storage.fences(name), probe=self.probe,
         ))
         self.ledger.watch(self.agent.wake)
         self.task: asyncio.Task[None] | None = None

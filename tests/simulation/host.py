@@ -21,6 +21,7 @@ from packages.core.problem import Problem
 from packages.strangers import NoStrangers
 from packages.vm.fake_carrier import FakeCarrier
 from tests.raft.slow_flusher import SlowFlusher
+from tests.scenarios.fabric_probe import FabricProbe
 from tests.simulation.disk import HostsDisk
 from tests.simulation.guardian import PRECISION_S, SimulatedGuardian, SimulatedGuardianLink
 from tests.simulation.hardware import Hardware
@@ -306,6 +307,7 @@ class Host:
             carrier=self.build.carrier(
                 process, self.machine, self.carrier, around.network, self.name),
             host=self.facts, fences=around.storage.fences(self.name),
+            probe=FabricProbe(self.name, around.fabric, self.driver),
             power=self._power(process), strangers=NoStrangers(), profiles=self.profiles,
         )
         self.build.assembled(node)

@@ -1,0 +1,101 @@
+"""Answers about files of packages: what is wrong with them, and taking them.
+
+All of the files count, or none of them. Whatever can be known before a package starts is asked
+here, of every node at once, and said all at once.
+"""
+
+from collections.abc import Mapping
+
+from cluster.answers.desk import Desk, done, refusal
+from cluster.api.messages import ApplyPackages, CheckPackages, NamedText, Reply
+from cluster.api.roles import Caller
+from cluster.config.package_file import packages_from_text
+from cluster.core import dependence, entries, refusals
+from packages.core.model import PackageSpec
+from packages.core.problem import Problem, problem
+from packages.core.problem import refusals as refusing
+from packages.core.start_order import dependencies, dependencies_first
+
+NewDisks = Mapping[str, tuple[str, ...]]
+"""Package -> paths that mean other LUNs from now on."""
+
+
+async def check(desk: Desk, _: Caller, ask: CheckPackages) -> Reply:
+    specs, problems = await _read(desk, ask.files, ())
+    if refusing(problems):
+        return refusal(ask, *problems)
+    return done(ask, {"packages": [spec.name for spec in specs]}, problems)
+
+
+async def _read(
+    desk: Desk, files: tuple[NamedText, ...], new_disks: tuple[str, ...],
+) -> tuple[list[PackageSpec], list[Problem]]:
+    """The packages of all files, and everything that is wrong with them."""
+    specs: list[PackageSpec] = []
+    problems: list[Problem] = []
+    for file in files:
+        found, faults = packages_from_text(file.text, source=file.name)
+        specs += found
+        problems += faults
+    if not problems:
+        problems += _unknown_disks(specs, new_disks)
+    names = {*desk.ledger.state.packages, *(spec.name for spec in specs)}
+    for spec in specs:
+        problems += [
+            dependence.unknown(spec.name, name) for name in dependencies(spec) if name not in names]
+        if spec.lease_is_proof:
+            problems.append(refusals.lease_alone_proves(spec.name))
+        if len(spec.nodes) == 1:
+            problems.append(refusals.one_node(spec.name, spec.nodes[0]))
+        problems += [
+            refusals.unknown_node(name) for name in spec.nodes
+            if name not in desk.ledger.state.nodes
+        ]
+        problems += await desk.survey.against_apply(
+            spec, new_disks=_by_package(new_disks).get(spec.name, ()))
+    return specs, problems
+
+
+def _by_package(new_disks: tuple[str, ...]) -> NewDisks:
+    found: dict[str, tuple[str, ...]] = {}
+    for each in new_disks:
+        name, _, path = each.partition(":")
+        found[name] = (*found.get(name, ()), path)
+    return found
+
+
+def _unknown_disks(specs: list[PackageSpec], new_disks: tuple[str, ...]) -> list[Problem]:
+    """What is called new must be a disk of one of the packages that are applied."""
+    known = {spec.name: [disk.path for disk in spec.vm.disks] for spec in specs}
+    return [
+        problem(
+            "disk-unknown", f"package:{name}", what=f"{path or 'that'} is no disk of {name}",
+            because=f"its disks are: {', '.join(known[name]) or 'none'}" if name in known else
+            "no such package is in the files",
+            fix="name a disk as the file does: --new-disk PKG:PATH")
+        for name, paths in sorted(_by_package(new_disks).items()) for path in paths
+        if path not in known.get(name, ())
+    ]
+
+
+async def apply(desk: Desk, caller: Caller, ask: ApplyPackages) -> Reply:
+    specs, problems = await _read(desk, ask.files, ask.new_disks)
+    if refusing(problems):
+        return refusal(ask, *problems)
+    known, new_disks = desk.ledger.state.packages, _by_package(ask.new_disks)
+    fresh = dependencies_first(
+        each for each in specs if each.name not in known or known[each.name].spec != each
+        or each.name in new_disks)
+    changes = [
+        desk.entry(entries.PackageApplied, caller, ask, part=f"-{number}", spec=spec,
+                   new_disks=new_disks.get(spec.name, ()))
+        for number, spec in enumerate(fresh)
+    ]
+    stopped = await desk.change(ask, *changes)
+    if stopped is not None:
+        return stopped
+    fresh_names = [spec.name for spec in fresh]
+    return done(ask, {
+        "applied": fresh_names,
+        "unchanged": [spec.name for spec in specs if spec.name not in fresh_names],
+    }, problems)
