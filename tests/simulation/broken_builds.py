@@ -169,6 +169,18 @@ class MemoryLeftBehind(Build):
     caught_by = ("memory",)
 
 
+class SlowSwitch(MachineDriver):
+    """Takes a second for the last part of a switch."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.switch_s = 0.6
+
+    async def switch(self, guest: Guest, *, deadline_s: float = 5.0) -> Problem | None:
+        self.switch_s = 2.0
+        return await super().switch(guest, deadline_s=deadline_s)
+
+
 class DeafRunner(MonitorRunner):
     """Suspends for an hour, and does not hear when it is to go on."""
 
@@ -191,6 +203,45 @@ class SuspendedForGood(Build):
                     agent.watch.__class__ = DeafRunner
 
         node.ledger.watch(deafen)
+
+
+class WatchfulRunner(MonitorRunner):
+    """Watches a guest that stands for its move as if it ran."""
+
+    def suspend(self, until_s: float, because: str, *, owner: str = "move") -> None:
+        if owner != "move":
+            super().suspend(until_s, because, owner=owner)
+
+
+class FreezesWatched(Build):
+    """Monitoring is not suspended for the freeze of a move."""
+
+    hypervisor = SlowSwitch
+    caught_by = ("freeze",)
+
+    def assembled(self, node: Node) -> None:
+        def open_eyes() -> None:
+            for agent in node.worker.agents.values():
+                if agent.watch is not None:
+                    agent.watch.__class__ = WatchfulRunner
+
+        node.ledger.watch(open_eyes)
+
+
+class TidyDriver(SimulatedDriver):
+    """Ends what an earlier daemon has left running."""
+
+    async def adopt(self) -> list[Guest]:
+        for each in await self.carry(0.05, self.inner.adopt):
+            await self.carry(0.01, self.inner.destroy, each)
+        return []
+
+
+class GuestsEnded(Build):
+    """A daemon that comes back ends the guests that it finds."""
+
+    driver = TidyDriver
+    caught_by = ("need",)
 
 
 class RefusingMachine(WatchedMachine):
@@ -322,7 +373,8 @@ BROKEN: Mapping[str, type[Build]] = {
     each.__name__: each for each in (
         NothingSynced, LeaseIgnored, SnapshotForgets, FreezeKept, MarginGone,
         EarlierLeadersForgotten, NobodyFrozen, BlindAfterRestart, MemoryLeftBehind,
-        SuspendedForGood, MovesNeverThawed, StartsNeverAgreed, NothingDestroyed, DoorRaises,
+        SuspendedForGood, FreezesWatched, GuestsEnded, MovesNeverThawed, StartsNeverAgreed,
+        NothingDestroyed, DoorRaises,
         SnapshotsLost, KeysKept, RemovedHeard, SilenceBelieved, ProofBeforeAnswer,
         NervousSuspicion, LeaseAlwaysProof, PettedByOthers, ResetForNothing, SoftdogBelieved,
     )

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from cluster.core.codec import decode_entry
 from cluster.core.entry import Entry
 from cluster.core.invariants import broken
-from cluster.core.model import MoveRecord, State
+from cluster.core.model import MoveRecord, PackageRecord, State
 from cluster.nodes.guardian_link import SOFTWARE
 from packages.core.fencing import DiskGuard, fenced_by, own_earlier, registrant
 from packages.core.problem import Problem
@@ -20,6 +20,7 @@ from packages.vm.fake_guest import FakeGuest
 from tests.simulation.guardian import LINE_S, PRECISION_S
 from tests.simulation.host import Host
 from tests.simulation.memory import Memories
+from tests.simulation.needs import Needs
 from tests.simulation.power import Controllers
 from tests.simulation.proofs import Proofs
 from tests.simulation.surroundings import Surroundings
@@ -59,7 +60,7 @@ class Judge(logging.Handler):
         self._leaders: dict[int, str] = {}
         self._running: dict[tuple[str, str], int] = {}
         """(host, package) of each guest whose vCPUs run -> its pid."""
-        self._memories = Memories(self)
+        self._memories, self._needs = Memories(self), Needs(self)
         self.proofs = Proofs(self, around)
         self.moved: Callable[[MoveRecord], None] = lambda move: None
         """Told of each new stage of a move, for whoever wants to strike just then."""
@@ -77,6 +78,18 @@ class Judge(logging.Handler):
 
     def saw(self, what: str) -> None:
         self.fingerprint.update(f"{self._around.timeline.now_s!r} {what}\n".encode())
+
+    @property
+    def now_s(self) -> float:
+        return self._around.timeline.now_s
+
+    def record(self, package: str) -> PackageRecord | None:
+        """As the newest entry that any host has applied left it."""
+        state = self._states.get(self.newest)
+        return state.packages.get(package) if state is not None else None
+
+    def guests_of(self, host: Host) -> list[tuple[str, FakeGuest]]:
+        return sorted(self._around.fabric.nodes[host.name].items())
 
     @property
     def controllers(self) -> Controllers | None:
@@ -199,6 +212,7 @@ class Judge(logging.Handler):
             for package, guest in guests.items():
                 is_running = runs(guest)
                 self._memories.look(host, guest, is_running=is_running)
+                self._needs.look(host, guest, is_running=is_running)
                 if is_running:
                     running[host, package] = guest.guest.pid
         if running == self._running:
@@ -283,6 +297,7 @@ class Judge(logging.Handler):
 
     def look_at_monitors(self, host: Host) -> None:
         """No suspension outlives its time, none is longer than its move's phases allow."""
+        self._needs.look_at_freezes(host)
         if host.node is None or host.daemon is None or not host.daemon.is_awake_for(NAP_S):
             return
         now_s = host.time.now_s()

@@ -14,7 +14,7 @@ MOST_SEEDS = 60
 CHECKERS = {
     "leader", "agreement", "invariants", "death", "lease", "two", "memory", "suspension", "moves",
     "strays", "should-run", "progress", "refused", "exception", "doors", "removed", "proof",
-    "shot", "reset",
+    "shot", "reset", "need", "freeze",
 }
 
 

@@ -194,7 +194,7 @@ def moved_by_hand(
         # Both programs start while QEMU does; neither needs it until memory flows.
         landing, launching = relays = [HandRelay(node), HandRelay(source.node)]
         landing.order(role="land", address=node.migration_address, peer=source.node.name,
-                      socket_path=path)
+                      socket_path=path, ended_path=str(target.folder / "ended"))
     target.connect()
     _set_capabilities(target, TARGET_CAPABILITIES)
     target.monitor.ask("migrate-incoming", {"uri": f"unix:{target.incoming_path}"})
