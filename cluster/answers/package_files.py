@@ -11,6 +11,8 @@ from cluster.api.messages import ApplyPackages, CheckPackages, NamedText, Reply
 from cluster.api.roles import Caller
 from cluster.config.package_file import packages_from_text
 from cluster.core import dependence, entries, refusals
+from cluster.core.mac_claims import against_claiming, reclaimed
+from cluster.core.model import State
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem, problem
 from packages.core.problem import refusals as refusing
@@ -39,6 +41,7 @@ async def _read(
         problems += faults
     if not problems:
         problems += _unknown_disks(specs, new_disks)
+    problems += _mac_problems(desk.ledger.state, specs)
     names = {*desk.ledger.state.packages, *(spec.name for spec in specs)}
     for spec in specs:
         problems += [
@@ -54,6 +57,18 @@ async def _read(
         problems += await desk.survey.against_apply(
             spec, new_disks=_by_package(new_disks).get(spec.name, ()))
     return specs, problems
+
+
+def _mac_problems(state: State, specs: list[PackageSpec]) -> list[Problem]:
+    """The record's own rule, of all packages that come together."""
+    claims, found = state.macs, list[Problem]()
+    for spec in specs:
+        record = state.packages.get(spec.name)
+        before = record.spec if record is not None else None
+        refused = against_claiming(claims, before, spec)
+        found += [refused] if refused is not None else []
+        claims = reclaimed(claims, before, spec)
+    return found
 
 
 def _by_package(new_disks: tuple[str, ...]) -> NewDisks:

@@ -11,6 +11,7 @@ from typing import Literal
 from cluster.core.hold_records import Hold as Hold
 from cluster.core.hold_records import NotedFailure as NotedFailure
 from cluster.core.lease_numbers import LeaseNumbers
+from cluster.core.mac_claims import reclaimed
 from cluster.core.move_records import (
     Figures, Freeze, Landing, MoveRecord, MoveResult, MoveStage, Purpose, QueuedMove
 )
@@ -207,6 +208,8 @@ class State(Value):
     """Names of packages without an owner that may want one: an index."""
     moves: Map[str, bool] = Map()
     """Names of packages whose move is under way or waits for its turn: an index."""
+    macs: Map[str, str] = Map()
+    """MAC address -> the package that has it: an index."""
     outcomes: Map[str, Outcome] = Map()
     outcome_at: Map[int, str] = Map()
     events: Map[int, Event] = Map()
@@ -269,7 +272,7 @@ def with_package(state: State, record: PackageRecord) -> State:
         moves = moves.delete(record.name)
     return changed(
         state, packages=state.packages.set(record.name, record), placed=placed, waiting=waiting,
-        moves=moves,
+        moves=moves, macs=reclaimed(state.macs, before.spec if before else None, record.spec),
     )
 
 
@@ -277,7 +280,9 @@ def without_package(state: State, name: str) -> State:
     """The state without a package that nobody owns."""
     waiting = state.waiting.delete(name) if name in state.waiting else state.waiting
     moves = state.moves.delete(name) if name in state.moves else state.moves
-    return changed(state, packages=state.packages.delete(name), waiting=waiting, moves=moves)
+    return changed(
+        state, packages=state.packages.delete(name), waiting=waiting, moves=moves,
+        macs=reclaimed(state.macs, state.packages[name].spec, None))
 
 
 def with_node(state: State, record: NodeRecord) -> State:

@@ -7,6 +7,7 @@ only after the old one answered *released* for its epoch, or was proven dead.
 
 from cluster.core import dependence, entries, refusals, truth
 from cluster.core.hold_records import lifted
+from cluster.core.mac_claims import against_claiming
 from cluster.core.model import (
     PackageRecord, PackageState, State, unproven, with_package, without_package
 )
@@ -35,10 +36,11 @@ def package_applied(state: State, entry: entries.PackageApplied) -> State | Prob
             return refusals.unknown_node(name)
         if state.nodes[name].role == "witness":
             return refusals.node_is_witness(spec.name, name)
-    refused = dependence.against_applying(state, spec)
+    record = state.packages.get(spec.name)
+    refused = dependence.against_applying(state, spec) or against_claiming(
+        state.macs, record.spec if record is not None else None, spec)
     if refused is not None:
         return refused
-    record = state.packages.get(spec.name)
     if record is None:
         record = PackageRecord(spec=spec, auto_run=spec.auto_run, since_ms=entry.at_ms,
                                because="applied")

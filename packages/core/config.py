@@ -41,8 +41,8 @@ DISK_PATH = text(
 SWITCH = text(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,14})", says="the name of a bridge (15 characters)")
 # The second digit's lowest bit says multicast; such an address no interface may have.
 MAC = text(
-    r"[0-9A-Fa-f][02468ACEace](?::[0-9A-Fa-f]{2}){5}",
-    says="a MAC address such as 52:54:00:12:34:56, its first byte even",
+    r"(?!00(?::00){5}\Z)[0-9A-Fa-f][02468ACEace](?::[0-9A-Fa-f]{2}){5}",
+    says="a MAC address such as 52:54:00:12:34:56, its first byte even, and not nobody's",
 )
 HOST = text(r"[A-Za-z0-9:](?:[A-Za-z0-9.:_-]{0,252})", says="a host name or an IP address")
 WORD = text(r"[A-Za-z0-9][A-Za-z0-9._-]*", says="one word of letters, digits, '.', '-' and '_'",

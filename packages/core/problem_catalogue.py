@@ -123,6 +123,8 @@ CATALOGUE: dict[str, str] = {
     "memory-reserved": "what the node has free is kept for takeovers",
     "vswitch-missing": "the node has no virtual switch of that name",
     "vswitch-subnet-differs": "the virtual switch of that name carries another subnet there",
+    "mac-in-use": "another package has that MAC address",
+    "mac-unusable": "no guest may have that MAC address",
     "device-attached": "a device of the host is attached to the guest",
     "migration-channel-insecure": "guest memory would travel unencrypted on a shared network",
     "migration-network-shared": "guest memory would share the cluster network",

@@ -111,6 +111,8 @@ def test_the_subject_is_the_package_where_its_name_can_be_read() -> None:
     (("- path: /dev/loop1", "- {path: /dev/a, bus: nvme}"), "config-bad-value"),
     (('"52:54:00:42:00:65"', "52:54:00:42:00"), "config-bad-value"),
     (('"52:54:00:42:00:65"', "53:54:00:42:00:65"), "config-bad-value"),
+    (('"52:54:00:42:00:65"', '"00:00:00:00:00:00"'), "config-bad-value"),
+    (('"52:54:00:42:00:65"', '"ff:ff:ff:ff:ff:ff"'), "config-bad-value"),
     (('"52:54:00:42:00:65"}', "52:54:00:42:00:AA}\n"
       "    - {vswitch: vsw0, mac: 52:54:00:42:00:aa}"), "config-duplicate"),
     (("vswitch: vsw0", "vswitch: a-name-too-long-here"), "config-bad-value"),

@@ -41,4 +41,11 @@ MUTANTS = [
            (f"{OF_AGENTS}::test_a_target_with_another_lun_is_never_given_memory",)),
     Mutant("cluster/core/runs.py", "if entry.new_disks and record.owner is not None:", "if False:",
            (f"{OF_KNOWN}::test_a_running_package_gets_no_other_disk",)),
+    Mutant("cluster/core/mac_claims.py", "*mac_in_use(spec, claims, had)]", "]",
+           ("tests/core/test_mac_addresses.py::"
+            "test_two_applies_that_race_cannot_both_have_an_address",)),
+    Mutant("cluster/core/mac_claims.py", "if set(macs(spec)) - set(had) else ()",
+           "if False else ()",
+           ("tests/core/test_mac_addresses.py::"
+            "test_an_address_that_no_guest_may_have_is_refused_in_the_record_too",)),
 ]
