@@ -27,6 +27,7 @@ from cluster.power.agents import FenceAgents
 from cluster.raft.attendance import MARK_FILE, Attendance
 from cluster.raft.links import SocketLinks
 from cluster.raft.syncobj import SyncObjReplica
+from cluster.rooms import Rooms
 from cluster.seating import endpoint_of, founding_members
 from cluster.sockets import keys_of, make_keys, public_of
 from packages.core.problem import Problem
@@ -60,16 +61,20 @@ class Daemon:
         machine = StateMachine()
         driver = QemuDriver(run, self.clock, node=folder.name)
         self.probe = BlockDevices(counts_process=counts_process())
+        host = self._host_facts()
         self.node = Node(
             name=folder.name, config=folder.config, clock=self.clock, machine=machine,
             config_text=(etc / "cluster.yaml").read_text(), replica=self._replica(machine),
             neighbours=self.host_keys.peers, host_keys=self.host_keys,
             timings=PROFILES[folder.config.profile],
             driver=driver, carrier=self._carrier(), strangers=self._strangers(driver),
-            host=self._host_facts(), fences=fences_of_host(), probe=self.probe, power=FenceAgents(),
+            host=host, fences=fences_of_host(), probe=self.probe, power=FenceAgents(),
             guardian=GuardianLink(
                 str(run / "guardian.sock"), heard=lambda news: self.node.guardian_news(news)),
         )
+
+        self.rooms = self.node.desk.rooms = Rooms(
+            node=folder.name, clock=self.clock, neighbours=self.host_keys.peers, look=host.rooms)
 
     def _me(self) -> NodeConfig:
         return next(each for each in self.folder.config.nodes if each.name == self.folder.name)
@@ -106,6 +111,7 @@ class Daemon:
         return HostFacts(
             name=self.folder.name, version=VERSION, clock=self.clock, probe=self.probe,
             kvm_works=self._kvm_works,
+            folders={"state": self.lib, "run": self.run_folder, "etc": self.etc},
         )
 
     def _strangers(self, driver: QemuDriver) -> HostStrangers:
@@ -126,9 +132,11 @@ class Daemon:
         return server
 
     async def run(self) -> Problem | None:
+        looking = asyncio.ensure_future(self.rooms.run())
         try:
             return await self.node.run(self._server())
         finally:
+            looking.cancel()
             self.host_keys.close()
 
 

@@ -6,16 +6,32 @@ import click
 
 from cli.options import asking
 from cli.output import table
+from cli.problems import EXIT_OF_VERDICT, lines_of
 from cli.session import Session
 from cluster.api.messages import GetStatus
+from packages.core.problem import Problem
+from packages.core.values import shaped
 
 
 @click.command()
 @asking
 def command(session: Session) -> None:
-    """The nodes, and how they stand."""
+    """The nodes, and how they stand. Exit code 4 without quorum."""
     status = session.ask(GetStatus()).result
-    session.show({"nodes": status["nodes"]}, lambda: lines(status))
+    has_quorum = status["cluster"]["quorum"]
+    because = [from_tree(each) for each in status["problems"]
+               if each["code"] in ("no-quorum", "cluster-forming")]
+    if not status["nodes"] and because:  # nothing is known, and why is all there is to say
+        session.stop(because, code=EXIT_OF_VERDICT["no-quorum"])
+    session.show({"nodes": status["nodes"], "quorum": has_quorum}, lambda: [
+        *lines(status), *(line for each in because for line in lines_of(each))])
+    if not has_quorum:
+        raise click.exceptions.Exit(EXIT_OF_VERDICT["no-quorum"])
+
+
+def from_tree(tree: Any) -> Problem:
+    found: Problem = shaped(tree, Problem)
+    return found
 
 
 def lines(status: Any) -> list[str]:

@@ -17,18 +17,20 @@ from cluster.certifying import Certifier
 from cluster.clock import Clock
 from cluster.comeback import Comeback
 from cluster.config.schema import ClusterConfig, Timings
+from cluster.core import outlook
 from cluster.core.apply import decide
 from cluster.core.entries import Entry
 from cluster.core.model import PackageRecord, State
 from cluster.core.story import tell
-from cluster.core.view import Silence, Surroundings
+from cluster.core.view import Silence, Surroundings, rfc3339
 from cluster.fencing import PowerFencing
 from cluster.keyring import Keyring
 from cluster.ledger import Ledger
 from cluster.nodes.granting import Landlord
+from cluster.rooms import Rooms
 from packages.core.limits import Limits
 from packages.core.problem import Problem, problem
-from packages.core.values import Undecodable, shaped
+from packages.core.values import Undecodable, changed, shaped
 from packages.worker import Worker
 
 ENTRY_S = 10.0
@@ -58,13 +60,16 @@ class Desk:
         self.keyring, self.certifier, self._comeback = keyring, certifier, comeback
         self.deaths, self.fencing, self.limits = fencing.deaths, fencing, limits
         self._handlers, self.profiles = handlers, profiles
+        self.rooms = Rooms(node=node, clock=clock, neighbours={})
+        """The daemon gives it another, which asks."""
 
     async def answer(self, caller: Caller, request: AnyRequest) -> Reply:
         if request.current:
             outdated = await self.ledger.replica.confirm(deadline_s=CONFIRMED_S)
             if outdated is not None:
                 return refusal(request, outdated)
-        return await self._handlers[type(request)](self, caller, request)
+        reply = await self._handlers[type(request)](self, caller, request)
+        return reply if self.has_quorum() else changed(reply, quorum=False)
 
     # what this node knows
 
@@ -85,8 +90,29 @@ class Desk:
             now_ms=self.clock.wall_ms(), leader=replica.leader(), quorum=self.has_quorum(),
             term=replica.term(), silence=known,
             addresses={each.name: each.address for each in self.config.nodes},
-            progress=progress,
-            problems=(self._comeback.trouble,) if self._comeback.trouble is not None else (),
+            progress=progress, problems=tuple(self._troubles()),
+        )
+
+    def _troubles(self) -> list[Problem]:
+        """What this node knows beside the record, what concerns everything first."""
+        found: list[Problem] = []
+        if not self.has_quorum():
+            found.append(outlook.without_quorum(self._hearing()))
+        elif not self.ledger.state.nodes:
+            found.append(outlook.forming(self._hearing()))
+        if self._comeback.trouble is not None:
+            found.append(self._comeback.trouble)
+        return [*found, *self.rooms.problems()]
+
+    def _hearing(self) -> outlook.Hearing:
+        replica = self.ledger.replica
+        members, heard_s = replica.members(), replica.heard_at_s()
+        silent_ms = int(1000 * (self.clock.boottime_s() - heard_s))
+        return outlook.Hearing(
+            node=self.node, members=tuple(sorted(members.names)),
+            voters=tuple(sorted(members.voters)), heard=tuple(sorted(replica.present())),
+            since=rfc3339(self.clock.wall_ms() - silent_ms) if heard_s > 0
+            else "before its daemon started",
         )
 
     async def silence(self) -> Silence | None:

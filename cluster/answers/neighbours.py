@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 
 from cluster.answers.desk import Desk, done
-from cluster.api.messages import AskFacts, AskLease, AskProgress, AskReady, Reply
+from cluster.api.messages import AskFacts, AskLease, AskProgress, AskReady, AskRoom, Reply
 from cluster.api.roles import Caller
 from packages.arrival import arrived_as
 from packages.core.standing import FIT_TO_RUN
@@ -25,6 +25,10 @@ async def lease(desk: Desk, caller: Caller, ask: AskLease) -> Reply:
 async def facts(desk: Desk, _: Caller, ask: AskFacts) -> Reply:
     answer = await desk.survey.here(ask.disks, ask.package, ask.fences, ask.packages)
     return done(ask, plain(answer))
+
+
+async def room(desk: Desk, _: Caller, ask: AskRoom) -> Reply:
+    return done(ask, [plain(each) for each in desk.rooms.own()])
 
 
 async def progress(desk: Desk, _: Caller, ask: AskProgress) -> Reply:

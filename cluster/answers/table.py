@@ -58,4 +58,5 @@ HANDLERS: dict[type[Any], Handler] = {
     messages.AskFacts: neighbours.facts,
     messages.AskProgress: neighbours.progress,
     messages.AskReady: neighbours.ready,
+    messages.AskRoom: neighbours.room,
 }

@@ -35,7 +35,8 @@ class Client:
         self._peers: dict[str, Peer] = {}
 
     async def ask(self, request: AnyRequest, *, deadline_s: float) -> Reply | Problem:
-        """The first good answer. A node without quorum is believed when no other knows better."""
+        """The first good answer. A node without quorum is believed when no other knows better: one
+        that is cut off can only tell the past."""
         due_s = asyncio.get_running_loop().time() + deadline_s
         each = itertools.repeat(CONNECT_S)
         answer = await self._ask_round(request, due_s=due_s, connects_s=each)
@@ -63,8 +64,9 @@ class Client:
             )
             if isinstance(answer, Problem):
                 problems.append(answer)
-            elif answer.verdict == "no-quorum":
-                without_quorum = answer
+            elif answer.verdict == "no-quorum" or not (
+                    answer.quorum or isinstance(request, Changing)):
+                without_quorum = without_quorum or answer
             else:
                 self._prefer(endpoint)
                 return answer

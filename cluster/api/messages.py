@@ -8,6 +8,9 @@ command line only prints them.
 
 from typing import Any, Literal, Union
 
+from cluster.api.record_messages import AskRoom as AskRoom
+from cluster.api.request import Changing as Changing
+from cluster.api.request import Request as Request
 from cluster.config.schema import Role
 from packages.core.model import FenceSpec
 from packages.core.problem import Problem
@@ -15,23 +18,6 @@ from packages.core.values import Value
 
 Verdict = Literal["done", "failed", "refused", "no-quorum", "timed-out", "not-authorised"]
 """Exit codes of the command line: 0, 1, 3, 4, 5, 6."""
-
-
-class Request(Value, tag_field="ask"):
-    """Base. `request` is the client's own id for it; empty for pure questions. A question on whose
-    answer something is decided asks for what is `current`: a node that has just come back knows
-    the past. It is answered once a majority has confirmed the answering node's record."""
-
-    request: str = ""
-    current: bool = False
-
-
-class Changing(Request):
-    """Base of what changes something; with `dry_run` everything is checked and nothing done.
-    The reply's result then is {"would": [line, ...]}."""
-
-    dry_run: bool = False
-    reason: str = ""
 
 
 class NamedText(Value):
@@ -378,7 +364,7 @@ AnyRequest = Union[
     SetMaintenance, MovePackage, GetMove, AbortMove, Preflight, GetEvents, InviteNode, JoinNode,
     RotateNode, RejoinNode, GetKeys, AddOperator, RemoveOperator, AskCertificate, AskKeyKnown,
     AskLease, AskSilence, AskDeath, AskFence, AskFenceTest, AskPatience, AskFacts, AskProgress,
-    AskReady, CancelDrain, PlanFailure,
+    AskReady, AskRoom, CancelDrain, PlanFailure,
 ]
 
 
@@ -397,3 +383,5 @@ class Reply(Value):
     result: Any = None
     problems: tuple[Problem, ...] = ()
     request: str = ""
+    quorum: bool = True
+    """False: whoever answered hears no majority, so what it knows may be the past."""

@@ -8,20 +8,24 @@ import asyncio
 import os
 import re
 import shutil
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 
 from cluster.clock import Clock
 from cluster.config.schema import ClusterConfig
 from cluster.nodes.networks import vswitches
 from cluster.nodes.programs import output_of
+from cluster.nodes.room import rooms_of
 from packages.core.facts import DiskFacts, NodeFacts
 from packages.core.problem import Problem
+from packages.core.room import Folder, Room
 from packages.core.values import Value
 from packages.storage.probe import Probe
 
 # Each look at a disk reads every process's open files; more of them at once only fight.
 DISKS_AT_ONCE = 4
+
+NO_FOLDERS: Mapping[Folder, Path] = {}
 
 
 class Qemu(Value):
@@ -46,7 +50,7 @@ class HostFacts:
     def __init__(
         self, *, name: str, version: str, probe: Probe, clock: Clock,
         kvm_works: Callable[[], Awaitable[bool]], qemu: str = "qemu-system-x86_64",
-        proc: Path = Path("/proc"),
+        proc: Path = Path("/proc"), folders: Mapping[Folder, Path] = NO_FOLDERS,
     ) -> None:
         self._name = name
         self._version = version
@@ -54,6 +58,7 @@ class HostFacts:
         self._clock = clock
         self._qemu_program = qemu
         self._proc = proc
+        self._folders = folders
         self._kvm_works = kvm_works
         self._asked_qemu: dict[tuple[str, int], Qemu] = {}
 
@@ -81,7 +86,12 @@ class HostFacts:
             disks=examined,
             migration_shared=self._migration_shared(config),
             taken_at_ms=self._clock.wall_ms(),
+            rooms=await self.rooms(),
         )
+
+    async def rooms(self) -> tuple[Room, ...]:
+        """What is left in the node's folders."""
+        return await asyncio.to_thread(rooms_of, self._folders)
 
     async def _disks(self, paths: Iterable[str], deadline_s: float) -> tuple[DiskFacts, ...]:
         turns = asyncio.Semaphore(DISKS_AT_ONCE)

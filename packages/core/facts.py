@@ -6,6 +6,7 @@ again in between; whoever gathers them (cluster/nodes/facts.py) decides nothing.
 
 from typing import Literal
 
+from packages.core.room import Room
 from packages.core.values import Value
 
 DeviceKind = Literal[
@@ -70,6 +71,8 @@ class NodeFacts(Value):
     migration_shared: bool = False
     """Guest memory would travel on the cluster network."""
     qemu_version: str = ""
+    rooms: tuple[Room, ...] = ()
+    """Of its state, run and <etc> folders."""
     taken_at_ms: int = 0
 
 

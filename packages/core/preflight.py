@@ -12,7 +12,9 @@ from packages.core import disks
 from packages.core.facts import NodeFacts, disk_named
 from packages.core.known_disks import by_path
 from packages.core.preflight_input import Placement, PreflightInput, RunningGuest
-from packages.core.preflight_rules import channel, cpu, machine, memory, network, package, placement
+from packages.core.preflight_rules import (
+    channel, cpu, machine, memory, network, package, placement, room
+)
 from packages.core.problem import Problem
 
 __all__ = [
@@ -44,6 +46,7 @@ MOVE_RULES: tuple[Rule, ...] = (
     package.device_attached,
     memory.memory_short,
     memory.memory_reserved,
+    room.room_short,
     channel.migration_channel_insecure,
     channel.migration_network_shared,
 )
@@ -53,6 +56,7 @@ START_RULES: tuple[Rule, ...] = (
     machine.machine_type_unknown,
     memory.memory_short,
     memory.memory_reserved,
+    room.room_short,
 )
 
 

@@ -79,6 +79,8 @@ CATALOGUE: dict[str, str] = {
     "move-completed": "the order to call a move off came after it was completed",
     "node-failed": "a node was proven dead and has not come back",
     "lease-changing": "some node may still hold a lease of the longer kind that was agreed before",
+    "room-short": "a folder a node cannot do without is nearly full, or too full for a guest",
+    "cluster-forming": "the nodes have not met yet, so the record knows none of them",
     "node-silent": "a node has not asked for its lease lately; it is not proven dead",
     "package-on-one-node": "only one node stands in the package's list, so nothing takes it over",
     "failure-noted": "a guest failed in a suspension; it is treated as a failure when that ends",

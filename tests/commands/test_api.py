@@ -39,6 +39,7 @@ class Room:
     def __init__(self, folder: Path, name: str = "api") -> None:
         self.released = asyncio.Event()
         self.begun: list[str] = []
+        self.has_quorum = True
         self.server = ApiServer(
             [f"ipc://{folder}/{name}.sock"], keys=SERVER, answer=self.answer, most_under_way=3,
         )
@@ -59,7 +60,8 @@ class Room:
         if isinstance(request, ask.GetEvents):
             cut_off = problem("no-quorum", "node:n1", what="a", because="b", fix="c")
             return ask.Reply(verdict="no-quorum", problems=(cut_off,))
-        return ask.Reply(result=[caller.name, caller.role, caller.is_node])
+        return ask.Reply(
+            result=[caller.name, caller.role, caller.is_node], quorum=self.has_quorum)
 
 
 @pytest.fixture
@@ -238,6 +240,40 @@ async def test_a_node_without_quorum_is_believed_when_no_other_knows_better(
     answer = await client.ask(ask.GetEvents(), deadline_s=LONG_S)
     assert isinstance(answer, ask.Reply) and answer.verdict == "no-quorum"
     client.close()
+
+
+@pytest.mark.parametrize("request_", [ask.GetStatus(), ask.CheckCluster()])
+async def test_who_has_a_majority_is_believed_before_who_is_cut_off(
+    request_: ask.AnyRequest, room: Room, tmp_path: Path,
+) -> None:
+    cut_off = Room(tmp_path, "cut-off")
+    cut_off.has_quorum = False
+    assert cut_off.server.start() is None
+    client = Client([cut_off.endpoint, room.endpoint], ROOT)
+    answer = await client.ask(request_, deadline_s=LONG_S)
+    assert isinstance(answer, ask.Reply) and answer.quorum and len(cut_off.begun) == 1
+    await client.ask(request_, deadline_s=LONG_S)
+    assert len(cut_off.begun) == 1  # and the one that did is asked first the next time
+    client.close()
+    client = Client([cut_off.endpoint], ROOT)
+    answer = await client.ask(request_, deadline_s=LONG_S)
+    assert isinstance(answer, ask.Reply) and not answer.quorum and answer.verdict == "done"
+    client.close()
+    await cut_off.server.close()
+
+
+async def test_what_a_cut_off_node_was_told_to_change_is_not_asked_of_another(
+    room: Room, tmp_path: Path,
+) -> None:
+    """It was agreed upon before the node was cut off, or refused by what cannot change."""
+    cut_off = Room(tmp_path, "cut-off")
+    cut_off.has_quorum = False
+    assert cut_off.server.start() is None
+    client = Client([cut_off.endpoint, room.endpoint], ROOT)
+    answer = await client.ask(ask.HaltPackage(package="p1", request="r"), deadline_s=LONG_S)
+    assert isinstance(answer, ask.Reply) and not answer.quorum and room.begun == []
+    client.close()
+    await cut_off.server.close()
 
 
 async def test_without_any_node_there_is_one_problem(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from packages.core.preflight import (
 )
 from packages.core.problem import refusals
 from packages.core.problem_catalogue import CATALOGUE
+from packages.core.room import GUEST_BYTES, GUEST_FILES, Room
 from packages.core.values import changed
 
 LUN = DiskFacts(
@@ -34,6 +35,9 @@ SOURCE = NodeFacts(
     machines=("pc-q35-7.2", "q35"), memory_free_mib=100, vswitches={"vsw0": "10.66.0.0/24"},
     disks=(changed(LUN, opened_by=(77,)),),
 )
+RUN = Room(
+    folder="run", path="/run/vmsg", free_bytes=GUEST_BYTES, total_bytes=1 << 30,
+    free_files=GUEST_FILES, total_files=1000)
 TARGET = changed(SOURCE, name="n2", memory_free_mib=8000, disks=(LUN,))
 GUEST = RunningGuest(node="n1", accel="kvm", machine="pc-q35-7.2", pid=77)
 GOOD = PreflightInput(
@@ -112,6 +116,9 @@ MOVES: list[tuple[str, PreflightInput, PreflightInput]] = [
     ("memory-short", target(memory_free_mib=1087), target(memory_free_mib=1088)),
     ("memory-reserved", changed(target(memory_free_mib=1087 + 500), reserve_mib=500),
      changed(target(memory_free_mib=1088 + 500), reserve_mib=500)),
+    ("room-short", target(rooms=(changed(RUN, free_bytes=GUEST_BYTES - 1),)), target(rooms=(RUN,))),
+    ("room-short", target(rooms=(changed(RUN, free_files=GUEST_FILES - 1),)),
+     target(rooms=(changed(RUN, free_files=0, total_files=0),))),
     ("migration-channel-insecure", changed(GOOD, transport="plain"),
      changed(GOOD, transport="plain", migration_private=True)),
     ("migration-network-shared", target(migration_shared=True), GOOD),
@@ -174,6 +181,8 @@ def test_what_was_left_alone_is_not_said_to_be_down() -> None:
     (changed(STOPPED, target_facts=changed(TARGET, machines=("pc",))), ["machine-type-unknown"]),
     (changed(STOPPED, vswitches={"vsw0": "10.9.0.0/24"}), ["vswitch-subnet-differs"]),
     (changed(STOPPED, vswitches={}), []),
+    (changed(STOPPED, target_facts=changed(
+        TARGET, rooms=(changed(RUN, free_bytes=0),))), ["room-short"]),
     (changed(STOPPED, placement=Placement(up=False), target_facts=None), ["node-not-up"]),
     (changed(STOPPED, spec=changed(SPEC, vm=changed(SPEC.vm, devices=("usb",)))), []),
     (changed(STOPPED, spec=changed(SPEC, vm=changed(

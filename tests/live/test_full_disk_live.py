@@ -123,3 +123,36 @@ def remount(disk: Path, how: str) -> None:
 
 def state_of(status: Any, name: str) -> str:
     return next(str(each["state"]) for each in status["nodes"] if each["name"] == name)
+
+
+def short_of_room(status: Any) -> list[str]:
+    return [each["subject"] for each in status["problems"] if each["code"] == "room-short"]
+
+
+async def test_full_disks_are_told_by_the_healthy_node_before_and_after(tmp_path: Path) -> None:
+    async with hosts(tmp_path) as farm:
+        with small_disk(tmp_path / "two") as two, small_disk(tmp_path / "three") as three:
+            farm.libs |= {"n2": two, "n3": three}
+            await farm.found()
+            farm.start(*farm.names)
+            await farm.until_up(*farm.names)
+            ballast = [fill(two), fill(three)]
+            both = ["node:n2", "node:n3"]
+            shown = await farm.status_until(lambda status: short_of_room(status) == both)
+            assert shown["cluster"]["quorum"]  # a warning: nothing is lost yet
+            plain = farm.file.read_text()
+            for number in range(8):
+                farm.file.write_text(f"{plain}# {number} {'x' * 600_000}\n")
+                said = await farm.vmsg("cluster", "apply", str(farm.file), "--timeout", "3s")
+                if said.code != 0:
+                    break
+            shown = await farm.status_until(lambda status: not status["cluster"]["quorum"])
+            assert shown["problems"][0]["code"] == "no-quorum" and short_of_room(shown) == both
+            told = [each["because"] for each in shown["problems"] if each["code"] == "room-short"]
+            assert all(f"{disk} (state folder) has 0.0 of 16.0 MiB" in said
+                       for disk, said in zip((two, three), told, strict=True)), told
+            for each in ballast:
+                each.unlink()
+            await farm.until_up(*farm.names)
+            await farm.status_until(lambda status: not status["problems"])
+            farm.close()

@@ -25,8 +25,8 @@ MUTANTS = [
     ),
     Mutant(
         file="cluster/raft/journal.py",
-        line="            return known.sync if known is not None and known.is_sync_due() else None\n",
-        broken="            return None\n",
+        line="            return known.sync if known is not None and known.is_sync_due()",
+        broken="            return known.sync if known is not None and self._waiting",
         tests=(
             ATTENDANCE + "test_an_entry_s_mark_is_synced_soon_also_when_nothing_follows",),
     ),
@@ -56,5 +56,39 @@ MUTANTS = [
         line="        boot = max(note.boot, next_start(mark, HostDisk()))\n",
         broken="        boot = note.boot\n",
         tests=(ATTENDANCE + "test_the_voter_says_what_to_do_and_what_is_done_helps",),
+    ),
+    Mutant(
+        file="packages/core/preflight.py",
+        line="    room.room_short,\n)",
+        broken=")",
+        tests=("tests/core/test_preflight.py::test_starting_asks_what_matters_for_a_start",),
+    ),
+    Mutant(
+        file="packages/core/preflight.py",
+        line="    room.room_short,\n    channel",
+        broken="    channel",
+        tests=(
+            "tests/core/test_preflight.py"
+            "::test_each_rule_refuses_alone_and_lets_its_near_miss_pass",),
+    ),
+    Mutant(
+        file="cluster/rooms.py",
+        line="        return rooms if self._clock.boottime_s() - said_s <= KNOWN_S else ()\n",
+        broken="        return rooms\n",
+        tests=("tests/core/test_room.py::test_who_falls_silent_is_remembered_for_a_while",),
+    ),
+    Mutant(
+        file="cluster/api/client.py",
+        line="                    answer.quorum or isinstance(request, Changing)):\n",
+        broken="                    True):\n",
+        tests=(
+            "tests/commands/test_api.py"
+            "::test_who_has_a_majority_is_believed_before_who_is_cut_off",),
+    ),
+    Mutant(
+        file="cluster/core/outlook.py",
+        line="    if 2 * len(voting) > len(hearing.voters):\n",
+        broken="    if 2 * len(heard) > len(hearing.voters):\n",
+        tests=("tests/core/test_outlook.py::test_a_majority_that_is_heard_has_only_to_elect",),
     ),
 ]
