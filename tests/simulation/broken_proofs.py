@@ -11,7 +11,8 @@ from cluster.nodes.granting import Landlord
 from cluster.nodes.guardian_link import SOFTWARE, Watchdog
 from packages.core.problem import Problem
 from packages.core.values import Map, changed
-from tests.simulation.guardian import SimulatedGuardian, SimulatedGuardianLink
+from tests.simulation.guardian import SimulatedGuardian
+from tests.simulation.guardian_link import SimulatedGuardianLink
 from tests.simulation.hardware import Hardware
 from tests.simulation.host import Build, WatchedMachine
 from tests.simulation.power import SimulatedPowerFence

@@ -1,19 +1,18 @@
 """The guardian of a simulated host: the product's one rule (cluster.guardian.wanted), enforced on
 the guests of the fabric within milliseconds of its time.
 
-It is no part of the daemon: it goes on while the daemon is paused or gone.
+It is no part of the daemon: it goes on while the daemon is paused or gone. It may be stopped, or
+killed and started again, as the real one may; what its successor knows is in the Record, which is
+the host's (/run) and may be lost.
 """
 
-import asyncio
 from collections.abc import Callable
 
-from cluster.guardian import NEVER_S, Lease, is_well, wanted
-from cluster.nodes.guardian_link import GuardedGuest, GuardianNews, Watchdog, watchdog_called
-from packages.core.problem import Problem
+from cluster.guardian import NEVER_S, RECORD_STEP_S, Lease, is_well, wanted
+from cluster.nodes.guardian_link import GuardedGuest, GuardianNews
 from packages.vm.driver import Exit, Guest
 from packages.vm.fake import FakeFabric
 from packages.vm.fake_guest import FakeGuest
-from tests.simulation.network import unanswered
 from tests.simulation.process import Process
 from tests.simulation.timeline import LEAST_WAIT_S
 from tests.simulation.watchdog import WatchdogDevice
@@ -24,24 +23,32 @@ take microseconds; a starved host needs longer."""
 LINE_S = 0.0005
 """A message over the unix socket between daemon and guardian takes less."""
 
-ASK_AGAIN_S = 0.05
-"""So long at most after a sick guardian is well its answer is here."""
 
-Heard = Callable[[GuardianNews], None]
+class Record:
+    """What a guardian's successor on this boot of the host knows."""
+
+    def __init__(self) -> None:
+        self.lease = Lease()
+        self.guests: dict[int, tuple[Guest, str]] = {}
 
 
 class SimulatedGuardian:
-    """`machine` is its own process, until the host loses its power."""
+    """`machine` is its own process; `record` is what a predecessor left."""
 
     def __init__(
         self, host: str, machine: Process, fabric: FakeFabric, watchdog: WatchdogDevice | None,
+        record: Record,
     ) -> None:
         self._host, self.machine, self._fabric = host, machine, fabric
         self.watchdog_device = watchdog
-        self._lease = Lease()
-        self._guests: dict[int, tuple[Guest, str]] = {}
+        self.record = record
+        self._lease, self._guests = record.lease, dict(record.guests)
         self._tell: Callable[[GuardianNews], None] = lambda news: None
         machine.time.turned = self._follow_clock
+        for end_s in self._lease:
+            if end_s < NEVER_S:
+                self._set_alarm(end_s)
+        self.enforce()
         if watchdog is not None:
             self._wake(watchdog)
 
@@ -58,6 +65,8 @@ class SimulatedGuardian:
     def take_lease(self, expiry_s: float, kill_at_s: float) -> None:
         if expiry_s > self._lease.expiry_s:
             self._lease = Lease(expiry_s, kill_at_s)
+            if expiry_s - self.record.lease.expiry_s >= RECORD_STEP_S:
+                self.record.lease = self._lease
             self.enforce()
             for end_s in (expiry_s, kill_at_s):
                 self._set_alarm(end_s)
@@ -90,7 +99,12 @@ class SimulatedGuardian:
             guest.pid: (guest, before[guest.pid][1] if guest.pid in before else self._found(guest))
             for guest in listed
         }
+        self.record.guests = dict(self._guests)
         self.enforce()
+
+    @property
+    def is_there(self) -> bool:
+        return self.machine.is_alive
 
     def _found(self, guest: Guest) -> str:
         found = self._living(guest.pid, guest)
@@ -116,6 +130,7 @@ class SimulatedGuardian:
                 self._guests[pid] = (guest, wish)
                 changed.append(guest)
         if changed:
+            self.record.guests = dict(self._guests)
             self._tell(GuardianNews(
                 event=wish, at_s=self.machine.time.now_s(), because="the lease",
                 guests=tuple(map(guarded, changed)),
@@ -133,55 +148,6 @@ class SimulatedGuardian:
             self._fabric.freeze(self._host, package)
         else:
             self._fabric.thaw(self._host, package)
-
-
-class SimulatedGuardianLink:
-    """The daemon's line to it (cluster.nodes.guardian_link.Guardian)."""
-
-    def __init__(
-        self, process: Process, guardian: SimulatedGuardian, *, heard: Heard,
-        leased: Callable[[float], None],
-    ) -> None:
-        self._process, self._guardian, self._leased = process, guardian, leased
-        self._heard = heard
-        self._guardian.heard_by(self._news)
-
-    def _news(self, news: GuardianNews) -> None:
-        self._process.after(LINE_S, self._heard, news)
-
-    async def connect(self, *, deadline_s: float) -> Problem | None:
-        return None
-
-    def renew(self, expiry_s: float, kill_at_s: float) -> None:
-        self._leased(expiry_s)
-        self._later(self._guardian.take_lease, expiry_s, kill_at_s)
-
-    def guard(self, guests: list[Guest]) -> None:
-        self._later(self._guardian.take_guests, list(guests))
-
-    def _later(self, act: Callable[..., None], *said: object) -> None:
-        """What was written to the socket arrives, whatever becomes of the writer."""
-        self._guardian.machine.after(LINE_S, act, *said)
-
-    async def watchdog(self) -> Watchdog:
-        device = self._guardian.watchdog_device
-        if device is None or await self.taken_up() is not None:
-            return Watchdog()
-        return watchdog_called(device.name, device.timeout_s)
-
-    async def taken_up(self, *, deadline_s: float = 2.0) -> Problem | None:
-        """What was written before has been read by the time the answer is here."""
-        await asyncio.sleep(2 * LINE_S)
-        waited_s = 0.0
-        while self._guardian.machine.is_paused:
-            await asyncio.sleep(ASK_AGAIN_S)
-            waited_s += ASK_AGAIN_S
-            if waited_s > deadline_s:
-                return unanswered("guardian-unreachable", "guardian")
-        return None
-
-    async def close(self) -> None:
-        self._guardian.heard_by(lambda news: None)
 
 
 def guarded(guest: Guest) -> GuardedGuest:

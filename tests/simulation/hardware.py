@@ -17,6 +17,8 @@ SHUT_OUT = 32
 """Packages ask for a storage fence, and for more than the end of a lease."""
 HANGING = range(24, 33)
 """Hosts stand still as a whole, or their guardians do, and go on."""
+GUARDIANS_FAIL = range(28, 42)
+"""Guardians are stopped, or end and are started again at once or late."""
 
 
 class Hardware(NamedTuple):
@@ -27,6 +29,8 @@ class Hardware(NamedTuple):
     hosts_hang: bool = False
     """As a whole, or their guardians do. The end of a lease proves nothing about such a host
     (docs/packages.md), so its packages ask for more."""
+    guardians_fail: bool = False
+    """Alone: their daemons live meanwhile, unless hosts hang as well."""
 
 
 def hardware_of(seed: int) -> Hardware:
@@ -35,4 +39,5 @@ def hardware_of(seed: int) -> Hardware:
     return Hardware(
         fence=FenceSpec(kind="scsi_reservation" if is_fenced else "none"),
         has_controllers=sort in SWITCHED, has_watchdogs=sort in WATCHED, hosts_hang=sort in HANGING,
+        guardians_fail=sort in GUARDIANS_FAIL,
     )

@@ -23,7 +23,8 @@ from packages.vm.fake_carrier import FakeCarrier
 from tests.raft.slow_flusher import SlowFlusher
 from tests.scenarios.fabric_probe import FabricProbe
 from tests.simulation.disk import HostsDisk
-from tests.simulation.guardian import PRECISION_S, SimulatedGuardian, SimulatedGuardianLink
+from tests.simulation.guardian import PRECISION_S, Record, SimulatedGuardian
+from tests.simulation.guardian_link import SimulatedGuardianLink
 from tests.simulation.hardware import Hardware
 from tests.simulation.hypervisor import MachineDriver, SimulatedCarrier, SimulatedDriver
 from tests.simulation.keys import Doors, KeyedServer, keyed_doors
@@ -150,14 +151,19 @@ class Host:
         if around.controllers is not None:
             around.controllers.power_on(self.name)
         self.machine = self._process(around.judge.machine_stepped)
-        self.guard = self._process(around.judge.machine_stepped)
         self.watchdog = self._made_watchdog()
-        with self.guard.running():
-            self.guardian = self.build.guardian(
-                self.name, self.guard, around.fabric, self.watchdog)
+        self.run_folder = Record()
+        self.start_guardian()
         self.driver = self.build.hypervisor(
             self.machine, around.network, self.name, around.fabric, around.clock)
         self.carrier = FakeCarrier(self.name, around.fabric, around.cables, around.clock)
+
+    def start_guardian(self) -> None:
+        self.guard = self._process(self.around.judge.machine_stepped)
+        with self.guard.running():
+            self.guardian = self.build.guardian(
+                self.name, self.guard, self.around.fabric, self.watchdog, self.run_folder)
+        self.around.judge.machine_stepped()
 
     def lose_power(self) -> None:
         """Everything on it is gone at this instant, and what was not on its disk."""
@@ -297,7 +303,7 @@ class Host:
             flusher=SlowFlusher(self.disk, around.clock, around.timeline.dice),
         )
         guardian = self.build.guardian_link(
-            process, self.guardian, heard=lambda news: node.guardian_news(news),
+            process, lambda: self.guardian, heard=lambda news: node.guardian_news(news),
             leased=self._leased)
         node = Node(
             name=self.name, config=doors.config, config_text=doors.text, timings=timings,

@@ -28,6 +28,9 @@ from tests.simulation.surroundings import Surroundings
 LEASE_SLACK_S = PRECISION_S + 2 * LINE_S
 """How long after the end of the lease a guest may still run."""
 
+DAEMON_SLACK_S = LEASE_SLACK_S + 0.05
+"""A daemon that was stopped freezes the guests as soon as it goes on."""
+
 NAP_S = 2.5
 """A suspension that is over is noticed within a second, by a daemon that runs."""
 
@@ -251,9 +254,11 @@ class Judge(logging.Handler):
             self.broken("lease", f"{package} runs on {host.name}, {over_s:.3f} s after its lease")
 
     def _is_sick(self, host: Host, over_s: float) -> bool:
-        """Its guardian stands still, alone or with the whole host, or did so a moment ago: that is
-        what a watchdog is for, where there is one."""
+        """Its guardian and its daemon are both gone or stand still, or did so a moment ago: that is
+        what a watchdog is for, where there is one. One of them alone is enough."""
         if host.guard.is_awake_for(LEASE_SLACK_S):
+            return False
+        if host.daemon is not None and host.daemon.is_awake_for(DAEMON_SLACK_S):
             return False
         device = host.watchdog
         if device is None or device.name == SOFTWARE:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from cluster.core.model import MoveRecord
 from packages.vm.driver import RunState
+from tests.simulation.guardians import Guardians
 from tests.simulation.host import Host
 from tests.simulation.power import BROKEN_MANNERS, CONTROLLER, STRIP
 from tests.simulation.world import World
@@ -46,6 +47,7 @@ class Nemesis:
             self._kinds += [self._lose_switch]
         if world.hardware.hosts_hang:
             self._kinds += [self._hang_host]
+        self._guardians = Guardians(world)
         self._pace_s = self._dice.choice((0.5, 1.5, 4.0, 10.0))
         self._ambushes = self._dice.choice((0.0, 0.2, 0.5))
         """How likely it is that it strikes just when a move comes to its next stage."""
@@ -58,6 +60,8 @@ class Nemesis:
         self._world.judge.moved = self._ambush
         self._supervise()
         self._next()
+        if self._world.hardware.guardians_fail:
+            self._guardians.begin()
 
     def _hosts(self) -> list[Host]:
         return list(self._world.hosts.values())
@@ -112,13 +116,14 @@ class Nemesis:
         self._down_until_s[host.name] = self._world.timeline.now_s + down_s
 
     def _kill(self, host: Host) -> None:
-        if host.is_hanging:
+        if host.is_hanging or self._guardians.needs_its_daemon(host):
             return
         self._leave_down(host, 0.0, self._dice.choice((0.5, 6.0)))
         host.kill_daemon()
 
     def _stop(self, host: Host) -> None:
-        if host.node is not None and host.daemon is not None:
+        if host.node is not None and host.daemon is not None and not (
+                self._guardians.needs_its_daemon(host)):
             self._leave_down(host, 0.0, 4.0)
             host.daemon.after(0.0, host.node.stopping.set)
 
@@ -159,7 +164,7 @@ class Nemesis:
         self._later(1.0, 12.0, lambda: cut_off.discard(host.name))
 
     def _pause(self, host: Host) -> None:
-        if host.daemon is not None:
+        if host.daemon is not None and not self._guardians.needs_its_daemon(host):
             host.daemon.pause(self._dice.uniform(0.05, self._dice.choice((0.5, 2.0, 8.0))))
 
     def _hang_host(self, host: Host) -> None:
@@ -168,13 +173,15 @@ class Nemesis:
 
     def _sicken_guardian(self, host: Host) -> None:
         """It does not get to run; everything else on the host goes on."""
-        if host.has_power and not host.is_hanging:
+        if host.has_power and not host.is_hanging and host.guard.is_alive:
             for_s = self._dice.uniform(0.3, self._dice.choice((2.0, 6.0, 15.0)))
             host.guard.pause(for_s)
             self._world.timeline.after(for_s, self._world.judge.woke, host)
 
     def _trip(self, host: Host) -> None:
         """It dies in the middle of some file operation."""
+        if self._guardians.needs_its_daemon(host):
+            return
         host.disk.stop_chance = self._dice.choice((0.02, 0.3))
         self._leave_down(host, 0.0, 3.0)
 
@@ -273,6 +280,7 @@ class Nemesis:
 
     def calm(self) -> None:
         self._is_at_work = False
+        self._guardians.calm()
         self._down_until_s = {}
         self._world.network.heal()
         if self._controllers is not None:

@@ -73,8 +73,8 @@ class Process:
         return self._is_paused
 
     def is_awake_for(self, for_s: float) -> bool:
-        """It was not paused for so long."""
-        return not self._is_paused and self.timeline.now_s > self.last_paused_s + for_s
+        """It lives, and was not paused for so long."""
+        return self.is_alive and not self._is_paused and self.timeline.now_s > self.last_paused_s + for_s
 
     def pause(self, for_s: float) -> None:
         """As by SIGSTOP: its clock goes on, it does nothing."""

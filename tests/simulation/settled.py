@@ -17,7 +17,7 @@ def unsettled(hosts: Mapping[str, Host], judge: Judge) -> Finding | None:
     """The first thing that is not as it should be in the end; None: all is well."""
     there = {name: host for name, host in hosts.items() if name not in judge.retired}
     for host in there.values():
-        if host.is_hanging or host.guard.is_paused:
+        if host.is_hanging or host.guard.is_paused or not host.guard.is_alive:
             return "progress", f"{host.name} or its guardian stands still"
         if host.node is None or host.replica is None:
             return "progress", f"{host.name} has no daemon"
