@@ -70,7 +70,8 @@ class Daemon:
             driver=driver, carrier=self._carrier(), strangers=self._strangers(driver),
             host=host, fences=fences_of_host(), probe=self.probe, power=FenceAgents(),
             guardian=GuardianLink(
-                str(run / "guardian.sock"), heard=lambda news: self.node.guardian_news(news)),
+                str(run / "guardian.sock"), heard=lambda news: self.node.guardian_news(news),
+                acknowledged=lambda expiry_s: self.node.guarding.acknowledged(expiry_s)),
         )
 
         self.rooms = self.node.desk.rooms = Rooms(

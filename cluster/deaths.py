@@ -9,9 +9,9 @@ import logging
 from collections.abc import Callable
 
 from cluster.clock import Clock
+from cluster.core.beside import Silence
 from cluster.core.entries import NodeFailed
 from cluster.core.model import ProofKind, State, may_be_lost
-from cluster.core.view import Silence
 from cluster.ledger import Ledger
 from cluster.nodes.granting import Landlord
 from cluster.raft.problems import no_quorum

@@ -3,8 +3,8 @@
 A node that has lost the cluster may run its guests only until the expiry its daemon was last told;
 after that somebody else may run them. This process holds that expiry and acts on it alone, so
 that a daemon which is hung, stopped, being upgraded or cut off cannot delay it. It decides one
-thing: `wanted`. Standard library only, and of ours only its other half, guardian_host.py: what
-needs little is sure to run.
+thing: `wanted`. Standard library only, and of ours only its other parts (guardian_guests.py,
+guardian_host.py): what needs little is sure to run.
 
 What must never happen here: a guest that runs past the expiry; a wait without an end (a full
 socket, a stuck log, an endless line); a guest stopped or killed that is not the registered one.
@@ -14,9 +14,12 @@ Protocol, one JSON object a line, on DIR/guardian.sock, from this process's own 
     {"lease": {"expiry_s": E, "kill_at_s": K}}   on CLOCK_BOOTTIME. An expiry not later
             than the one held is ignored, unless "revoke": true stands beside it.
     {"guests": [{"package", "epoch", "pid", "start_ticks"}...]}     the full list; one that is
-            left out and stands frozen is let go on, for nobody else would continue it
+            left out and stands frozen is let go on, for nobody else would continue it. One with
+            "frozen": true was stopped by the daemon itself, and is continued with a good lease.
     {"ask": N}  is answered {"ask": N, "frozen", "killed", "guarded": guests, "expiry_s",
             "kill_at_s", "ending", "watchdog", "watchdog_s"}, after everything sent before it.
+    {"heard": N}    is answered {"heard": N, "expiry_s": E} in the same way. The daemon counts a
+            lease as good only after this: what is not held here is enforced by nobody.
 
 and, unasked, {"event": "frozen|thawed|killed|gone|absent", "guests", "at_s", "because"}.
 
@@ -26,22 +29,26 @@ second and not everything. A host that wakes from suspend runs its guests until 
 scheduled: real-time priority keeps that short, only a storage fence takes it away.
 
 DIR must be on a tmpfs (/run): the record is written as the lease is renewed, and must not wait for
-a disk; freezing does not wait for it. A signal to end (TERM, INT, HUP) is obeyed only when no guest
-is registered; until then it is answered loudly and guarding goes on. To upgrade the guardian, kill
-it with SIGKILL and start the new one, which takes up lease and guests from this boot's record.
+a disk; freezing does not wait for it. A guardian that starts enforces what is on record before it
+answers anybody; where there is no record it finds the guests of this node's run folder by their
+names, and they stand until the daemon says more.
+
+A signal to end (TERM, INT, HUP) is obeyed only when no guest is registered; until then it is
+answered loudly and guarding goes on. To upgrade the guardian, kill it with SIGKILL and start the
+new one, which takes up lease and guests from this boot's record.
 """
 
 import argparse
 import json
 import os
 import selectors
-import signal
 import socket
 import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+from cluster.guardian_guests import Garbage, Guest, found_guests, number
 from cluster.guardian_host import (
     CONNECTIONS, NEVER_S, Alarm, Json, Record, ToEnd, Watchdog, accepted, boottime_s, harden,
     listening, locked, say
@@ -51,10 +58,6 @@ LINE_BYTES = 1 << 20  # a list of 5,000 guests is 500 KB: nobody sends more
 AHEAD_S = 600.0  # no profile's lease comes near: an expiry further off is a mistake of units
 RECORD_STEP_S = 0.5  # a successor may hold a lease that much too short: safe, and fewer writes
 WAKE_S = 1.0  # the second string beside the kernel's timer
-
-
-class Garbage(Exception):
-    """The peer sent something that is not of the protocol; its connection is dropped."""
 
 
 class Lease(NamedTuple):
@@ -87,12 +90,6 @@ def told(held: Lease, said: Any) -> Lease:
     return new if new.expiry_s > held.expiry_s or said.get("revoke") is True else held
 
 
-def number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e12:
-        raise Garbage("number")
-    return float(value)
-
-
 def parsed(line: bytes) -> Any:
     try:
         return json.loads(line)
@@ -100,69 +97,11 @@ def parsed(line: bytes) -> Any:
         raise Garbage("not JSON") from error
 
 
-class Guest:
-    """One registered process, held by a pidfd that cannot come to mean another process."""
-
-    def __init__(self, said: Any) -> None:
-        names = ("package", "epoch", "pid", "start_ticks")
-        if not isinstance(said, dict) or [type(said.get(name)) for name in names] != [
-            str, int, int, int,
-        ]:
-            raise Garbage("guest")
-        self.shown: Json = {name: said[name] for name in names}
-        self.pid, self.start_ticks = said["pid"], said["start_ticks"]
-        if len(said["package"]) > 255 or not 1 < self.pid < 1 << 31 or self.pid == os.getpid():
-            raise Garbage("guest")
-        self.state = "thawed"
-        self.pidfd = -1
-
-    @property
-    def key(self) -> tuple[int, int]:
-        return self.pid, self.start_ticks
-
-    def held(self) -> bool:
-        """Open the pidfd; False: no such process. The start time is looked at after that, so that
-        a pid used again in between is noticed. One found stopped is taken for frozen: a guardian
-        before this one may have died between the deed and its record."""
-        try:
-            self.pidfd = os.pidfd_open(self.pid)
-            # Field 22; the second, a name in brackets, may contain anything.
-            with open(f"/proc/{self.pid}/stat", "rb") as stat:
-                fields = stat.read().rpartition(b")")[2].split()
-            if int(fields[19]) == self.start_ticks:
-                if fields[0] == b"T":
-                    self.state = "frozen"
-                return True
-        except OSError:
-            pass
-        if self.pidfd >= 0:
-            os.close(self.pidfd)
-        return False
-
-    def bring(self, state: str) -> bool:
-        """To `thawed`, `frozen` or `killed`; True if that is new. A frozen guest is stopped again
-        each time, because somebody may have continued it (or the record may be a moment old). Only
-        what was frozen is thawed: one stopped by others later is the health checks' business."""
-        if self.state == "killed" or self.state == state == "thawed":
-            return False
-        how = {
-            "frozen": signal.SIGSTOP, "thawed": signal.SIGCONT, "killed": signal.SIGKILL,
-        }[state]
-        try:
-            signal.pidfd_send_signal(self.pidfd, how)
-        except ProcessLookupError:
-            return False  # its end is about to be read from the pidfd
-        except OSError as error:
-            say(f"CANNOT signal {self.shown}: {error}")
-            return False
-        before, self.state = self.state, state
-        return before != state
-
-
-def remembered(kept: Json | None) -> tuple[Lease, list[Guest], list[Guest]]:
-    """Lease, guests and killed from a predecessor's record; what cannot be read is over."""
+def remembered(kept: Json | None, folder: str) -> tuple[Lease, list[Guest], list[Guest]]:
+    """Lease, guests and killed from a predecessor's record. Where there is none, or none that can
+    be read, no lease is known: whatever guest runs in this folder is taken up and frozen."""
     if kept is None:
-        return Lease(), [], []
+        return Lease(), found_guests(folder), []
     try:
         guests = list(map(Guest, kept["guests"]))
         for guest, said in zip(guests, kept["guests"]):
@@ -170,7 +109,7 @@ def remembered(kept: Json | None) -> tuple[Lease, list[Guest], list[Guest]]:
         return told(Lease(), kept["lease"]), guests, list(map(Guest, kept["killed"]))
     except (Garbage, KeyError, TypeError) as error:
         say(f"the record is unreadable ({error!r}): taken as a lease that is over")
-        return Lease(), [], []
+        return Lease(), found_guests(folder), []
 
 
 class Connection:
@@ -216,7 +155,7 @@ class Guardian:
         self.watch(self.listener, self.accept)
         self.watch(self.to_end, self.asked_to_end)
         self.watch(self.alarm, lambda: None)
-        self.lease, guests, killed = remembered(self.record.read())
+        self.lease, guests, killed = remembered(self.record.read(), folder)
         self.killed = {guest.key: guest for guest in killed}
         self.take(guests)
 
@@ -316,6 +255,8 @@ class Guardian:
                 self.enforce()
                 self.write_down()  # a guest runs because of this answer, and must stay guarded
                 connection.send(self.report(said))
+            elif kind == "heard" and isinstance(said, int):
+                connection.send({"heard": said, "expiry_s": self.lease.expiry_s})
             else:
                 raise Garbage("unknown message")
 
@@ -333,19 +274,31 @@ class Guardian:
 
     def take(self, listed: list[Guest]) -> None:
         """Hold each; one that is new is brought to the lease's wish before anything else."""
-        absent = []
+        absent: list[Guest] = []
+        unheld: list[OSError] = []
         for guest in listed:
-            if guest.key in self.guests:  # a move that ended here: same life, a new epoch
-                self.guests[guest.key].shown = guest.shown
-            elif guest.held():
-                self.guests[guest.key] = guest
-                self.watch(guest.pidfd, partial(self.ended, guest.key))
-            elif guest.key not in self.killed:
-                absent.append(guest)
+            try:
+                self.take_one(guest, absent)
+            except OSError as error:  # no descriptor or memory left: it may run, and unguarded
+                unheld.append(error)
         self.unwritten = True
         self.enforce()
         if absent:
             self.tell("absent", absent, because="there is no process of that pid and start time")
+        if unheld:
+            raise Garbage(f"{len(unheld)} guests cannot be held: {unheld[0]}")
+
+    def take_one(self, guest: Guest, absent: list[Guest]) -> None:
+        held = self.guests.get(guest.key)
+        if held is not None:  # a move that ended here: same life, a new epoch
+            held.shown = guest.shown
+            if guest.state == "frozen" and held.state == "thawed":
+                held.state = "frozen"
+        elif guest.held():
+            self.guests[guest.key] = guest
+            self.watch(guest.pidfd, partial(self.ended, guest.key))
+        elif guest.key not in self.killed:
+            absent.append(guest)
 
     def ended(self, key: tuple[int, int]) -> None:
         """Called for a pidfd; the same turn of the loop may have let the guest go before."""
@@ -365,6 +318,7 @@ class Guardian:
         return {
             "ask": asked, "frozen": shown(frozen), "killed": shown(self.killed.values()),
             "guarded": shown(self.all()), "ending": self.ending, **self.lease._asdict(),
+            "acknowledges": True,
             "watchdog": self.watchdog.identity, "watchdog_s": self.watchdog.timeout_s,
         }
 

@@ -15,6 +15,7 @@ import socket
 import stat
 import struct
 import time
+from contextlib import suppress
 from typing import Any
 
 Json = dict[str, Any]
@@ -125,13 +126,18 @@ class Record:
             self.boot_id = boot_id.read().strip()
 
     def write(self, kept: Json) -> None:
-        """Whole or not at all. Not synced: it outlives this process, and need not a power cut."""
+        """Whole or not at all. Not synced: it outlives this process, and need not a power cut. One
+        that cannot be written any more is taken away: an old one would hide the newer guests from
+        a successor, who finds them by their names where there is none."""
         try:
             with open(self.path + ".new", "w", encoding="ascii") as new:
                 new.write(json.dumps({"boot_id": self.boot_id, **kept}))
             os.replace(self.path + ".new", self.path)
         except OSError as error:
-            say(f"CANNOT write {self.path}: {error}; a restart would not know these guests")
+            say(f"CANNOT write {self.path}: {error}; a restart would freeze all guests at first")
+            for each in (self.path, self.path + ".new"):
+                with suppress(OSError):
+                    os.unlink(each)
 
     def read(self) -> Json | None:
         """None: there is none of this boot, so its clock and its pids would mean nothing."""

@@ -34,6 +34,7 @@ from cluster.keyring import HostKeys, Keyring, NoKeys
 from cluster.ledger import Ledger
 from cluster.nodes.granting import Landlord
 from cluster.nodes.guardian_link import Guardian, GuardianNews
+from cluster.nodes.guarding import Guarding
 from cluster.nodes.leasing import Tenant
 from cluster.nodes.terms import Terms, numbers_of, said_numbers
 from cluster.power.fence import PowerFence
@@ -59,6 +60,9 @@ VERSION = "0.1.0"
 log = logging.getLogger("vmsgd")
 
 GUARDIAN_S = 5.0
+GUARDIAN_FIRST_S = 1.0
+"""What runs here is nobody's while it is not found, so this daemon does not wait long to see to it
+itself (cluster/nodes/guarding.py)."""
 JOIN_S = 5.0
 JOIN_AGAIN_S = 0.3
 PATIENCE_S = 0.5
@@ -96,6 +100,9 @@ class Node:
             node=name, timings=self.timings, clock=clock, ledger=self.ledger)
         self.terms = Terms(
             node=name, own=self._file_numbers(), clock=clock, ledger=self.ledger)
+        self.guarding = Guarding(
+            node=name, clock=clock, ledger=self.ledger, guardian=guardian,
+            guests=lambda: self.worker, told=self._guests_changed)
         self.tenant = self._tenant()
         self.worker = Worker(self._around(carrier, fences, probe))
         self.survey = Survey(
@@ -128,7 +135,7 @@ class Node:
     def _tenant(self) -> Tenant:
         return Tenant(
             node=self.name, terms=self.terms, clock=self.clock, ledger=self.ledger,
-            ask=self._ask_lease, renewed=self._renewed,
+            ask=self._ask_lease, renewed=self._renewed, guarding=self.guarding,
         )
 
     def _around(self, carrier: Carrier, fences: Fences, probe: Probe) -> Surroundings:
@@ -189,13 +196,15 @@ class Node:
 
     async def _ask_lease(self, leader: str, number: int) -> float | None:
         if leader == self.name:
-            granted_s = self.landlord.grant(self.name, self.incarnation)
+            granted_s = self.landlord.grant(
+                self.name, self.incarnation, is_guarded=not self.guarding.is_silent)
             return None if granted_s is None else self.terms.taken(
                 granted_s, self.landlord.numbers)
         if leader not in self._neighbours:
             return None
         reply = await self._neighbours[leader].ask(
-            AskLease(number=number, incarnation=self.incarnation), deadline_s=1.0)
+            AskLease(number=number, incarnation=self.incarnation,
+                     is_guarded=not self.guarding.is_silent), deadline_s=1.0)
         if not isinstance(reply, Reply) or not isinstance(reply.result, dict):
             return None
         remaining_s = reply.result.get("remaining_s")
@@ -204,13 +213,13 @@ class Node:
         return self.terms.taken(float(remaining_s), said_numbers(reply.result.get("numbers")))
 
     def _renewed(self, expiry_s: float) -> None:
-        self.guardian.renew(expiry_s, expiry_s + self.terms.numbers.kill_after_s)
+        self.guarding.renew(expiry_s, expiry_s + self.terms.numbers.kill_after_s)
 
     def _guests_changed(self) -> None:
         """Not before this node has joined: until then the guardian knows better than a record that
         may be the past, in which a guest that is nobody's now was still this node's."""
         if self.worker.is_working:
-            self.guardian.guard(self.worker.guarded())
+            self.guardian.guard(self.worker.guarded(), frozen=self.worker.frozen)
 
     async def _guarded(self) -> Problem | None:
         return await self.guardian.taken_up(deadline_s=GUARDIAN_S)
@@ -240,14 +249,15 @@ class Node:
             stack.push_async_callback(server.close)
             if refused is not None:
                 return refused
-            guarded = await self.guardian.connect(deadline_s=GUARDIAN_S)
+            guarded = await self.guardian.connect(deadline_s=GUARDIAN_FIRST_S)
             stack.push_async_callback(self.guardian.close)
             if guarded is not None:
                 log.error("%s %s", guarded.what, guarded.because)
             await self.worker.adopt()
             stack.push_async_callback(self._leave_guests)
             tasks = [asyncio.ensure_future(each) for each in (
-                self.tenant.run(), self.terms.run(), self._take_part(), self.coordination.run(),
+                self.guarding.run(), self.tenant.run(), self.terms.run(), self._take_part(),
+                self.coordination.run(),
                 self.lookout.run(), self.keyring.run(), self.rotation.run(), self._come_back(),
                 self._leave())]
             stack.push_async_callback(_cancelled, tasks)
@@ -295,6 +305,7 @@ class Node:
             self._guests_changed()
             await self.ledger.until(self._is_called_dead, deadline_s=None)
             log.warning("%s was called dead", self.name)
+            await self.guarding.until_heard()
             because, self.incarnation = "it is heard again", self.clock.token()
 
     def _is_called_dead(self, state: State) -> bool:
@@ -320,6 +331,7 @@ class Node:
         refused = await self.ledger.say(
             entries.NodeJoined, because, deadline_s=JOIN_S, node=self.name,
             incarnation=self.incarnation, version=VERSION, guests=self.worker.reports(),
+            guardian_silent=self.guarding.is_silent,
         )
         if refused is not None:
             log.warning("not joined yet: %s %s", refused.what, refused.because)

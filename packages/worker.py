@@ -29,6 +29,8 @@ class Worker:
         self._seen: dict[str, PackageRecord | None] = {}
         self.is_working = False
         """This node has joined."""
+        self.frozen: frozenset[int] = frozenset()
+        """Pids of guests that this daemon has stopped because no lease was good any more."""
 
     async def adopt(self) -> None:
         """Take up the guests that outlived an earlier daemon."""
@@ -44,6 +46,29 @@ class Worker:
 
     def guarded(self) -> list[Guest]:
         return [agent.guarded for _, agent in sorted(self.agents.items()) if agent.guarded]
+
+    async def freeze(self) -> bool:
+        """Stop what the record gives to this node and what does not stand by this hand already;
+        whether there was anything. What is not this node's to guard any more goes on."""
+        guests = self.guarded()
+        standing = {each.pid for each in guests if each.pid in self.frozen}
+        await self._let_go(self.frozen - standing)
+        new = [each for each in guests if each.pid not in standing]
+        self.frozen = frozenset(standing | {each.pid for each in new})
+        for each in new:
+            await self.around.driver.freeze(each)
+        return bool(new)
+
+    async def _let_go(self, pids: frozenset[int]) -> None:
+        for each in self.guests():
+            if each.pid in pids:
+                await self.around.driver.unfreeze(each)
+
+    def all_thawed(self) -> None:
+        """The lease is good again, and the guardian has let them go on."""
+        if self.frozen:
+            self.frozen = frozenset()
+            self.around.guests_changed()
 
     def reports(self) -> tuple[GuestReport, ...]:
         return tuple(

@@ -4,8 +4,8 @@ from cluster.answers.desk import ENTRY_S, Desk, done, late, preview, refusal
 from cluster.api.messages import AskDeath, AskPatience, AskSilence, ConfirmDead, Reply
 from cluster.api.roles import Caller
 from cluster.core import entries, refusals
+from cluster.core.beside import Silence
 from cluster.core.model import Proof
-from cluster.core.view import Silence
 from cluster.deaths import against_death
 from cluster.raft.problems import no_quorum
 from packages.core.problem import Problem, problem

@@ -19,10 +19,10 @@ from cluster.comeback import Comeback
 from cluster.config.schema import ClusterConfig, Timings
 from cluster.core import outlook
 from cluster.core.apply import decide
+from cluster.core.beside import Silence, Surroundings, rfc3339
 from cluster.core.entries import Entry
 from cluster.core.model import PackageRecord, State
 from cluster.core.story import tell
-from cluster.core.view import Silence, Surroundings, rfc3339
 from cluster.fencing import PowerFencing
 from cluster.keyring import Keyring
 from cluster.ledger import Ledger

@@ -15,7 +15,8 @@ GUEST_S = 0.3
 
 
 async def lease(desk: Desk, caller: Caller, ask: AskLease) -> Reply:
-    remaining_s = desk.landlord.grant(caller.name, ask.incarnation)
+    remaining_s = desk.landlord.grant(
+        caller.name, ask.incarnation, is_guarded=ask.is_guarded)
     return done(ask, {
         "number": ask.number, "remaining_s": remaining_s,
         "leader": desk.ledger.replica.leader(), "numbers": plain(desk.landlord.numbers),

@@ -289,5 +289,6 @@ def placement(state: State, record: PackageRecord | None, node: str) -> Placemen
         in_maintenance=there is not None and there.state in ("draining", "maintenance"),
         up=there is not None and there.state in UP,
         quarantined=there is not None and there.state == "quarantined",
+        guarded=there is None or not there.guardian_silent,
         because=because,
     )

@@ -297,6 +297,8 @@ class AskLease(Request, tag="lease"):
 
     number: int = 0
     incarnation: str = ""
+    is_guarded: bool = True
+    """False: it only says that it is there; nobody would see to the end of a lease."""
 
 
 class AskPatience(Request, tag="patience"):

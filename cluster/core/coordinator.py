@@ -92,7 +92,7 @@ def node_views(state: State, heard: frozenset[str]) -> dict[str, NodeView]:
     return {
         name: NodeView(
             name=name, state=node.state, heard=name in heard,
-            load=len(state.placed.get(name, ())),
+            load=len(state.placed.get(name, ())), is_guarded=not node.guardian_silent,
         )
         for name, node in sorted(state.nodes.items())
     }

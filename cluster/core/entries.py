@@ -10,6 +10,7 @@ from typing import Union
 from cluster.core.entry import Entry as Entry
 from cluster.core.fence_entries import FenceAnswered as FenceAnswered
 from cluster.core.fence_entries import FenceOrdered as FenceOrdered
+from cluster.core.fence_entries import GuardianChanged as GuardianChanged
 from cluster.core.fence_entries import PowerFenceFailed as PowerFenceFailed
 from cluster.core.fence_entries import WatchdogChanged as WatchdogChanged
 from cluster.core.key_entries import NodeAdmitted as NodeAdmitted
@@ -91,6 +92,8 @@ class NodeJoined(Entry, tag="node-joined"):
     incarnation: str
     version: str
     guests: tuple[GuestReport, ...] = ()
+    guardian_silent: bool = False
+    """Its guardian does not answer it: see GuardianChanged."""
 
 
 class LeaseTaken(Entry, tag="lease-taken"):
@@ -385,5 +388,5 @@ AnyEntry = Union[
     TrustFormed, NodeInvited, NodeAdmitted, RotationAsked, NodeKeyOffered, NodeKeyRetired,
     OperatorAdded, OperatorRemoved, NodeRejoining, DrainCancelled, PackageRelocated, ReturnEnded,
     MoveQueued, MoveUnqueued, FenceOrdered, FenceAnswered, NodeUnquarantined, PowerFenceFailed,
-    SightingsChanged, WatchdogChanged, LeaseTaken,
+    SightingsChanged, WatchdogChanged, LeaseTaken, GuardianChanged,
 ]

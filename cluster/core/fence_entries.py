@@ -32,6 +32,15 @@ class WatchdogChanged(Entry, tag="watchdog-changed"):
     proves_s: float = 0.0
 
 
+class GuardianChanged(Entry, tag="guardian-changed"):
+    """The node's guardian does not answer its daemon, or does so again: while it is silent nobody
+    renews the node's lease, and the node takes nothing."""
+
+    node: str
+    incarnation: str
+    is_silent: bool
+
+
 class PowerFenceFailed(Entry, tag="power-fence-failed"):
     """A level of the node's power fences could not switch it off; the next is tried."""
 

@@ -73,7 +73,8 @@ def node_joined(state: State, entry: entries.NodeJoined) -> State | Problem:
     state = _detached_after_join(state, entry)
     after = _after_join(state, node, entry.at_ms)
     node = changed(node, incarnation=entry.incarnation, version=entry.version, proof=None,
-                   fence=None, sightings=(), watchdog="", watchdog_s=0.0)
+                   fence=None, sightings=(), watchdog="", watchdog_s=0.0,
+                   guardian_silent=entry.guardian_silent)
     if after != node.state:
         because = why(node) if after == "quarantined" else entry.because
         node = changed(node, state=after, since_ms=entry.at_ms, because=because)
@@ -160,6 +161,13 @@ def watchdog_changed(state: State, entry: entries.WatchdogChanged) -> State | Pr
     if isinstance(node, Problem):
         return node
     return with_node(state, changed(node, watchdog=entry.name, watchdog_s=entry.proves_s))
+
+
+def guardian_changed(state: State, entry: entries.GuardianChanged) -> State | Problem:
+    node = _of_this_life(state, entry.node, entry.incarnation)
+    if isinstance(node, Problem):
+        return node
+    return with_node(state, changed(node, guardian_silent=entry.is_silent))
 
 
 def sightings_changed(state: State, entry: entries.SightingsChanged) -> State | Problem:

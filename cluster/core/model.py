@@ -93,6 +93,8 @@ class NodeRecord(Value):
     """How long after the end of its lease it is reset for certain, if it hangs; 0: never."""
     lease_number: int = 0
     """Nothing that it was granted by older numbers than these counts any more."""
+    guardian_silent: bool = False
+    """Nobody freezes its guests but its daemon: it renews no lease, and takes nothing."""
     sightings: tuple[Sighting, ...] = ()
     """What was seen there beside the record."""
     stuck: tuple[Stuck, ...] = ()

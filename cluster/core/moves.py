@@ -105,6 +105,8 @@ def against_opening(state: State, record: PackageRecord, target: str) -> Problem
         return refusals.node_quarantined(target)
     if node.state != "running":
         return refusals.node_not_up(target, node.state)
+    if node.guardian_silent:
+        return refusals.guardian_unreachable(target)
     return None
 
 

@@ -236,6 +236,14 @@ def package_in_maintenance(name: str) -> Problem:
     )
 
 
+def guardian_unreachable(name: str) -> Problem:
+    return problem(
+        "guardian-unreachable", f"node:{name}", what=f"Node {name} takes no packages.",
+        because="Its guardian does not answer its daemon, so it renews no lease.",
+        fix=f"On {name}: systemctl restart vmsg-guard; or choose another node.",
+    )
+
+
 def node_quarantined(name: str) -> Problem:
     return problem(
         "node-quarantined", f"node:{name}", what=f"Node {name} takes no packages for a time.",

@@ -109,6 +109,11 @@ def _node(name: str, before: NodeRecord | None, after: NodeRecord | None) -> lis
     if after.watchdog != before.watchdog and before.incarnation == after.incarnation:
         told.append(_event(
             subject, "watchdog", before=before.watchdog or "none", after=after.watchdog or "none"))
+    if after.guardian_silent != before.guardian_silent:
+        words = ("ok", "unreachable")
+        told.append(_event(
+            subject, f"guardian {words[after.guardian_silent]}",
+            before=words[before.guardian_silent], after=words[after.guardian_silent]))
     for each in after.sightings:
         if each not in before.sightings:
             told.append(_event(

@@ -3,24 +3,24 @@
 Names and shapes are a contract (docs/commands.md): add to them, never change them.
 """
 
-from collections.abc import Mapping
-from datetime import datetime, timezone
 from typing import Any
 
-from cluster.core import dependence, leases, maintenance, quarantine, refusals, truth
+from cluster.core import maintenance, troubles, truth
+from cluster.core.beside import Surroundings as Surroundings
+from cluster.core.beside import is_silent as is_silent
+from cluster.core.beside import rfc3339 as rfc3339
+from cluster.core.beside import votes as votes
 from cluster.core.fail_plan import FailPlan
 from cluster.core.fencing import may_be_fenced
 from cluster.core.model import (
     UP, Event, MoveRecord, NodeRecord, PackageRecord, State, packages_of, suffices, unproven
 )
 from cluster.core.moves import just_opened
-from cluster.core.roles import seat_of
 from cluster.core.runs import blocked_nodes
 from cluster.core.suspensions import in_maintenance
 from packages.core.drain_plan import DrainPlan
-from packages.core.problem import Problem, problem
 from packages.core.sightings import Sighting
-from packages.core.values import Value, changed, plain
+from packages.core.values import plain
 
 STATUS_WORDS = {
     "running": "up", "starting": "starting", "halting": "halting", "failing": "failing",
@@ -31,40 +31,6 @@ PHASES = {
     "opened": "init", "copy": "copy", "frozen": "frozen", "aborting": "frozen",
     "orphaned": "frozen", "committed": "thaw", "done": "done",
 }
-
-ENDED_MS = 30_000
-"""A guest that is killed is gone within milliseconds; its agent tries for 10 s at a time."""
-
-
-class Silence(Value):
-    """What the coordinator alone knows: who asked for a lease lately and who did not."""
-
-    term: int
-    heard: tuple[str, ...]
-    lease_over_ms: dict[str, int] = {}
-    """Silent node -> when its lease is over at the latest, by the coordinator's wall clock."""
-    fenced: tuple[str, ...] = ()
-    """Nodes that a power fence can switch off."""
-
-
-class Surroundings(Value):
-    """What the answering node knows beside the state."""
-
-    now_ms: int
-    leader: str | None
-    quorum: bool
-    term: int
-    addresses: Mapping[str, str]
-    silence: Silence | None = None
-    """None where the coordinator does not answer, or has just begun."""
-    progress: Mapping[str, Any] = {}
-    """Package -> soft numbers of its running move, from its source."""
-    problems: tuple[Problem, ...] = ()
-
-
-def rfc3339(at_ms: float) -> str:
-    at = datetime.fromtimestamp(at_ms / 1000, tz=timezone.utc)
-    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{int(at_ms) % 1000:03d}Z"
 
 
 def status(state: State, around: Surroundings, *, verbose: bool = False) -> dict[str, Any]:
@@ -84,7 +50,7 @@ def status(state: State, around: Surroundings, *, verbose: bool = False) -> dict
             package(record, around, state=state, seen=seen.get(record.name, []), verbose=verbose)
             for record in packages
         ],
-        "problems": [plain(each) for each in (*around.problems, *problems(state, around))],
+        "problems": [plain(each) for each in (*around.problems, *troubles.problems(state, around))],
     }
 
 
@@ -94,10 +60,6 @@ def _cluster_status(state: State, around: Surroundings) -> str:
     if not state.name or around.leader is None:
         return "starting"
     return "up" if state.running else "down"
-
-
-def is_silent(name: str, around: Surroundings) -> bool:
-    return around.silence is not None and name not in around.silence.heard
 
 
 def awaited(state: State, record: NodeRecord, around: Surroundings) -> dict[str, Any] | None:
@@ -139,6 +101,7 @@ def _node(
         "state": record.state, "address": around.addresses.get(record.name, ""),
         "awaited": awaited(state, record, around) if around.quorum else None,
         "role": record.role, "votes": votes(state, record),
+        "guardian": "unreachable" if record.guardian_silent else "ok",
     }
     if record.state == "unknown" or (up and not around.quorum):
         shown["status"] = "unknown"
@@ -157,12 +120,6 @@ def _node(
             if record.quarantined_until_ms is not None else None,
         }
     return shown
-
-
-def votes(state: State, record: NodeRecord) -> bool:
-    """Whether it counts in agreement now; a node that comes in counts once it has caught up."""
-    seat = seat_of(state, record.name)
-    return record.role != "follower" if not state.seats else seat is not None and seat.votes
 
 
 def plan(found: DrainPlan) -> dict[str, Any]:
@@ -306,91 +263,3 @@ def event(number: int, told: Event) -> dict[str, Any]:
         "what": told.what, "from": told.before, "to": told.after, "because": told.because,
         "by": told.by, "request": told.request, "seq": number, "proof": plain(told.proof),
     }
-
-
-def problems(state: State, around: Surroundings) -> list[Problem]:
-    """What an operator should know about, worst first."""
-    found = leases.problems(state)
-    for name in sorted(state.nodes):
-        found += _node_problems(state, state.nodes[name], around)
-        found += _vote_problems(state, state.nodes[name])
-    for name in sorted(state.packages):
-        found += _package_problems(state.packages[name], around, is_halted=not state.running)
-    for name, seen in sorted(truth.sighted(state).items()):
-        found += truth.problems(state.packages[name], seen)
-    for name in sorted(state.waiting):
-        record = state.packages[name]
-        waits = dependence.against_start(state, record) if record.auto_run else None
-        found += [waits] if waits is not None else []
-    return found
-
-
-def _node_problems(state: State, record: NodeRecord, around: Surroundings) -> list[Problem]:
-    subject = f"node:{record.name}"
-    waiting = [changed(refusals.proof_missing(each), severity="warn")
-               for each in unproven(state, record.name)]
-    if record.fence is not None:
-        waiting.append(changed(record.fence, subject=subject, severity="warn"))
-    if record.state == "failed":
-        return [*waiting, problem(
-            "node-failed", subject, what=f"Node {record.name} failed.", because=record.because,
-            fix="Start it again; it joins by itself when nothing foreign runs there.",
-            severity="warn",
-        )]
-    if record.state in UP and is_silent(record.name, around):
-        over_ms = around.silence.lease_over_ms.get(record.name) if around.silence else None
-        over = f" Its lease is over by {rfc3339(over_ms)}." if over_ms is not None else ""
-        return [*waiting, problem(
-            "node-silent", subject, what=f"Node {record.name} is silent.",
-            because="It has not asked for its lease lately, and is not proven dead: nothing it has "
-                    f"is started elsewhere before that.{over}",
-            fix="Wait for its lease to end, or look at its network and its daemon. If it is off: "
-                f"vmsg node confirm-dead {record.name} --reason TEXT",
-            severity="warn",
-        )]
-    if record.state == "quarantined":
-        waiting = [*waiting, quarantine.shown(record, rfc3339(record.quarantined_until_ms or 0))]
-    return [*waiting, *(each.problem for each in maintenance.still_stuck(state, record))]
-
-
-def _vote_problems(state: State, record: NodeRecord) -> list[Problem]:
-    if record.role == "follower" or votes(state, record):
-        return []
-    return [problem(
-        "node-not-voting", f"node:{record.name}", what=f"Node {record.name} does not vote yet.",
-        because="It is given its vote when it is up and has caught up with the log.",
-        fix=f"Start its daemon; a new host first comes in with: vmsg node invite {record.name}",
-        severity="warn",
-    )]
-
-
-def _package_problems(
-    record: PackageRecord, around: Surroundings, *, is_halted: bool,
-) -> list[Problem]:
-    subject = f"package:{record.name}"
-    if record.noted is not None:
-        return [refusals.failure_noted(record, record.noted, in_maintenance(record))]
-    if record.state == "failed":
-        return [problem(
-            "package-failed", subject, what=f"Package {record.name} is stopped after failures.",
-            because=record.because, severity="warn",
-            fix=f"Mend the cause, then: vmsg package run {record.name}",
-        )]
-    if record.state == "relocate_wait" and not is_halted:
-        return [problem(
-            "no-node-available", subject, what=f"Package {record.name} waits for a node.",
-            because=record.because, severity="warn",
-            fix="Start one of its nodes, or enable its switching: "
-                f"vmsg package enable {record.name}",
-        )]
-    return _not_ended(record, around.now_ms)
-
-
-def _not_ended(record: PackageRecord, now_ms: int) -> list[Problem]:
-    """Its guest was to end and has not: it is started nowhere before that, and nobody is fenced
-    for it unless somebody says so."""
-    patience_ms = 1000 * record.spec.halt_timeout_s if record.state == "halting" else 0
-    if record.state not in ("halting", "failing") or (
-            now_ms - record.since_ms < patience_ms + ENDED_MS):
-        return []
-    return [refusals.will_not_end(record, rfc3339(record.since_ms))]

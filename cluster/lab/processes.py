@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from cluster.lab import watchdogs
@@ -17,7 +18,7 @@ from cluster.lab.commands import run
 from cluster.lab.groups import NodeGroup
 from cluster.lab.hosts import remove_taps
 from cluster.lab.plan import NodePlan
-from cluster.lab.record import NodePids
+from cluster.lab.record import NodePids, pids_file
 from packages.core.problem import Problem, problem
 
 SOURCES = Path(__file__).parents[2]
@@ -30,6 +31,20 @@ setsid ip netns exec "$NETNS" "$@" </dev/null >>"$LOG" 2>&1 &
 echo $!
 """
 
+SUPERVISE = r"""
+while :; do
+    "$@" &
+    echo $! >"$PID_FILE.new" && mv "$PID_FILE.new" "$PID_FILE"
+    [ ! -e "$PIDS" ] || { sed "s/\"guardian\":[0-9]*/\"guardian\":$!/" "$PIDS" >"$PIDS.new" &&
+        mv "$PIDS.new" "$PIDS"; }
+    wait $!
+    sleep 0.1
+done
+"""
+"""What its unit does for a guardian (conf/systemd/vmsg-guard.service): started again for ever,
+100 ms after it ended. Its process id is noted each time."""
+
+STARTED_S = 10.0
 KILL_DEADLINE_S = 10.0
 POLL_S = 0.005
 
@@ -46,10 +61,21 @@ async def start_node(node: NodePlan) -> NodePids | Problem:
 
 
 async def start_guardian(node: NodePlan) -> int | Problem:
-    return await launch(node, "guardian", [
+    """Supervised; the process id of the guardian itself."""
+    noted = Path(node.folder, "guardian.pid")
+    noted.unlink(missing_ok=True)
+    supervisor = await launch(node, "guardian", [
+        "env", f"PID_FILE={noted}", f"PIDS={pids_file(node)}", "sh", "-c", SUPERVISE, "sh",
         sys.executable, "-m", "cluster.guardian", "--run", node.run, "--node", node.name,
         *watchdogs.arguments(node),
     ])
+    if isinstance(supervisor, Problem):
+        return supervisor
+    with suppress(TimeoutError):
+        async with asyncio.timeout(STARTED_S):
+            while not noted.exists():
+                await asyncio.sleep(POLL_S)
+    return int(noted.read_text()) if noted.exists() else supervisor
 
 
 async def start_daemon(node: NodePlan) -> int | Problem:

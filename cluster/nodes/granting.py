@@ -65,15 +65,17 @@ class Landlord:
         held = leases.held(self._ledger.state, node) or (self._own,)
         return max(each.lease_s for each in held), max(each.margin_s for each in held)
 
-    def grant(self, node: str, incarnation: str) -> float | None:
-        """What is left of the asker's lease, counted from its sending; None: nothing is granted."""
+    def grant(self, node: str, incarnation: str, *, is_guarded: bool = True) -> float | None:
+        """What is left of the asker's lease, counted from its sending; None: nothing is granted,
+        and one that is not guarded wants nothing but to be heard."""
         received_at_s = self._clock.boottime_s()
         is_granting = self._opened() is not None
         book = self._book
         record = self._ledger.state.nodes.get(node)
         if book is None or record is None or self._term != self._ledger.replica.term():
             return None
-        if not is_granting or record.state not in UP or record.incarnation != incarnation:
+        if not is_granting or record.state not in UP or record.incarnation != incarnation or (
+                not is_guarded):
             # Heard all the same, also by a leader whose majority is silent: it may lead on.
             heard = book.heard_at_s.set(node, received_at_s)
             self._book = changed(book, heard_at_s=heard)

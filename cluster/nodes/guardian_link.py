@@ -5,8 +5,12 @@ must not notice more than a pause. So this link keeps the last lease and the las
 by itself and says both again, the lease first, because a guest registered under a lease that is
 over is frozen at once.
 
+Everything it answers says until when it will let guests run: that is what the node may count on
+(cluster/nodes/guarding.py), and nothing else is.
+
 What must never happen here: waiting for the guardian on the event loop; a list sent that the
-daemon has not given (an empty list would unguard the guests the guardian still knows).
+daemon has not given (an empty list would unguard the guests the guardian still knows); a lease
+called acknowledged that a guardian has not answered for on the line that stands.
 """
 
 import asyncio
@@ -40,6 +44,8 @@ class GuardedGuest(Value):
     epoch: int
     pid: int
     start_ticks: int
+    frozen: bool = False
+    """The daemon itself has stopped it: with a good lease the guardian lets it go on."""
 
 
 class GuardianNews(Value):
@@ -65,6 +71,15 @@ class GuardianReport(Value):
     watchdog: str = ""
     """What it calls itself; empty: there is none."""
     watchdog_s: float = 0.0
+    acknowledges: bool = False
+    """It knows the short question, {"heard": N}; one of an earlier version does not."""
+
+
+class Heard(Value):
+    """What a guardian answers to that."""
+
+    heard: int
+    expiry_s: float
 
 
 class Watchdog(Value):
@@ -88,7 +103,8 @@ class Guardian(Protocol):
 
     async def connect(self, *, deadline_s: float) -> Problem | None: ...
     def renew(self, expiry_s: float, kill_at_s: float) -> None: ...
-    def guard(self, guests: list[Guest]) -> None: ...
+    def ping(self) -> None: ...
+    def guard(self, guests: list[Guest], *, frozen: frozenset[int] = frozenset()) -> None: ...
     async def taken_up(self, *, deadline_s: float = 2.0) -> Problem | None: ...
     async def watchdog(self) -> Watchdog: ...
     async def close(self) -> None: ...
@@ -96,11 +112,17 @@ class Guardian(Protocol):
 
 class GuardianLink:
     """`heard` is called on the event loop, and may be told the same thing twice: what was frozen
-    or killed while the line was down is told again when it stands."""
+    or killed while the line was down is told again when it stands. `acknowledged` is called with
+    the expiry that the guardian holds, for each of its answers."""
 
-    def __init__(self, socket_path: str, *, heard: Callable[[GuardianNews], None]) -> None:
+    def __init__(
+        self, socket_path: str, *, heard: Callable[[GuardianNews], None],
+        acknowledged: Callable[[float], None] = lambda expiry_s: None,
+    ) -> None:
         self._path = socket_path
         self._heard = heard
+        self._acknowledged = acknowledged
+        self._knows_short = False
         self._lease: dict[str, object] | None = None
         self._revoked = False
         self._guests: list[dict[str, object]] | None = None
@@ -128,9 +150,18 @@ class GuardianLink:
         return None
 
     def renew(self, expiry_s: float, kill_at_s: float) -> None:
-        """The lease as of now, on CLOCK_BOOTTIME. The guardian ignores one that is no later."""
+        """The lease as of now, on CLOCK_BOOTTIME. The guardian ignores one that is no later, and
+        acknowledges what it holds then."""
         self._lease = {"expiry_s": expiry_s, "kill_at_s": kill_at_s}
         self._send({"lease": self._lease})
+        self.ping()
+
+    def ping(self) -> None:
+        """Have it acknowledge what it holds, after everything said to it before. On a new line the
+        first question stands for this one."""
+        if self.connected:
+            self._number += 1
+            self._send({"heard" if self._knows_short else "ask": self._number})
 
     def revoke(self, expiry_s: float, kill_at_s: float) -> None:
         """Give the lease back: it ends then, although a later end was told before."""
@@ -138,12 +169,13 @@ class GuardianLink:
         self._lease = {"expiry_s": expiry_s, "kill_at_s": kill_at_s}
         self._send({"lease": {**self._lease, "revoke": True}})
 
-    def guard(self, guests: list[Guest]) -> None:
+    def guard(self, guests: list[Guest], *, frozen: frozenset[int] = frozenset()) -> None:
         """The full list; one that was said already is not said again. Those that run and are not on
-        it are guarded no longer, and go on if they stood frozen."""
+        it are guarded no longer, and go on if they stood frozen. `frozen`: pids of those that the
+        daemon has stopped itself."""
         listed = [plain(GuardedGuest(
             package=guest.package, epoch=guest.epoch, pid=guest.pid,
-            start_ticks=guest.start_ticks,
+            start_ticks=guest.start_ticks, frozen=guest.pid in frozen,
         )) for guest in guests]
         if listed != self._guests:
             self._guests = listed
@@ -189,7 +221,8 @@ class GuardianLink:
         return problem(
             "guardian-unreachable", "guardian",
             what="the guardian of this node does not answer", because=because,
-            fix=f"start vmsg-guard with --run on the folder of {self._path}",
+            fix="Its unit starts it again; if it does not: systemctl status vmsg-guard. It is "
+                f"vmsg-guard with --run on the folder of {self._path}",
         )
 
     async def _keep(self) -> None:
@@ -207,6 +240,7 @@ class GuardianLink:
                 log.warning("the line to the guardian broke: %r", error)
             finally:
                 self._answered.clear()
+                self._knows_short = False
                 self._writer = None
                 writer.close()
             await asyncio.sleep(RETRY_S)
@@ -235,6 +269,8 @@ class GuardianLink:
         while line := await reader.readline():
             if line.startswith(b'{"event"'):
                 self._tell(from_json(line, GuardianNews))
+            elif line.startswith(b'{"heard"'):
+                self._acknowledged(from_json(line, Heard).expiry_s)
             else:
                 self._told(from_json(line, GuardianReport))
 
@@ -242,7 +278,9 @@ class GuardianLink:
         waiting = self._asked.get(report.ask)
         if waiting is not None and not waiting.done():
             waiting.set_result(report)
+        self._acknowledged(report.expiry_s)
         if report.ask == 0:
+            self._knows_short = report.acknowledges
             self._answered.set()
             because, at_s = "found when the line to the guardian stood again", report.expiry_s
             if report.frozen:

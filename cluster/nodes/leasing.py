@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from cluster.clock import Clock
 from cluster.ledger import Ledger
+from cluster.nodes.guarding import Guarding
 from cluster.nodes.lease import new_lease_holder
 from cluster.nodes.terms import Terms
 from packages.core.values import changed
@@ -23,10 +24,10 @@ class Tenant:
 
     def __init__(
         self, *, node: str, terms: Terms, clock: Clock, ledger: Ledger, ask: AskLeader,
-        renewed: Callable[[float], None],
+        renewed: Callable[[float], None], guarding: Guarding,
     ) -> None:
         self._node, self._terms, self._clock, self._ledger = node, terms, clock, ledger
-        self._ask, self._renewed = ask, renewed
+        self._ask, self._renewed, self._guarding = ask, renewed, guarding
         self._holder = new_lease_holder(lease_s=terms.longest_s(), token=clock.token())
         self._asking: set[asyncio.Task[None]] = set()
         self.followed = ""
@@ -38,8 +39,10 @@ class Tenant:
         return self._holder.expiry_s
 
     def holds(self) -> bool:
-        """Whether guests may run here at this instant."""
-        return not self._holder.is_over(self._clock.boottime_s())
+        """Whether guests may run here at this instant: the lease is good, and the guardian has
+        acknowledged it."""
+        now_s = self._clock.boottime_s()
+        return not self._holder.is_over(now_s) and now_s < self._guarding.until_s
 
     def _look(self) -> None:
         """A coordinator that has just begun knows of nobody that is well before it is asked."""

@@ -17,6 +17,8 @@ class NodeView(Value):
     heard: bool = True
     """Its lease was answered lately; a silent node is not chosen, though nobody calls it dead."""
     load: int = 0
+    is_guarded: bool = True
+    """Its guardian answers it; without one it renews no lease, and what it took would be lost."""
 
 
 class Choice(Value):
@@ -56,6 +58,8 @@ def _reason_against(
         return node.state
     if not node.heard:
         return "unheard"
+    if not node.is_guarded:
+        return "its guardian does not answer"
     if name in blocked:
         return "switching is disabled there"
     if name in avoid:

@@ -28,6 +28,7 @@ PLACEMENT_RULES: tuple[Rule, ...] = (
     placement.node_switching_disabled,
     placement.node_in_maintenance,
     placement.node_not_up,
+    placement.guardian_unreachable,
     placement.facts_missing,
 )
 MOVE_RULES: tuple[Rule, ...] = (

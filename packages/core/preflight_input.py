@@ -30,6 +30,8 @@ class Placement(Value):
     in_maintenance: bool = False
     up: bool = True
     quarantined: bool = False
+    guarded: bool = True
+    """Its guardian answers its daemon."""
     because: str = ""
     """The record's own reason for whichever of these is in the way, if it has one."""
 

@@ -170,6 +170,13 @@ class Driver(Protocol):
         Returns what the source is then: `running`, or `postmigrate` if it was too late (the
         caller destroys the target first and then resumes), or `unanswered`."""
 
+    async def freeze(self, guest: Guest) -> None:
+        """Stop the whole process at once, as the guardian does (SIGSTOP): harmless when it is gone,
+        or stands already."""
+
+    async def unfreeze(self, guest: Guest) -> None:
+        """Let a process go on that `freeze` stopped (SIGCONT)."""
+
     async def announce(self, guest: Guest) -> None:
         """Tell the network where the guest's MAC addresses are now."""
 

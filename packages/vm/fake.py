@@ -37,6 +37,8 @@ class FakeFabric:
         self.listening: dict[str, FakeGuest] = {}
         self.channels: dict[str, str] = {}
         """A source's path to a target's: who listens there shows when something is sent."""
+        self.held: set[int] = set()
+        """Pids of guests that their own daemon has stopped, and nobody has let go on since."""
         self.missing_disks: set[str] = set()
         self.copy_bytes = COPY_BYTES
         self.dirty_bytes_s = 0.0
@@ -66,6 +68,7 @@ class FakeFabric:
     def thaw(self, node: str, package: str) -> None:
         if found := self.guest(node, package):
             found.is_frozen = False
+            self.held.discard(found.guest.pid)
             if found.partner and found.partner.migration == "device":
                 complete(found.partner)
 
@@ -276,6 +279,15 @@ class FakeDriver:
             if found.migration in ("active", "pre-switchover", "device"):
                 found.fail("cancelled")
         return await self.observe(guest)
+
+    async def freeze(self, guest: Guest) -> None:
+        if self._find(guest) is not None:
+            self._fabric.freeze(self._node, guest.package)
+            self._fabric.held.add(guest.pid)
+
+    async def unfreeze(self, guest: Guest) -> None:
+        if self._find(guest) is not None:
+            self._fabric.thaw(self._node, guest.package)
 
     async def announce(self, guest: Guest) -> None:
         return None

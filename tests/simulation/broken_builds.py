@@ -23,8 +23,8 @@ from packages.monitors.runner import MonitorRunner
 from packages.vm.driver import Guest
 from packages.vm.fake_guest import FakeGuest
 from tests.simulation.broken_proofs import (
-    LeaseAlwaysProof, NervousSuspicion, PettedByOthers, ProofBeforeAnswer, ResetForNothing,
-    SilenceBelieved, SoftdogBelieved
+    GuardianTrusted, LeaseAlwaysProof, NervousSuspicion, NotFrozenByDaemon, PettedByOthers,
+    ProofBeforeAnswer, ResetForNothing, SilenceBelieved, SoftdogBelieved
 )
 from tests.simulation.disk import HostsDisk
 from tests.simulation.guardian import SimulatedGuardian
@@ -377,5 +377,6 @@ BROKEN: Mapping[str, type[Build]] = {
         NothingDestroyed, DoorRaises,
         SnapshotsLost, KeysKept, RemovedHeard, SilenceBelieved, ProofBeforeAnswer,
         NervousSuspicion, LeaseAlwaysProof, PettedByOthers, ResetForNothing, SoftdogBelieved,
+        GuardianTrusted, NotFrozenByDaemon,
     )
 }

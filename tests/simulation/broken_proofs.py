@@ -1,5 +1,7 @@
 """Builds whose fences, watchdogs or proofs are broken on purpose (see broken_builds.py)."""
 
+from math import inf
+
 from cluster.config.schema import FenceConfig, Timings
 from cluster.core import entries
 from cluster.core.codec import decode_entry, encode_entry
@@ -9,6 +11,7 @@ from cluster.guardian import wanted
 from cluster.node import Node
 from cluster.nodes.granting import Landlord
 from cluster.nodes.guardian_link import SOFTWARE, Watchdog
+from cluster.nodes.guarding import Guarding
 from packages.core.problem import Problem
 from packages.core.values import Map, changed
 from tests.simulation.guardian import SimulatedGuardian
@@ -147,6 +150,48 @@ class ResetForNothing(Build):
     guardian = StrictGuardian
     needs = Hardware(has_watchdogs=True, hosts_hang=True)
     caught_by = ("reset",)
+
+
+class TrustingGuarding(Guarding):
+    """Counts on a guardian that it does not ask, and leaves the guests to it."""
+
+    @property
+    def until_s(self) -> float:
+        return inf
+
+    @property
+    def is_silent(self) -> bool:
+        return False
+
+    async def _enforce(self) -> None:
+        return
+
+
+class GuardianTrusted(Build):
+    """A lease counts as good whether or not there is a guardian to enforce it."""
+
+    needs = Hardware(guardians_fail=True)
+    caught_by = ("lease", "two")
+
+    def assembled(self, node: Node) -> None:
+        node.guarding.__class__ = TrustingGuarding
+
+
+class SleepyGuarding(Guarding):
+    """Leaves the end of a lease to the guardian alone."""
+
+    async def _enforce(self) -> None:
+        return
+
+
+class NotFrozenByDaemon(Build):
+    """A daemon whose guardian is gone asks for no lease, and lets the guests run on."""
+
+    needs = Hardware(guardians_fail=True)
+    caught_by = ("lease", "two")
+
+    def assembled(self, node: Node) -> None:
+        node.guarding.__class__ = SleepyGuarding
 
 
 class CredulousLink(SimulatedGuardianLink):

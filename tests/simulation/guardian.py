@@ -89,18 +89,29 @@ class SimulatedGuardian:
     def _follow(self, at_s: float) -> None:
         self.machine.at(self.machine.time.when_s(at_s) + LEAST_WAIT_S, self._ring, at_s)
 
-    def take_guests(self, listed: list[Guest]) -> None:
+    @property
+    def expiry_s(self) -> float:
+        return self._lease.expiry_s
+
+    def take_guests(self, listed: list[Guest], frozen: frozenset[int] = frozenset()) -> None:
+        """`frozen`: stopped by their daemon."""
         before, kept = self._guests, {guest.pid for guest in listed}
         for pid, (guest, state) in before.items():
             found = self._living(pid, guest)
             if pid not in kept and state == "frozen" and found is not None:
                 self._bring(found, "thawed")
         self._guests = {
-            guest.pid: (guest, before[guest.pid][1] if guest.pid in before else self._found(guest))
+            guest.pid: (guest, self._state_of(guest, before, guest.pid in frozen))
             for guest in listed
         }
         self.record.guests = dict(self._guests)
         self.enforce()
+
+    def _state_of(
+        self, guest: Guest, before: dict[int, tuple[Guest, str]], is_frozen: bool,
+    ) -> str:
+        state = before[guest.pid][1] if guest.pid in before else self._found(guest)
+        return "frozen" if is_frozen and state == "thawed" else state
 
     @property
     def is_there(self) -> bool:

@@ -26,12 +26,12 @@ class SimulatedGuardianLink:
 
     def __init__(
         self, process: Process, guardian: Callable[[], SimulatedGuardian], *, heard: Heard,
-        leased: Callable[[float], None],
+        acknowledged: Callable[[float], None], leased: Callable[[float], None],
     ) -> None:
         self._process, self._guardian, self._leased = process, guardian, leased
-        self._heard = heard
+        self._heard, self._acknowledged = heard, acknowledged
         self._lease: tuple[float, float] | None = None
-        self._guests: list[Guest] | None = None
+        self._guests: tuple[list[Guest], frozenset[int]] | None = None
         self._peer = guardian()
         self._peer.heard_by(self._news)
         process.after(RETRY_S, self._look)
@@ -45,7 +45,8 @@ class SimulatedGuardianLink:
             if self._lease is not None:
                 self._later(there.take_lease, *self._lease)
             if self._guests is not None:
-                self._later(there.take_guests, self._guests)
+                self._later(there.take_guests, *self._guests)
+            self.ping()
         self._process.after(RETRY_S, self._look)
 
     def _news(self, news: GuardianNews) -> None:
@@ -58,10 +59,22 @@ class SimulatedGuardianLink:
         self._lease = (expiry_s, kill_at_s)
         self._leased(expiry_s)
         self._later(self._peer.take_lease, expiry_s, kill_at_s)
+        self.ping()
 
-    def guard(self, guests: list[Guest]) -> None:
-        self._guests = list(guests)
-        self._later(self._peer.take_guests, list(guests))
+    def ping(self) -> None:
+        self._later(self._answer, self._peer)
+
+    def _answer(self, peer: SimulatedGuardian) -> None:
+        """The guardian's own step."""
+        self._process.after(LINE_S, self._take_answer, peer, peer.expiry_s)
+
+    def _take_answer(self, peer: SimulatedGuardian, expiry_s: float) -> None:
+        if peer is self._peer and peer.is_there:
+            self._acknowledged(expiry_s)
+
+    def guard(self, guests: list[Guest], *, frozen: frozenset[int] = frozenset()) -> None:
+        self._guests = (list(guests), frozen)
+        self._later(self._peer.take_guests, *self._guests)
 
     def _later(self, act: Callable[..., None], *said: object) -> None:
         self._peer.machine.after(LINE_S, act, *said)

@@ -20,6 +20,7 @@ from packages.core.facts import DiskFacts, NodeFacts
 from packages.core.problem import Problem
 from packages.strangers import NoStrangers
 from packages.vm.fake_carrier import FakeCarrier
+from packages.vm.fake_guest import FakeGuest
 from tests.raft.slow_flusher import SlowFlusher
 from tests.scenarios.fabric_probe import FabricProbe
 from tests.simulation.disk import HostsDisk
@@ -165,6 +166,10 @@ class Host:
                 self.name, self.guard, self.around.fabric, self.watchdog, self.run_folder)
         self.around.judge.machine_stepped()
 
+    def holds(self, guest: FakeGuest) -> bool:
+        """It stands by the guardian's will, or by its daemon's."""
+        return self.guardian.holds(guest) or guest.guest.pid in self.around.fabric.held
+
     def lose_power(self) -> None:
         """Everything on it is gone at this instant, and what was not on its disk."""
         self.kill_daemon(power=True)
@@ -304,6 +309,7 @@ class Host:
         )
         guardian = self.build.guardian_link(
             process, lambda: self.guardian, heard=lambda news: node.guardian_news(news),
+            acknowledged=lambda expiry_s: node.guarding.acknowledged(expiry_s),
             leased=self._leased)
         node = Node(
             name=self.name, config=doors.config, config_text=doors.text, timings=timings,

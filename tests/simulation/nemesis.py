@@ -260,7 +260,7 @@ class Nemesis:
         guest = fabric.guest(host.name, package)
 
         def go_on() -> None:
-            if guest is not None and guest.exit is None and not host.guardian.holds(guest):
+            if guest is not None and guest.exit is None and not host.holds(guest):
                 fabric.thaw(host.name, package)
 
         fabric.freeze(host.name, package)

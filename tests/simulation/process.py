@@ -74,7 +74,8 @@ class Process:
 
     def is_awake_for(self, for_s: float) -> bool:
         """It lives, and was not paused for so long."""
-        return self.is_alive and not self._is_paused and self.timeline.now_s > self.last_paused_s + for_s
+        return self.is_alive and not self._is_paused and (
+            self.timeline.now_s > self.last_paused_s + for_s)
 
     def pause(self, for_s: float) -> None:
         """As by SIGSTOP: its clock goes on, it does nothing."""

@@ -11,7 +11,8 @@ ALLOWED = {
         "packages.core", "cluster.raft", "cluster.clock", "cluster.sockets",
         "cluster.config.schema",  # the timing profiles
     ),
-    "cluster.guardian": ("cluster.guardian_host",),
+    "cluster.guardian": ("cluster.guardian_guests", "cluster.guardian_host"),
+    "cluster.guardian_guests": ("cluster.guardian_host",),
     "cluster.guardian_host": (),
     "cluster.clock": (),
     "cluster.sockets": ("packages.core", "cluster.socket_inbox"),

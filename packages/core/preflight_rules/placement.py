@@ -50,6 +50,17 @@ def node_quarantined(asked: PreflightInput) -> Problem | None:
     )
 
 
+def guardian_unreachable(asked: PreflightInput) -> Problem | None:
+    if asked.placement.guarded or not asked.placement.up:
+        return None
+    return problem(
+        "guardian-unreachable", f"node:{asked.target}",
+        what=f"{asked.target} takes no packages",
+        because="its guardian does not answer its daemon, so it renews no lease",
+        fix=f"on {asked.target}: systemctl restart vmsg-guard; or choose another node",
+    )
+
+
 def node_not_up(asked: PreflightInput) -> Problem | None:
     if asked.placement.up:
         return None

@@ -4,6 +4,7 @@ What must never happen here: `cont` for a target that has not loaded completely 
 itself the moment it has); an exception to the caller; a guest ended because it did not answer.
 """
 
+import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -201,6 +202,17 @@ class QemuDriver:
         if instance is None:
             return await self.observe(guest)
         return await migration.called_off(instance, deadline_s=deadline_s, clock=self._clock)
+
+    async def freeze(self, guest: Guest) -> None:
+        self._signal(guest, signal.SIGSTOP)
+
+    async def unfreeze(self, guest: Guest) -> None:
+        self._signal(guest, signal.SIGCONT)
+
+    def _signal(self, guest: Guest, number: signal.Signals) -> None:
+        instance = self._lives.of(guest)
+        if instance is not None:
+            instance.process.send_signal(number)
 
     async def announce(self, guest: Guest) -> None:
         instance = self._lives.of(guest)

@@ -1,0 +1,116 @@
+"""What an operator should know about, as Problems made from the record. PURE."""
+
+from cluster.core import dependence, leases, maintenance, quarantine, refusals, truth
+from cluster.core.beside import Surroundings, is_silent, rfc3339, votes
+from cluster.core.model import UP, NodeRecord, PackageRecord, State, unproven
+from cluster.core.suspensions import in_maintenance
+from packages.core.problem import Problem, problem
+from packages.core.values import changed
+
+ENDED_MS = 30_000
+"""A guest that is killed is gone within milliseconds; its agent tries for 10 s at a time."""
+
+
+def problems(state: State, around: Surroundings) -> list[Problem]:
+    """What an operator should know about, worst first."""
+    found = leases.problems(state)
+    for name in sorted(state.nodes):
+        found += _node_problems(state, state.nodes[name], around)
+        found += _vote_problems(state, state.nodes[name])
+    for name in sorted(state.packages):
+        found += _package_problems(state.packages[name], around, is_halted=not state.running)
+    for name, seen in sorted(truth.sighted(state).items()):
+        found += truth.problems(state.packages[name], seen)
+    for name in sorted(state.waiting):
+        record = state.packages[name]
+        waits = dependence.against_start(state, record) if record.auto_run else None
+        found += [waits] if waits is not None else []
+    return found
+
+
+def _node_problems(state: State, record: NodeRecord, around: Surroundings) -> list[Problem]:
+    subject = f"node:{record.name}"
+    waiting = [changed(refusals.proof_missing(each), severity="warn")
+               for each in unproven(state, record.name)]
+    if record.guardian_silent:
+        waiting.append(_unguarded(record))
+    if record.fence is not None:
+        waiting.append(changed(record.fence, subject=subject, severity="warn"))
+    if record.state == "failed":
+        return [*waiting, problem(
+            "node-failed", subject, what=f"Node {record.name} failed.", because=record.because,
+            fix="Start it again; it joins by itself when nothing foreign runs there.",
+            severity="warn",
+        )]
+    if record.state in UP and is_silent(record.name, around):
+        over_ms = around.silence.lease_over_ms.get(record.name) if around.silence else None
+        over = f" Its lease is over by {rfc3339(over_ms)}." if over_ms is not None else ""
+        return [*waiting, problem(
+            "node-silent", subject, what=f"Node {record.name} is silent.",
+            because="It has not asked for its lease lately, and is not proven dead: nothing it has "
+                    f"is started elsewhere before that.{over}",
+            fix="Wait for its lease to end, or look at its network and its daemon. If it is off: "
+                f"vmsg node confirm-dead {record.name} --reason TEXT",
+            severity="warn",
+        )]
+    if record.state == "quarantined":
+        waiting = [*waiting, quarantine.shown(record, rfc3339(record.quarantined_until_ms or 0))]
+    return [*waiting, *(each.problem for each in maintenance.still_stuck(state, record))]
+
+
+def _unguarded(record: NodeRecord) -> Problem:
+    """Its daemon freezes the guests itself; only a watchdog stands behind both."""
+    behind = (f"its watchdog ({record.watchdog}) resets it." if record.watchdog
+              else "nothing would: this node has no watchdog.")
+    return problem(
+        "guardian-unreachable", f"node:{record.name}",
+        what=f"The guardian of {record.name} does not answer its daemon.",
+        because="No lease is renewed that nobody enforces: when the last one ends its daemon "
+                "freezes the guests, and they start elsewhere. Were the daemon to end as well, "
+                f"{behind}",
+        fix=f"On {record.name}: systemctl restart vmsg-guard (it takes up lease and guests)",
+        severity="warn",
+    )
+
+
+def _vote_problems(state: State, record: NodeRecord) -> list[Problem]:
+    if record.role == "follower" or votes(state, record):
+        return []
+    return [problem(
+        "node-not-voting", f"node:{record.name}", what=f"Node {record.name} does not vote yet.",
+        because="It is given its vote when it is up and has caught up with the log.",
+        fix=f"Start its daemon; a new host first comes in with: vmsg node invite {record.name}",
+        severity="warn",
+    )]
+
+
+def _package_problems(
+    record: PackageRecord, around: Surroundings, *, is_halted: bool,
+) -> list[Problem]:
+    subject = f"package:{record.name}"
+    if record.noted is not None:
+        return [refusals.failure_noted(record, record.noted, in_maintenance(record))]
+    if record.state == "failed":
+        return [problem(
+            "package-failed", subject, what=f"Package {record.name} is stopped after failures.",
+            because=record.because, severity="warn",
+            fix=f"Mend the cause, then: vmsg package run {record.name}",
+        )]
+    if record.state == "relocate_wait" and not is_halted:
+        return [problem(
+            "no-node-available", subject, what=f"Package {record.name} waits for a node.",
+            because=record.because, severity="warn",
+            fix="Start one of its nodes, or enable its switching: "
+                f"vmsg package enable {record.name}",
+        )]
+    return _not_ended(record, around.now_ms)
+
+
+def _not_ended(record: PackageRecord, now_ms: int) -> list[Problem]:
+    """Its guest was to end and has not: it is started nowhere before that, and nobody is fenced
+    for it unless somebody says so."""
+    patience_ms = 1000 * record.spec.halt_timeout_s if record.state == "halting" else 0
+    if record.state not in ("halting", "failing") or (
+            now_ms - record.since_ms < patience_ms + ENDED_MS):
+        return []
+    return [refusals.will_not_end(record, rfc3339(record.since_ms))]
