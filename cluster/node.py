@@ -98,12 +98,7 @@ class Node:
         self.comeback = Comeback(replica)
         self.landlord = Landlord(
             node=name, timings=self.timings, clock=clock, ledger=self.ledger)
-        self.terms = Terms(
-            node=name, own=self._file_numbers(), clock=clock, ledger=self.ledger)
-        self.guarding = Guarding(
-            node=name, clock=clock, ledger=self.ledger, guardian=guardian,
-            guests=lambda: self.worker, told=self._guests_changed)
-        self.tenant = self._tenant()
+        self._take_leases()
         self.worker = Worker(self._around(carrier, fences, probe))
         self.survey = Survey(
             node=name, config=config, ledger=self.ledger, host=host, peers=neighbours,
@@ -132,11 +127,15 @@ class Node:
             limits=self.limits, fence=self.fencing.look,
         )
 
-    def _tenant(self) -> Tenant:
-        return Tenant(
+    def _take_leases(self) -> None:
+        self.terms = Terms(
+            node=self.name, own=self._file_numbers(), clock=self.clock, ledger=self.ledger)
+        self.guarding = Guarding(
+            node=self.name, clock=self.clock, ledger=self.ledger, guardian=self.guardian,
+            guests=lambda: self.worker, told=self._guests_changed)
+        self.tenant = Tenant(
             node=self.name, terms=self.terms, clock=self.clock, ledger=self.ledger,
-            ask=self._ask_lease, renewed=self._renewed, guarding=self.guarding,
-        )
+            ask=self._ask_lease, renewed=self._renewed, guarding=self.guarding)
 
     def _around(self, carrier: Carrier, fences: Fences, probe: Probe) -> Surroundings:
         return Surroundings(

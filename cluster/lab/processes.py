@@ -62,7 +62,7 @@ async def start_node(node: NodePlan) -> NodePids | Problem:
 
 async def start_guardian(node: NodePlan) -> int | Problem:
     """Supervised; the process id of the guardian itself."""
-    noted = Path(node.folder, "guardian.pid")
+    noted = guardian_file(node)
     noted.unlink(missing_ok=True)
     supervisor = await launch(node, "guardian", [
         "env", f"PID_FILE={noted}", f"PIDS={pids_file(node)}", "sh", "-c", SUPERVISE, "sh",
@@ -76,6 +76,11 @@ async def start_guardian(node: NodePlan) -> int | Problem:
             while not noted.exists():
                 await asyncio.sleep(POLL_S)
     return int(noted.read_text()) if noted.exists() else supervisor
+
+
+def guardian_file(node: NodePlan) -> Path:
+    """The process id of the guardian that is there now."""
+    return Path(node.folder, "guardian.pid")
 
 
 async def start_daemon(node: NodePlan) -> int | Problem:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cluster.core import entries, view
+from cluster.core import beside, entries, view
 from cluster.core.codec import decode_state, encode_state
 from cluster.core.coordinator import decide
 from cluster.core.duties import Fence, Keep
@@ -173,8 +173,8 @@ def test_the_fence_of_a_guest_that_runs_is_not_exchanged():
 
 def test_status_says_that_the_storage_is_asked():
     story = Story().running(fence=FENCED)
-    shown = view.status(story.state, view.Surroundings(
+    shown = view.status(story.state, beside.Surroundings(
         now_ms=story.now_ms, leader="n2", quorum=True, term=1, addresses={},
-        silence=view.Silence(term=1, heard=("n2", "n3"), lease_over_ms={"n1": 5}),
+        silence=beside.Silence(term=1, heard=("n2", "n3"), lease_over_ms={"n1": 5}),
     ))
     assert shown["nodes"][0]["awaited"]["for"] == ["storage", "lease", "operator"]

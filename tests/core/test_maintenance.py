@@ -1,13 +1,14 @@
 """A node that is emptied and comes back: by the record alone, whoever coordinates."""
 
 from cluster.core import entries, refusals
+from cluster.core.beside import Surroundings
 from cluster.core.codec import decode_state, encode_state
 from cluster.core.coordinator import decide
 from cluster.core.duties import Halt, Keep, Start
 from cluster.core.errands import Errand, errands
 from cluster.core.invariants import broken
 from cluster.core.model import Figures, NodeRecord, PackageRecord, Proof
-from cluster.core.view import Surroundings, problems
+from cluster.core.troubles import problems
 from packages.core.drain_plan import DrainPlan, PlannedMove, Wave
 from packages.core.limits import Limits
 from tests.core.test_apply import ILL, LANDING, Story, package

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cluster.core import entries, view
+from cluster.core import beside, entries, view
 from cluster.core.codec import decode_state, encode_entry, encode_state
 from cluster.core.coordinator import decide
 from cluster.core.duties import Keep
@@ -35,9 +35,9 @@ def starts(story: Story) -> list[str]:
 
 
 def shown(story: Story, *, heard: tuple[str, ...] = ("n2", "n3"), over_ms: int = 0) -> dict:
-    return view.status(story.state, view.Surroundings(
+    return view.status(story.state, beside.Surroundings(
         now_ms=story.now_ms, leader="n2", quorum=True, term=1, addresses={},
-        silence=view.Silence(term=1, heard=heard, lease_over_ms={"n1": over_ms}),
+        silence=beside.Silence(term=1, heard=heard, lease_over_ms={"n1": over_ms}),
     ), verbose=True)
 
 
@@ -136,10 +136,10 @@ def test_status_says_so_after_the_lease_too():
 
 def test_nobody_is_called_dead_by_word_who_is_heard():
     story = Story().running()
-    known = view.Silence(term=1, heard=("n1", "n2", "n3"))
+    known = beside.Silence(term=1, heard=("n1", "n2", "n3"))
     assert against_death(story.state, known, "n1", "operator").code == "node-heard"
     assert against_death(story.state, known, "n1", "power") is None, "it has been seen off since"
-    silent = view.Silence(term=1, heard=("n2",))
+    silent = beside.Silence(term=1, heard=("n2",))
     assert against_death(story.state, silent, "n1", "operator") is None
     assert fail(story, "lease") is None
     assert against_death(story.state, silent, "n1", "operator").code == "nothing-to-prove"

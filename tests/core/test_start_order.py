@@ -1,7 +1,8 @@
 """What waits for a start: who is first, who waits for whom, how many at once."""
 
 from cluster.core import entries
-from cluster.core.view import Surroundings, problems
+from cluster.core.beside import Surroundings
+from cluster.core.troubles import problems
 from packages.core.limits import Limits
 from packages.core.model import DependencySpec, PackageSpec
 from packages.core.start_order import Waiting, circle, dependencies_first, start_order

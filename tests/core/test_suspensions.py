@@ -3,10 +3,11 @@
 import pytest
 
 from cluster.core import entries
+from cluster.core.beside import Surroundings
 from cluster.core.codec import encode_entry
 from cluster.core.coordinator import decide, ended_holds
 from cluster.core.model import PackageRecord
-from cluster.core.view import Surroundings, problems
+from cluster.core.troubles import problems
 from tests.core.test_apply import ILL, Story, package
 
 MAINTENANCE = (entries.MaintenanceSet, {"on": True}, {"on": False})

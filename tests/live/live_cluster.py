@@ -59,7 +59,6 @@ class LiveCluster:
         self.acknowledged: dict[str, int] = {}
         self._stopped: set[int] = set()
         self._daemons = {name: pids.daemon for name, pids in record.pids.items()}
-        self._guardians = {name: pids.guardian for name, pids in record.pids.items()}
         folder = load_node_folder(Path(self.plan.nodes[0].folder, "etc"))
         keys = keys_of(folder.operator_secret)
         self._clients = {
@@ -238,13 +237,25 @@ class LiveCluster:
         await until_gone(self.daemon(node))
 
     async def kill_guardian(self, name: str) -> None:
-        """It is started again at once, as systemd would."""
-        pid = self._guardians[name]
+        """It is started again at once by the lab, as systemd would."""
+        pid = self.guardian(name)
+        self.kill(pid)
+        async with asyncio.timeout(WITHIN_S):
+            while self.guardian(name) == pid:
+                await asyncio.sleep(LOOK_S)
+
+    def guardian(self, node: str) -> int:
+        return int(processes.guardian_file(self.node(node)).read_text())
+
+    async def lose_guardian(self, name: str) -> None:
+        """One that cannot be started again: the lab's supervisor goes with it."""
+        pid = self.guardian(name)
+        self.kill(parent_of(pid))
         self.kill(pid)
         await until_gone(pid)
-        started = await processes.start_guardian(self.node(name))
-        assert isinstance(started, int), started
-        self._guardians[name] = started
+
+    async def start_guardian(self, name: str) -> None:
+        assert isinstance(await processes.start_guardian(self.node(name)), int)
 
     def stop_daemons(self, *nodes: str) -> None:
         self.away |= set(nodes)
@@ -277,7 +288,6 @@ class LiveCluster:
         record = await lab.start(self.record.dir, name)
         assert isinstance(record, LabRecord), record
         self._daemons[name] = record.pids[name].daemon
-        self._guardians[name] = record.pids[name].guardian
         self._returned.add(name)
         self.away.discard(name)
 
@@ -340,8 +350,11 @@ class LiveCluster:
             assert await lab.heal(self.record.dir, node.name) is None
             if not NodeGroup(node).members():
                 await self.start_node(node.name)
-            elif state_of(self.daemon(node.name)) in "ZX":
-                await self.start_daemon(node.name)
+            else:
+                if state_of(self.guardian(node.name)) in "ZX":
+                    await self.start_guardian(node.name)
+                if state_of(self.daemon(node.name)) in "ZX":
+                    await self.start_daemon(node.name)
         self.away.clear()
         await self.until(lambda status: all(
             each["status"] == "up" and each["state"] in ("running", "quarantined")
@@ -370,6 +383,11 @@ def evidence_of(record: LabRecord) -> str:
         Place(node.name, Path(node.folder, "etc"), Path(node.run), tuple(
             Path(node.folder, "log", f"{name}.log") for name in ("daemon", "guardian")))
         for node in record.plan.nodes)
+
+
+def parent_of(pid: int) -> int:
+    raw = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
+    return int(raw.rpartition(")")[2].split()[1])
 
 
 def token() -> str:
