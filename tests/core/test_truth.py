@@ -1,6 +1,6 @@
 """The record beside what is seen: a difference is its own state, and nothing starts beside it."""
 
-from cluster.core import entries, view
+from cluster.core import beside, entries, view
 from cluster.core.codec import decode_state, encode_state
 from cluster.core.coordinator import decide
 from packages.core.sightings import Sighting, Stranger, by_hand, lasting
@@ -17,7 +17,7 @@ def see(story: Story, node: str, *sightings: Sighting, incarnation: str = "i1") 
 
 
 def shown(story: Story) -> tuple[dict, list[str]]:
-    status = view.status(story.state, view.Surroundings(
+    status = view.status(story.state, beside.Surroundings(
         now_ms=story.now_ms, leader="n1", quorum=True, term=1, addresses={}))
     return status["packages"][0], [each["code"] for each in status["problems"]]
 
