@@ -69,3 +69,8 @@ async def until_gone(pid: int) -> None:
     async with asyncio.timeout(ENDS_S):
         while state_of(pid) not in "ZX":
             await asyncio.sleep(LOOK_S)
+
+
+def parent_of(pid: int) -> int:
+    raw = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
+    return int(raw.rpartition(")")[2].split()[1])

@@ -29,22 +29,14 @@ from cluster.lab.plan import LabOptions, NodePlan, PackagePlan
 from cluster.lab.record import LabRecord
 from cluster.sockets import keys_of
 from packages.core.values import from_json, plain
+from tests.live.cuts import AGREEMENT_CUT
 from tests.live.evidence import Place, evidence, standing
-from tests.live.guest_processes import Copy, copy_of, running_of, until_gone
+from tests.live.guest_processes import Copy, copy_of, parent_of, running_of, until_gone
 from tests.live.guest_side import GuestPage, page
 
 WITHIN_S = 40.0
 """For whatever takes a takeover at the most, on a starved machine."""
 LOOK_S = 0.02
-AGREEMENT_CUT = """\
-table inet agreement {
-  chain arriving {
-    type filter hook input priority 0;
-    tcp dport 5470 drop
-    tcp sport 5470 drop
-  }
-}
-"""
 
 
 class LiveCluster:
@@ -383,11 +375,6 @@ def evidence_of(record: LabRecord) -> str:
         Place(node.name, Path(node.folder, "etc"), Path(node.run), tuple(
             Path(node.folder, "log", f"{name}.log") for name in ("daemon", "guardian")))
         for node in record.plan.nodes)
-
-
-def parent_of(pid: int) -> int:
-    raw = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
-    return int(raw.rpartition(")")[2].split()[1])
 
 
 def token() -> str:
