@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -58,13 +59,16 @@ def read_file(path: str) -> NamedText | list[Problem]:
 
 def check(
     session: Session, request: AnyRequest, check_here: Callable[[], list[Problem]],
+    also: Callable[[dict[str, Any]], list[str]] = lambda result: [],
 ) -> None:
     """The cluster's verdict on a file; this program's own where no node answers, and it says so.
-    Only the cluster knows whether nodes, disks and other packages agree with it."""
+    Only the cluster knows whether nodes, disks and other packages agree with it. `also` makes lines
+    of what it tells beside."""
     answer = session.answer(request, deadline_s=session.waiting_s(QUESTION_S))
-    by = "cluster"
+    by, result = "cluster", {}
     if isinstance(answer, Reply) and answer.verdict in ("done", "refused"):
         problems = list(answer.problems) if answer.verdict == "done" else explained(answer)
+        result = answer.result if isinstance(answer.result, dict) else {}
     elif code_of(answer) in NOBODY_THERE:
         by, problems = "this-host", check_here()
         click.echo("No node answered, so only the file itself was checked.", err=True)
@@ -75,8 +79,9 @@ def check(
         session.stop(problems, code=REFUSED)
     if session.output == "table":
         warn(problems)
-    tree = {"ok": True, "checked_by": by, "problems": [plain(each) for each in problems]}
-    session.show(tree, lambda: ["Nothing is wrong with it."])
+    told = {key: result[key] for key in ("differences", "consequences") if key in result}
+    tree = {"ok": True, "checked_by": by, "problems": [plain(each) for each in problems], **told}
+    session.show(tree, lambda: [*also(result), "Nothing is wrong with it."])
 
 
 def code_of(answer: Reply | Problem) -> str:

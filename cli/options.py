@@ -115,6 +115,19 @@ def changing(function: Command) -> Command:
     return asking(dry_run_option(reason_option(function)))
 
 
+def asking_first(function: Command) -> Command:
+    """For what cannot be taken back, or makes things worse: it asks, or wants --yes. Beneath
+    `changing`, whose Session it tells."""
+
+    @click.option("-y", "--yes", is_flag=True, help="Do it without asking.")
+    @functools.wraps(function)
+    def wrapped(session: Session, *args: Any, yes: bool, **options: Any) -> Any:
+        session.consent = "given" if yes else "asked for"
+        return function(session, *args, **options)
+
+    return wrapped
+
+
 def leaving(function: Command) -> Command:
     """For what takes packages down with it: -f halts them first, -d leaves them running."""
     function = click.option(

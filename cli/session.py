@@ -6,20 +6,22 @@ good answer. Ctrl-C never undoes what was begun: it ends the waiting, and says h
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable, Coroutine, Sequence
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, Literal, NoReturn, Self
 
 import click
 
 from cli.output import Lines, Output, show
-from cli.problems import EXIT_OF_VERDICT, stop, warn
+from cli.problems import EXIT_OF_VERDICT, REFUSED, stop, warn
 from cluster.api.client import Client
 from cluster.api.find import Access, find_cluster
 from cluster.api.messages import AnyRequest, Changing, Reply
 from cluster.api.peer import Endpoint
 from cluster.sockets import CurveKeys
 from packages.core.problem import Problem, problem
+from packages.core.values import changed
 
 QUESTION_S = 10.0
 """Two nodes that are stuck, and a third that answers."""
@@ -46,6 +48,8 @@ class Session:
         self.if_interrupted = ""
         """What a person who pressed Ctrl-C should know, where something goes on without them."""
         self.endpoint = endpoint
+        self.consent: Literal["given", "asked for", "not needed"] = "not needed"
+        """To what cannot be taken back: by --yes, or by a person at a terminal."""
         self._timeout_s = timeout_s
         self._runner = asyncio.Runner()
         self._began_s = self._runner.get_loop().time()
@@ -175,7 +179,16 @@ class Session:
 
     def ask(self, request: AnyRequest, *, deadline_s: float = QUESTION_S) -> Reply:
         """A good answer; anything else ends the command."""
+        if self.consent == "asked for" and isinstance(request, Changing):
+            request = changed(request, confirmed=False)
         answer = self.answer(request, deadline_s=self.waiting_s(deadline_s))
+        if isinstance(answer, Reply) and needs_consent(answer) and may_be_asked():
+            warn(explained(answer)[1:])
+            if not click.confirm("Do it all the same?", err=True):
+                click.echo("Nothing was done.", err=True)
+                raise click.exceptions.Exit(REFUSED)
+            answer = self.answer(
+                changed(request, confirmed=True), deadline_s=self.waiting_s(deadline_s))
         if isinstance(answer, Problem):
             self.stop([answer])
         if answer.verdict != "done":
@@ -199,6 +212,15 @@ class Session:
 
     def stop(self, problems: list[Problem], *, code: int | None = None) -> NoReturn:
         stop(problems, self.output, code=code)
+
+
+def needs_consent(answer: Reply) -> bool:
+    return answer.verdict == "refused" and explained(answer)[0].code == "not-confirmed"
+
+
+def may_be_asked() -> bool:
+    """Whether a person is there, who sees the question and can answer it."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def is_good(answer: Reply | Problem) -> bool:

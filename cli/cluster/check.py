@@ -2,6 +2,7 @@
 
 import click
 
+from cli.cluster.apply import difference_lines
 from cli.files import check, read_files
 from cli.options import asking
 from cli.session import Session
@@ -20,4 +21,4 @@ def command(session: Session, file: str) -> None:
         from cluster.config.cluster_file import cluster_from_text
         return cluster_from_text(read.text, source=read.name)[1]
 
-    check(session, CheckCluster(text=read.text), check_here)
+    check(session, CheckCluster(text=read.text, source=read.name), check_here, difference_lines)

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from cli.options import changing
+from cli.options import asking_first, changing
 from cli.output import table
 from cli.problems import REFUSED, warn
 from cli.session import Session
@@ -18,6 +18,7 @@ FENCE_S = 120.0
 
 @click.command()
 @changing
+@asking_first
 @click.argument("node")
 @click.option("--test", is_flag=True, help="Only ask its fences how its power stands.")
 def command(session: Session, node: str, test: bool, dry_run: bool, reason: str) -> None:

@@ -4,13 +4,14 @@ from typing import Any
 
 import click
 
-from cli.options import changing
+from cli.options import asking_first, changing
 from cli.session import Session
 from cluster.api.messages import RemoveNode
 
 
 @click.command()
 @changing
+@asking_first
 @click.argument("node")
 def command(session: Session, node: str, dry_run: bool, reason: str) -> None:
     """Remove a node from the cluster for good, up or dead.

@@ -2,13 +2,14 @@
 
 import click
 
-from cli.options import changing
+from cli.options import asking_first, changing
 from cli.session import Session
 from cluster.api.messages import RemoveOperator
 
 
 @click.command()
 @changing
+@asking_first
 @click.argument("name")
 def command(session: Session, name: str, dry_run: bool, reason: str) -> None:
     """Let nobody in by this operator's key any more, from this moment on."""

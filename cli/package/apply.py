@@ -5,13 +5,14 @@ from typing import Any
 import click
 
 from cli.files import read_files
-from cli.options import changing
+from cli.options import asking_first, changing
 from cli.session import Session
 from cluster.api.messages import ApplyPackages
 
 
 @click.command()
 @changing
+@asking_first
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option(
     "--new-disk", "new_disks", multiple=True, metavar="PKG:PATH",

@@ -4,16 +4,19 @@ What must never happen here: a node that goes because an old file does not name 
 from a file that is not the agreed one any more.
 """
 
+from cluster.answers.consent import gone_for_good, unconfirmed, weakened, with_consequences
 from cluster.answers.desk import Desk, done, refusal
-from cluster.api.messages import AddNode, ApplyCluster, Changing, RemoveNode, Reply
+from cluster.api.messages import AddNode, ApplyCluster, Changing, CheckCluster, RemoveNode, Reply
 from cluster.api.roles import Caller
 from cluster.config.cluster_file import cluster_from_text
+from cluster.config.differences import consequences, differences
 from cluster.config.load import dump
 from cluster.config.schema import ClusterConfig, NodeConfig
 from cluster.core import entries, leases, refusals
 from cluster.core.apply import decide
 from cluster.core.lease_numbers import LeaseNumbers
 from cluster.core.members import digest_of
+from cluster.core.model import State
 from cluster.core.roles import is_settled, wanted_seats
 from cluster.nodes.terms import numbers_of
 from cluster.seating import file_members
@@ -24,14 +27,40 @@ SETTLED_S = 10.0
 """A leader that is removed has another elected first, which takes a second or two."""
 
 
+async def check_cluster(desk: Desk, caller: Caller, ask: CheckCluster) -> Reply:
+    """All that applying the file would be refused for, and what would follow from it."""
+    wish = ApplyCluster(dry_run=True, text=ask.text, source=ask.source)
+    found = await apply_cluster(desk, caller, wish)
+    if found.verdict != "done":
+        return found
+    told = {key: found.result[key] for key in ("differences", "consequences")}
+    return done(ask, {"ok": True, **told}, list(found.problems))
+
+
 async def apply_cluster(desk: Desk, caller: Caller, ask: ApplyCluster) -> Reply:
-    config, problems = cluster_from_text(ask.text)
+    config, problems = cluster_from_text(ask.text, source=ask.source or "cluster.yaml")
     if config is None or problems:
         return refusal(ask, *problems)
     left_out = sorted(set(desk.ledger.state.nodes) - {node.name for node in config.nodes})
     if left_out:
         return refusal(ask, _left_out(config, left_out))
-    return await _apply(desk, caller, ask, config=config, text=ask.text)
+    before = _agreed(desk)
+    told, follows = differences(before, config), consequences(before, config)
+    if not _was_done(desk, ask):
+        stopped = unconfirmed(ask, follows)
+        if stopped is not None:
+            return stopped
+    answer = await _apply(desk, caller, ask, config=config, text=ask.text)
+    if answer.verdict != "done":
+        return answer
+    answer = changed(answer, result={**answer.result, "differences": told})
+    return with_consequences(answer, follows) if ask.dry_run else answer
+
+
+def _agreed(desk: Desk) -> ClusterConfig:
+    """The cluster file as it was agreed upon last."""
+    config, _ = cluster_from_text(desk.ledger.state.config_text or desk.config_text)
+    return config or desk.config
 
 
 async def add_node(desk: Desk, caller: Caller, ask: AddNode) -> Reply:
@@ -60,7 +89,23 @@ async def remove_node(desk: Desk, caller: Caller, ask: RemoveNode) -> Reply:
     kept = tuple(each for each in config.nodes if each.name != ask.node)
     if len(kept) == len(config.nodes):
         return refusal(ask, refusals.unknown_node(ask.node))
-    return await _rewritten(desk, caller, ask, changed(config, nodes=kept))
+    wanted = changed(config, nodes=kept)
+    possible = await _rewritten(desk, caller, changed(ask, dry_run=True), wanted)
+    if possible.verdict != "done":
+        return possible  # what cannot be done needs no consent
+    follows = [gone_for_good(ask.node), *_left_weaker(desk.ledger.state, ask.node)]
+    if ask.dry_run:
+        return with_consequences(possible, follows)
+    return unconfirmed(ask, follows) or await _rewritten(desk, caller, ask, wanted)
+
+
+def _left_weaker(state: State, node: str) -> list[Problem]:
+    """Packages that would have one node left."""
+    return [
+        found for _, record in sorted(state.packages.items()) if node in record.spec.nodes
+        for found in weakened(record.spec, changed(
+            record.spec, nodes=tuple(each for each in record.spec.nodes if each != node)))
+    ]
 
 
 def _was_done(desk: Desk, ask: Changing) -> bool:

@@ -6,7 +6,8 @@ here, of every node at once, and said all at once.
 
 from collections.abc import Mapping
 
-from cluster.answers.desk import Desk, done, refusal
+from cluster.answers.consent import unconfirmed, weakened, with_consequences
+from cluster.answers.desk import Desk, done, preview, refusal
 from cluster.api.messages import ApplyPackages, CheckPackages, NamedText, Reply
 from cluster.api.roles import Caller
 from cluster.config.package_file import packages_from_text
@@ -106,7 +107,12 @@ async def apply(desk: Desk, caller: Caller, ask: ApplyPackages) -> Reply:
                    new_disks=new_disks.get(spec.name, ()))
         for number, spec in enumerate(fresh)
     ]
-    stopped = await desk.change(ask, *changes)
+    follows = [
+        found for spec in fresh if spec.name in known
+        for found in weakened(known[spec.name].spec, spec)]
+    if ask.dry_run:
+        return with_consequences(preview(desk.ledger.state, ask, *changes), follows)
+    stopped = unconfirmed(ask, follows) or await desk.change(ask, *changes)
     if stopped is not None:
         return stopped
     fresh_names = [spec.name for spec in fresh]

@@ -3,12 +3,13 @@
 import asyncio
 from typing import Any
 
+from cluster.answers.consent import power_cut, unconfirmed, with_consequences
 from cluster.answers.desk import Desk, done, late, refusal
 from cluster.api.messages import AskFence, AskFenceTest, FenceNode, Reply
 from cluster.api.roles import Caller
 from cluster.config.schema import FenceConfig
 from cluster.core import refusals
-from cluster.core.model import UP
+from cluster.core.model import UP, packages_of
 from cluster.fencing import not_fenced
 from cluster.power.levels import levels_of
 from packages.core.problem import Problem, plain_list
@@ -26,12 +27,14 @@ async def fence_node(desk: Desk, caller: Caller, ask: FenceNode) -> Reply:
         return refusal(ask, not_fenced(ask.node))
     if ask.test:
         return done(ask, {"node": ask.node, "tests": await _tests(desk, ask.node, fences)})
+    follows = [power_cut(
+        ask.node, [each.name for each in packages_of(desk.ledger.state, ask.node)])]
     if ask.dry_run:
-        return done(ask, {"would": [
+        return with_consequences(done(ask, {"would": [
             f"node:{ask.node}: {' and '.join(each.agent for each in level)} would switch it off"
             f" (level {number})" for number, level in levels_of(fences)
-        ]})
-    return await _by_the_coordinator(desk, caller, ask, fences)
+        ]}), follows)
+    return unconfirmed(ask, follows) or await _by_the_coordinator(desk, caller, ask, fences)
 
 
 async def _by_the_coordinator(

@@ -3,11 +3,8 @@
 import asyncio
 
 from cluster.answers.desk import Desk, done, refusal
-from cluster.api.messages import (
-    CheckCluster, GetConfig, GetEvents, GetPackages, GetStatus, Preflight, Reply
-)
+from cluster.api.messages import GetConfig, GetEvents, GetPackages, GetStatus, Preflight, Reply
 from cluster.api.roles import Caller
-from cluster.config.cluster_file import cluster_from_text
 from cluster.config.load import dump
 from cluster.core import refusals, view
 from cluster.core.model import Event, State
@@ -25,11 +22,6 @@ async def status(desk: Desk, _: Caller, ask: GetStatus) -> Reply:
 
 async def config(desk: Desk, _: Caller, ask: GetConfig) -> Reply:
     return done(ask, {"text": desk.ledger.state.config_text or desk.config_text})
-
-
-async def check_cluster(desk: Desk, _: Caller, ask: CheckCluster) -> Reply:
-    problems = cluster_from_text(ask.text)[1]
-    return refusal(ask, *problems) if problems else done(ask, {"ok": True})
 
 
 async def packages(desk: Desk, _: Caller, ask: GetPackages) -> Reply:

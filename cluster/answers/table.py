@@ -12,7 +12,7 @@ from cluster.api import messages
 HANDLERS: dict[type[Any], Handler] = {
     messages.GetStatus: questions.status,
     messages.GetConfig: questions.config,
-    messages.CheckCluster: questions.check_cluster,
+    messages.CheckCluster: belonging.check_cluster,
     messages.GetPackages: questions.packages,
     messages.GetEvents: questions.events,
     messages.Preflight: questions.preflight,

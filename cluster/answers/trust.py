@@ -7,6 +7,7 @@ in that did not get everything it needs, or another than the one whose keys were
 import hashlib
 import re
 
+from cluster.answers.consent import access_lost, unconfirmed, with_consequences
 from cluster.answers.desk import ENTRY_S, Desk, done, preview, refusal
 from cluster.api.messages import (
     AddOperator, AskCertificate, AskKeyKnown, Changing, GetKeys, InviteNode, JoinNode,
@@ -137,7 +138,12 @@ async def add_operator(desk: Desk, caller: Caller, ask: AddOperator) -> Reply:
 
 
 async def remove_operator(desk: Desk, caller: Caller, ask: RemoveOperator) -> Reply:
-    return await _change(desk, ask, desk.entry(
+    follows = [access_lost(ask.name)] if caller.name == ask.name and not caller.is_node else []
+    possible = preview(desk.keyring.state, ask, desk.entry(
+        entries.OperatorRemoved, caller, ask, name=ask.name))
+    if ask.dry_run or possible.verdict != "done":
+        return with_consequences(possible, follows)
+    return unconfirmed(ask, follows) or await _change(desk, ask, desk.entry(
         entries.OperatorRemoved, caller, ask, name=ask.name,
     )) or done(ask, {"operator": ask.name})
 

@@ -40,13 +40,15 @@ class GetConfig(Request, tag="cluster-get"):
 
 class CheckCluster(Request, tag="cluster-check"):
     text: str = ""
+    source: str = ""
 
 
 class ApplyCluster(Changing, tag="cluster-apply"):
     """At most one node more or less. Result: {"applied": cluster, "added": [name], "removed":
-    [name], "settled": whether the log counts by it already}."""
+    [name], "settled": whether the log counts by it already, "differences": [LINE]}."""
 
     text: str = ""
+    source: str = ""
 
 
 class RunCluster(Changing, tag="cluster-run"):
@@ -216,8 +218,7 @@ class Preflight(Request, tag="preflight"):
 
 
 class GetEvents(Request, tag="events"):
-    """Result: {"events": [EVENT with "seq"], "next": seq to ask from}. With `after` only newer
-    ones; `wait_s` holds the answer until there is one."""
+    """Result: {"events": [EVENT with "seq"], "next": seq for `after`}; `wait_s` waits for one."""
 
     after: int = 0
     package: str | None = None
@@ -254,8 +255,8 @@ class RotateNode(Changing, tag="node-rotate"):
 
 
 class RejoinNode(Changing, tag="node-rejoin"):
-    """To another node, while the named one's daemon is stopped and its folder locked. Result:
-    {"node", "index", "boot"} for the note in its new folder (cluster/raft/amnesia.py)."""
+    """To another node, the named one's daemon stopped and its folder locked. Result: {"node",
+    "index", "boot"} for the note in its new folder (cluster/raft/amnesia.py)."""
 
     node: str = ""
 
@@ -310,8 +311,7 @@ class AskSilence(Request, tag="silence"):
 
 
 class AskDeath(Request, tag="death"):
-    """Of the coordinator: declare the node dead by an operator's word, unless it is heard. The
-    request's id becomes the entry's."""
+    """Of the coordinator: an operator says that the node is dead. Its id becomes the entry's."""
 
     node: str = ""
     by: str = ""
@@ -319,8 +319,7 @@ class AskDeath(Request, tag="death"):
 
 
 class AskFence(Request, tag="fence"):
-    """Of the coordinator: switch the node off by an operator's order. The request's id becomes
-    the entry's."""
+    """Of the coordinator, for an operator: switch the node off. Its id becomes the entry's."""
 
     node: str = ""
     by: str = ""

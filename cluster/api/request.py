@@ -18,3 +18,5 @@ class Changing(Request):
 
     dry_run: bool = False
     reason: str = ""
+    confirmed: bool = True
+    """False: `not-confirmed`, with what follows, for what cannot be taken back or worsens it."""

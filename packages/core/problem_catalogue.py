@@ -86,6 +86,15 @@ CATALOGUE: dict[str, str] = {
     "failure-noted": "a guest failed in a suspension; it is treated as a failure when that ends",
     "package-failed": "a package is stopped after failures and waits for an operator",
     "move-not-converging": "the guest dirties memory faster than it can be copied; it runs on",
+    # what is not done in passing
+    "not-confirmed": "what cannot be taken back, or makes things worse, was not confirmed",
+    "access-lost": "an operator would be let in no more by the very key that asks",
+    "node-gone": "a node would be removed for good, with its name and its keys",
+    "power-cut": "a node's power would be switched off, whatever runs there",
+    "cluster-renamed": "a cluster file gives the cluster another name",
+    "profile-changed": "a cluster file gives the leases another length",
+    "network-changed": "a cluster file changes where nodes are found, or what a switch carries",
+    "survivability-worse": "less than before would be survived without anybody's help",
     # packages
     "package-not-running": "the package does not run, so it cannot be moved",
     "package-detached": "the package was left running, unwatched, by its node or its cluster",

@@ -43,6 +43,8 @@ class RecordedCluster:
         self.replies: dict[type[ask.Request], ask.Reply | list[ask.Reply] | None] = {}
         """A list is given out one by one, its last for ever; None is silence."""
         self.heard: list[ask.AnyRequest] = []
+        self.callers: list[Caller] = []
+        """Who asked each of them."""
         self._etc, self._run = etc, run
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
@@ -69,6 +71,7 @@ class RecordedCluster:
 
     async def _answer(self, caller: Caller, request: ask.AnyRequest) -> ask.Reply:
         self.heard.append(request)
+        self.callers.append(caller)
         reply = self.replies.get(type(request))
         if isinstance(reply, list):
             reply = reply.pop(0) if len(reply) > 1 else reply[0]

@@ -70,7 +70,7 @@ async def test_three_nodes_become_four_and_three_again(tmp_path: Path) -> None:
         # The leader itself is removed: another leads, and its daemon ends.
         leader = shown["cluster"]["leader"]
         other = next(name for name in FOUNDERS if name != leader)
-        await farm.done("node", "remove", leader, on=other)
+        await farm.done("node", "remove", leader, "--yes", on=other)
         kept = {*FOUNDERS, "n4"} - {leader}
         await farm.status_until(
             lambda status: votes(status) == kept and status["cluster"]["quorum"], on=other)
@@ -99,9 +99,9 @@ async def test_a_dead_node_is_replaced(tmp_path: Path) -> None:
         async with asyncio.timeout(WITHIN_S):
             while (said := await farm.vmsg("node", "remove", "n2", "--dry-run")).code == 0:
                 pass
-        said = await farm.vmsg("node", "remove", "n2")
+        said = await farm.vmsg("node", "remove", "n2", "--yes")
         assert said.code == 3 and "membership-unsafe" in said.err
-        await farm.done("node", "remove", "n3")
+        await farm.done("node", "remove", "n3", "--yes")
         await farm.status_until(lambda status: votes(status) == {"n1", "n2"})
         await add(farm, places["n4"])
         await farm.join("n4")
@@ -138,5 +138,5 @@ async def test_two_changes_in_one_file_are_refused(tmp_path: Path) -> None:
         said = await farm.vmsg("cluster", "apply", str(farm.file))
         assert said.code == 3 and "node-left-out" in said.err
         # One that never came is.
-        await farm.done("node", "remove", "n4")
+        await farm.done("node", "remove", "n4", "--yes")
         await farm.status_until(lambda status: len(status["nodes"]) == 3)

@@ -124,3 +124,10 @@ async def test_operators_come_with_a_role_and_go_at_once(tmp_path: Path) -> None
         assert said.code == 6, said
         said = await farm.vmsg("operator", "remove", "root")
         assert said.code == 3 and "last-admin" in said.err
+        eve = farm.folder / "eve"
+        await farm.done("operator", "add", "eve", "--role", "full-admin", "--out", str(eve))
+        said = await farm.vmsg("operator", "remove", "root")
+        assert said.code == 3 and "access-lost" in said.err, "of oneself, with nobody to be asked"
+        said = await farm.vmsg("operator", "remove", "root", etc=eve)
+        assert said.code == 0, "another's"
+        assert (await farm.vmsg("status")).code == 6
