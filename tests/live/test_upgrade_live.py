@@ -1,14 +1,25 @@
-"""A cluster is upgraded node by node to the next version, a copy of this one that says so."""
+"""A cluster is upgraded node by node: from another commit's code to today's, with a guest that runs
+and moves between the two both ways; and to the next version, a copy of this one that says so.
+"""
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cluster.lab import lab
+from cluster.lab import record as records
 from cluster.node import VERSION
 from packages.core.versions import version_of
+from tests.live.evidence import standing
+from tests.live.guest_side import held_connection
 from tests.live.hosts import ROOT, hosts
+from tests.live.live_cluster import LiveCluster
+from tests.live.other_version import LANDED, HistoryIsMissing, checked_out
 from tests.live.waiting import until
 
 pytestmark = pytest.mark.live
@@ -65,3 +76,80 @@ async def test_two_adjacent_versions_work_together_and_there_is_no_way_back(
 
 def refused(log: Path, version: str) -> bool:
     return f"may not take part. It runs version {version}" in log.read_text()
+
+
+async def lab_of(tree: Path, folder: Path) -> LiveCluster:
+    """A lab that this tree's own code has brought up, with its daemons and guardians."""
+    made = subprocess.run(
+        [sys.executable, "-c", "from cli.main import main; main()", "lab", "up", "--dir",
+         str(folder), "--nodes", "3", "--packages", "1"],
+        cwd=tree, env={**os.environ, "PYTHONPATH": str(tree)}, capture_output=True, text=True,
+        timeout=150)
+    assert made.returncode == 0, made.stdout + made.stderr
+    record = records.load(folder)
+    assert isinstance(record, records.LabRecord), record
+    return LiveCluster(record)
+
+
+def runs_from(pid: int) -> Path:
+    return Path(f"/proc/{pid}/cwd").resolve()
+
+
+@pytest.mark.timeout(600)
+async def test_another_commits_code_and_todays_are_one_cluster(tmp_path: Path) -> None:
+    """From the last landing to today, node by node: no guest is stopped for it, and packages move
+    from the one to the other and back."""
+    old, folder = checked_out(tmp_path / "old"), tmp_path / "lab"
+    cluster = await lab_of(old, folder)
+    try:
+        with standing(cluster.evidence):
+            await cluster.until_running()
+            life = (await cluster.said()).boot_id
+            assert all(runs_from(cluster.daemon(each)) == old for each in cluster.names)
+            async with held_connection(cluster.package().guest_address) as caller:
+                for upgraded in cluster.names:
+                    await moved_off(cluster, upgraded)
+                    await cluster.end_daemon(upgraded)
+                    await cluster.start_daemon(upgraded)
+                    await cluster.kill_guardian(upgraded)
+                    assert runs_from(cluster.daemon(upgraded)) == ROOT
+                    await cluster.until(lambda status: all(
+                        each["status"] == "up" for each in status["nodes"]))
+                    await there_and_back(cluster)
+                    await caller.goes_on()
+            assert all(runs_from(cluster.daemon(each)) == ROOT for each in cluster.names)
+            after = await cluster.one_copy()
+            assert (await cluster.said()).boot_id == life == after["boot_id"]
+    finally:
+        cluster.close()
+        assert await lab.down(folder) is None
+
+
+async def moved_off(cluster: LiveCluster, node: str) -> None:
+    """As the roll has it (docs/upgrade.md): a daemon that is away for longer than the lease, on a
+    starved machine, would cost its guests."""
+    if (await cluster.shown())["node"] == node:
+        target = next(each for each in cluster.names if each != node)
+        assert (await cluster.moved(target))["result"] == "completed"
+
+
+async def there_and_back(cluster: LiveCluster) -> None:
+    """Round all nodes: while both codes are there, that is from each to the other."""
+    here = (await cluster.shown())["node"]
+    ways = [*(each for each in cluster.names if each != here), here]
+    for target in ways:
+        ended = await cluster.moved(target)
+        assert ended["result"] == "completed", ended
+
+
+def test_a_clone_without_that_commit_is_told_so(tmp_path: Path) -> None:
+    shallow = tmp_path / "shallow"
+    subprocess.run(["git", "clone", "-q", "--depth", "1", f"file://{ROOT}", str(shallow)],
+                   check=True, timeout=60)
+    with pytest.raises(HistoryIsMissing, match="shallow; git fetch --unshallow"):
+        checked_out(tmp_path / "old", root=shallow)
+    with pytest.raises(HistoryIsMissing, match="0" * 40):
+        checked_out(tmp_path / "old", commit="0" * 40)
+    assert LANDED in subprocess.run(
+        ["git", "-C", str(ROOT), "rev-list", "HEAD"], check=True, capture_output=True, text=True,
+    ).stdout.split()
