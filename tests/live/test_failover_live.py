@@ -166,6 +166,7 @@ async def test_a_cut_shorter_than_the_lease_is_not_noticed(cluster):
         cluster.away.clear()
         await cluster.until(lambda status: node_of(status, before["node"])["status"] == "up")
         await caller.goes_on()
+    assert caller.longest_gap_s < 1, "the guest's own network was not cut"
     assert cluster.freezes(before["node"]) == freezes
     after = await cluster.one_copy()
     assert (after["node"], after["epoch"]) == (before["node"], before["epoch"])
@@ -197,6 +198,7 @@ async def test_a_daemon_that_comes_back_within_the_lease_finds_its_guest_untouch
         await cluster.start_daemon(before["node"])
         await cluster.until(lambda status: node_of(status, before["node"])["status"] == "up")
         await caller.goes_on()
+    assert caller.longest_gap_s < 1
     assert cluster.freezes(before["node"]) == freezes
     after = await cluster.one_copy()
     assert (after["node"], after["epoch"]) == (before["node"], before["epoch"])

@@ -2,6 +2,7 @@
 and moves between the two both ways; and to the next version, a copy of this one that says so.
 """
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from cluster.api.messages import Preflight
 from cluster.lab import lab
 from cluster.lab import record as records
 from cluster.node import VERSION
@@ -138,8 +140,23 @@ async def there_and_back(cluster: LiveCluster) -> None:
     here = (await cluster.shown())["node"]
     ways = [*(each for each in cluster.names if each != here), here]
     for target in ways:
+        await facts_of_all(cluster)
         ended = await cluster.moved(target)
         assert ended["result"] == "completed", ended
+
+
+async def facts_of_all(cluster: LiveCluster) -> None:
+    """Until everybody tells everybody what it has: a node that has just come back is dialled anew,
+    and a starved machine takes its time for that."""
+    async def told() -> bool:
+        asked = [await cluster.ask(Preflight(package="p1"), node=each) for each in cluster.names]
+        return not any(problem.code == "facts-missing" for each in asked
+                       for problem in each.problems) and "facts-missing" not in str(
+                           [each.result for each in asked])
+
+    async with asyncio.timeout(60):
+        while not await told():
+            await asyncio.sleep(0.2)
 
 
 def test_a_clone_without_that_commit_is_told_so(tmp_path: Path) -> None:
