@@ -1,0 +1,74 @@
+"""Who may speak, and ask what: cluster/api/roles.py, cluster/sockets.py, cluster/config/keys.py."""
+
+from tests.mutants.mutant import Mutant
+
+MUTANTS = [
+    Mutant(
+        "cluster/api/roles.py",
+        'return None if caller.invitation and least == "invited" else '
+        "_only_the_invited(caller)",
+        "return None",
+        ("tests/commands/test_api.py::test_a_role_allows_what_it_names",)),
+    Mutant(
+        "cluster/api/roles.py",
+        'if caller.invitation or least == "invited":',
+        'if least == "invited":',
+        ("tests/commands/test_api.py::test_a_role_allows_what_it_names",)),
+    Mutant(
+        "cluster/api/roles.py",
+        "if caller.is_node or RANK[caller.role] >= RANK[least]:",
+        "if True:",
+        ("tests/commands/test_api.py::test_a_role_allows_what_it_names",)),
+    Mutant(
+        "cluster/config/keys.py",
+        "        if exposed is not None:\n"
+        "            return exposed",
+        "        if False:\n"
+        "            return exposed",
+        ("tests/core/test_keys.py::test_an_exposed_secret_is_refused_with_its_remedy",)),
+    Mutant(
+        "cluster/config/keys.py",
+        "if name not in keys.nodes:",
+        "if False:",
+        ("tests/core/test_keys.py::test_a_node_without_a_key_of_its_own_is_refused",)),
+    Mutant(
+        "cluster/config/keys.py",
+        "    if taken:\n",
+        "    if False:\n",
+        ("tests/core/test_keys.py::test_keys_are_never_overwritten",)),
+    Mutant(
+        "cluster/config/keys.py",
+        'write_new(folder / "curve.secret", f"{pair.secret}\\n", mode=0o600)',
+        'write_new(folder / "curve.secret", f"{pair.secret}\\n")',
+        ("tests/core/test_keys.py::test_every_node_has_its_folder",)),
+    Mutant(
+        "cluster/config/keys.py",
+        "if name not in [node.name for node in config.nodes]:",
+        "if False:",
+        ("tests/core/test_keys.py::test_a_node_outside_the_cluster_file_is_refused",)),
+    Mutant(
+        "cluster/sockets.py",
+        "if key.decode() in self.peers:",
+        "if True:",
+        ("tests/raft/test_sockets.py::"
+         "test_an_unknown_key_is_refused_and_comes_in_once_it_is_allowed",)),
+    Mutant(
+        "cluster/sockets.py",
+        "socket.set(zmq.MAXMSGSIZE, max_message_bytes)",
+        "pass",
+        ("tests/raft/test_sockets.py::test_a_message_beyond_the_limit_is_not_received",)),
+    Mutant(
+        "cluster/sockets.py",
+        "        if peer is None:\n"
+        '            self.drops["key-struck-off"] += 1\n'
+        "            return",
+        "        if peer is None:\n"
+        '            peer = "anybody"',
+        ("tests/raft/test_sockets.py::"
+         "test_a_key_struck_off_the_list_is_not_heard_on_its_old_connection",)),
+    Mutant(
+        "cluster/sockets.py",
+        "self._socket.curve_server = True",
+        "pass",
+        ("tests/raft/test_sockets.py::test_a_peer_is_known_by_its_key_and_answered",)),
+]

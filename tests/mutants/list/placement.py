@@ -1,0 +1,46 @@
+"""Where a package may run, and what follows a failure: packages/core."""
+
+from tests.mutants.mutant import Mutant
+
+MUTANTS = [
+    Mutant(
+        "packages/core/failover.py",
+        "    if not left:\n",
+        "    if False:\n",
+        ("tests/core/test_apply.py::"
+         "test_a_failed_guest_restarts_on_the_spot_then_goes_on_then_stops",)),
+    Mutant(
+        "packages/core/failover.py",
+        "if started and len(lately) <= spec.service_restart:",
+        "if started:",
+        ("tests/core/test_apply.py::"
+         "test_a_failed_guest_restarts_on_the_spot_then_goes_on_then_stops",)),
+    Mutant(
+        "packages/core/limits.py",
+        "if moving >= limits.moves_per_node:",
+        "if False:",
+        ("tests/core/test_maintenance.py::test_a_drain_goes_by_its_plan_within_the_limits",)),
+    Mutant(
+        "packages/core/limits.py",
+        "if linked >= limits.moves_per_link:",
+        "if False:",
+        ("tests/core/test_maintenance.py::"
+         "test_a_node_that_would_not_have_it_is_not_asked_again_while_the_next_has_no_room",)),
+    Mutant(
+        "packages/core/placement.py",
+        "    if name in avoid:",
+        "    if False:",
+        ("tests/core/test_apply.py::"
+         "test_a_failed_guest_restarts_on_the_spot_then_goes_on_then_stops",)),
+    Mutant(
+        "packages/core/placement.py",
+        "if not node.heard:",
+        "if False:",
+        ("tests/core/test_apply.py::test_both_ends_lost_in_the_switch_means_a_cold_start",)),
+    Mutant(
+        "packages/core/placement.py",
+        'if node.state != "running" and not (last_resort and node.state == "quarantined"):',
+        "if False:",
+        ("tests/core/test_maintenance.py::"
+         "test_what_cannot_move_runs_on_and_is_tried_again_where_it_was_not_tried",)),
+]
