@@ -23,6 +23,7 @@ from cluster.host_keys import SocketKeys
 from cluster.node import VERSION, Node
 from cluster.nodes.facts import HostFacts
 from cluster.nodes.guardian_link import GuardianLink
+from cluster.nodes.host_boot import host_boot
 from cluster.power.agents import FenceAgents
 from cluster.raft.attendance import MARK_FILE, Attendance
 from cluster.raft.links import SocketLinks
@@ -69,6 +70,7 @@ class Daemon:
             timings=PROFILES[folder.config.profile],
             driver=driver, carrier=self._carrier(), strangers=self._strangers(driver),
             host=host, fences=fences_of_host(), probe=self.probe, power=FenceAgents(),
+            host_boot=host_boot(run, self.clock),
             guardian=GuardianLink(
                 str(run / "guardian.sock"), heard=lambda news: self.node.guardian_news(news),
                 acknowledged=lambda expiry_s: self.node.guarding.acknowledged(expiry_s)),

@@ -87,13 +87,14 @@ class Node:
         machine: StateMachine, replica: Replica, neighbours: Mapping[str, Neighbour],
         guardian: Guardian, driver: Driver, carrier: Carrier, host: Host, fences: Fences,
         probe: Probe, power: PowerFence, strangers: Strangers,
-        host_keys: HostKeys | None = None, profiles: Mapping[str, Timings] = PROFILES,
+        host_keys: HostKeys | None = None, profiles: Mapping[str, Timings] = PROFILES, host_boot: str = "",
     ) -> None:
         self.name, self.config, self.clock = name, config, clock
         self.replica, self.guardian, self.driver = replica, guardian, driver
         self.timings, self.incarnation, self.profiles = timings, clock.token(), profiles
         self.stopping, self._neighbours = asyncio.Event(), neighbours
         self.why: Problem | None = None
+        self._host_boot = host_boot
         self.ledger = Ledger(replica, machine, clock, name)
         self.comeback = Comeback(replica)
         self.landlord = Landlord(
@@ -185,7 +186,10 @@ class Node:
         log.warning("guardian: %s %s: %s", news.event, named, news.because)
         for guest in news.guests:
             if guest.package in self.worker.agents:
-                self.worker.agents[guest.package].wake()
+                agent = self.worker.agents[guest.package]
+                if news.event == "killed":
+                    agent.body.ended_without_lease(may_run=False)
+                agent.wake()
 
     # what the rooms ask of each other
 
@@ -331,6 +335,7 @@ class Node:
             entries.NodeJoined, because, deadline_s=JOIN_S, node=self.name,
             incarnation=self.incarnation, version=VERSION, guests=self.worker.reports(),
             guardian_silent=self.guarding.is_silent,
+            host_boot=self._host_boot,
         )
         if refused is not None:
             log.warning("not joined yet: %s %s", refused.what, refused.because)

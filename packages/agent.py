@@ -58,6 +58,7 @@ class PackageAgent:
             duties.Destroy: self._destroy, duties.Leave: self._leave, duties.Send: self._send,
             duties.Receive: self._receive, duties.Claim: self._claim, duties.Thaw: self._thaw,
             duties.Hold: self._hold, duties.Attach: self._attach, duties.Fence: self._fence,
+            duties.Wait: self._leave,
         }
 
     def adopt(self, guest: Guest) -> None:
@@ -293,15 +294,16 @@ class PackageAgent:
 
     async def _say_gone(self, duty: duties.Keep | duties.Send, because: str) -> None:
         problem, switching = gone(duty, because)
-        await self._say_failed(duty, problem, switching=switching)
+        blameless = self.body.ended_without_lease(may_run=self.around.may_run())
+        await self._say_failed(duty, problem, switching=switching, blameless=blameless)
 
     async def _say_failed(
-        self, duty: AnyDuty, failure: Problem, *, switching: bool = False,
+        self, duty: AnyDuty, failure: Problem, *, switching: bool = False, blameless: bool = False,
     ) -> None:
         self.failure = None
         await self.around.ledger.say(
             entries.GuestFailed, failure.what, package=self.name, epoch=duty.epoch,
-            node=self.around.node, problem=failure, switching=switching,
+            node=self.around.node, problem=failure, switching=switching, blameless=blameless,
         )
 
     async def _halt(self, duty: duties.Halt) -> None:
@@ -319,7 +321,7 @@ class PackageAgent:
         if await self._drop_guest():
             await released(self.around, duty)
 
-    async def _leave(self, duty: duties.Leave) -> None:
+    async def _leave(self, duty: duties.Leave | duties.Wait) -> None:
         await self._stop_watch()
 
     async def _attach(self, duty: duties.Attach) -> None:

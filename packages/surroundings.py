@@ -64,6 +64,18 @@ class Body:
         self.soft: dict[str, Any] | None = None
         """Soft numbers of the running move, for whoever asks."""
 
+        self._unleased: tuple[str, int] | None = None
+
+    def ended_without_lease(self, *, may_run: bool) -> bool:
+        """Of a guest that is gone. Without a lease it stood frozen, and its guardian has ended it:
+        once seen it stays so, for the lease may be back when the record hears of it."""
+        if self.guest is None:
+            return False
+        life = (self.guest.boot_id, self.guest.epoch)
+        if not may_run:
+            self._unleased = life
+        return self._unleased == life
+
     def migration_of(self, move: str, seen: MigrationState) -> MigrationState:
         """What the hypervisor says of this move: where nothing was sent for it, it still tells how
         the one before it ended."""

@@ -12,6 +12,7 @@ from cluster.api.messages import ApplyPackages, CheckPackages, NamedText, Reply
 from cluster.api.roles import Caller
 from cluster.config.package_file import packages_from_text
 from cluster.core import dependence, entries, refusals
+from cluster.core.claims import given_twice
 from cluster.core.mac_claims import against_claiming, reclaimed
 from cluster.core.model import State
 from packages.core.model import PackageSpec
@@ -42,6 +43,7 @@ async def _read(
         problems += faults
     if not problems:
         problems += _unknown_disks(specs, new_disks)
+    problems += given_twice(specs, desk.ledger.state.claims)
     problems += _mac_problems(desk.ledger.state, specs)
     names = {*desk.ledger.state.packages, *(spec.name for spec in specs)}
     for spec in specs:
@@ -103,9 +105,9 @@ async def apply(desk: Desk, caller: Caller, ask: ApplyPackages) -> Reply:
         each for each in specs if each.name not in known or known[each.name].spec != each
         or each.name in new_disks)
     changes = [
-        desk.entry(entries.PackageApplied, caller, ask, part=f"-{number}", spec=spec,
+        desk.entry(entries.PackageApplied, caller, ask, part=f"-{spec.name}", spec=spec,
                    new_disks=new_disks.get(spec.name, ()))
-        for number, spec in enumerate(fresh)
+        for spec in fresh
     ]
     follows = [
         found for spec in fresh if spec.name in known

@@ -12,6 +12,7 @@ from cluster.core.dependence import unmet
 from cluster.core.fencing import to_be_fenced
 from cluster.core.model import PackageRecord, Proof, ProofKind, State, may_be_lost, packages_of
 from cluster.core.runs import blocked_nodes
+from cluster.core.suspensions import in_maintenance
 from packages.core.limits import Limits
 from packages.core.placement import Choice, NodeView, choose
 from packages.core.start_order import start_order, waiting
@@ -102,6 +103,7 @@ def wants_node(record: PackageRecord) -> bool:
     """Whether a package without an owner is to be started."""
     return (
         record.owner is None and record.auto_run and not record.moving
+        and not (record.lost is not None and in_maintenance(record))
         and record.state in ("halted", "relocate_wait")
     )
 
@@ -159,6 +161,8 @@ def place(
                        exclude=exclude)
         if again.node is not None:
             return changed(again, because=f"{again.node} is where it was")
+        if again.refused == ((record.preferred, "unheard"),):
+            return again  # it has joined this moment, or will be called dead within the lease
     choice = choose(nodes, views, blocked=blocked, avoid=record.avoid, exclude=exclude)
     if choice.node is None:
         anywhere = choose(

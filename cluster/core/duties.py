@@ -46,6 +46,11 @@ class Leave(Duty):
     """Detached: leave it running, unwatched and unguarded."""
 
 
+class Wait(Duty):
+    """The node is called dead, and nobody was given the package: neither end its guest nor count
+    on it before the node has joined again."""
+
+
 class Attach(Duty):
     """Detached until now: have it guarded, watch it, and say so."""
 
@@ -89,7 +94,7 @@ class Fence(Duty):
 
 
 AnyDuty = Union[
-    Start, Keep, Halt, Destroy, Leave, Attach, Send, Receive, Claim, Thaw, Hold, Fence,
+    Start, Keep, Halt, Destroy, Leave, Wait, Attach, Send, Receive, Claim, Thaw, Hold, Fence,
 ]
 
 OWNED: dict[str, type[Start] | type[Halt] | type[Destroy] | type[Leave]] = {
@@ -111,6 +116,8 @@ def duty(record: PackageRecord, node: str) -> AnyDuty | None:
                      order=fencing.id, victim=fencing.victim)
     if record.move is not None and record.moving:
         return _moving(record, record.move, node)
+    if record.owner is None and record.lost is not None and record.lost.node == node:
+        return Wait(spec=record.spec, epoch=record.epoch, boot_id=record.boot_id)
     if record.owner != node:
         return None
     return _owned(record)

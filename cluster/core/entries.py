@@ -94,6 +94,8 @@ class NodeJoined(Entry, tag="node-joined"):
     guests: tuple[GuestReport, ...] = ()
     guardian_silent: bool = False
     """Its guardian does not answer it: see GuardianChanged."""
+    host_boot: str = ""
+    """Another one than before: what ran there was lost with its host."""
 
 
 class LeaseTaken(Entry, tag="lease-taken"):
@@ -254,6 +256,8 @@ class GuestFailed(Entry, tag="guest-failed"):
     switching: bool = False
     """The guest was lost after the switch of a move had begun and is not known to have resumed:
     the target may hold the whole memory."""
+    blameless: bool = False
+    """It was ended by its own guardian, for want of a lease: no failure of the guest."""
 
 
 class GuestReleased(Entry, tag="guest-released"):

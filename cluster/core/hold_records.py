@@ -26,6 +26,19 @@ class NotedFailure(Value):
     node: str
     at_ms: int
     because: str
+    blameless: bool = False
+    """It was lost with its node, or ended by its own guardian: no failure of the guest."""
+
+
+class LostOwner(Value):
+    """A node that is proven dead, or was cut off, and may still have the package's guest whole.
+
+    It is the owner as long as nobody else is: a package is taken from it only together with its
+    next owner."""
+
+    node: str
+    epoch: int
+    state: Literal["starting", "running"] = "running"
 
 
 def joined(holds: tuple[Hold, ...], new: Hold) -> tuple[Hold, ...]:

@@ -74,6 +74,9 @@ def _against(state: State, members: tuple[Member, ...]) -> Problem | None:
         if name in state.retired:
             return _retired(name)
     for name in gone:
+        kept = next((each for each in packages_of(state, name) if each.lost is not None), None)
+        if kept is not None:
+            return refusals.owner_lost(kept, f"Nobody else was given it since {name} was lost.")
         if packages_of(state, name):
             return refusals.node_not_empty(
                 name, [record.name for record in packages_of(state, name)])

@@ -14,8 +14,8 @@ from cluster.core.model import (
     with_package
 )
 from cluster.core.moves import end_move, lose_node
-from cluster.core.quarantine import is_quarantined, released, why, with_failure
-from cluster.core.suspensions import in_maintenance
+from cluster.core.quarantine import counts, is_quarantined, released, why, with_failure
+from cluster.core.suspensions import gone_with_its_node, in_maintenance
 from cluster.core.trust import without_invitation
 from packages.core.problem import Problem, problem
 from packages.core.values import changed
@@ -71,8 +71,10 @@ def node_joined(state: State, entry: entries.NodeJoined) -> State | Problem:
             )
     state = changed(state, trust=without_invitation(state.trust, entry.node))
     state = _detached_after_join(state, entry)
+    state = _lost_after_join(state, node, entry)
     after = _after_join(state, node, entry.at_ms)
     node = changed(node, incarnation=entry.incarnation, version=entry.version, proof=None,
+                   host_boot=entry.host_boot or node.host_boot,
                    fence=None, sightings=(), watchdog="", watchdog_s=0.0,
                    guardian_silent=entry.guardian_silent)
     if after != node.state:
@@ -107,12 +109,38 @@ def _detached_after_join(state: State, entry: entries.NodeJoined) -> State:
     return state
 
 
+def _lost_after_join(state: State, node: NodeRecord, entry: entries.NodeJoined) -> State:
+    """What nobody was given while the node was lost is its own again, where its guest is there yet.
+    One that is gone was lost with the node or its host: no failure of the guest."""
+    there = {(guest.package, guest.epoch) for guest in entry.guests}
+    rebooted = bool(node.host_boot and entry.host_boot and node.host_boot != entry.host_boot)
+    for record in packages_of(state, node.name):
+        lost = record.lost if record.owner is None else None
+        if lost is not None and lost.node == node.name:
+            if (record.name, lost.epoch) in there:
+                state = with_package(state, changed(
+                    record, owner=node.name, state=lost.state, lost=None, since_ms=entry.at_ms,
+                    because=f"{node.name} was heard again before anybody took it over"))
+            else:
+                state = with_package(state, gone_with_its_node(
+                    record, node.name, entry.at_ms, f"its guest was lost with {node.name}"))
+        elif rebooted and record.owner == node.name and not record.moving and (
+                record.state in ("starting", "running")
+                and (record.name, record.epoch) not in there):
+            state = with_package(state, gone_with_its_node(
+                record, node.name, entry.at_ms, f"its guest was lost with the host {node.name}"))
+    return state
+
+
 def gives(state: State, node: str, package: str, epoch: int) -> bool:
     """Whether the record gives this guest to this node, as its owner or as a side of its move."""
     record = state.packages.get(package)
     if record is None:
         return False
     if record.owner == node and record.epoch == epoch:
+        return True
+    lost = record.lost if record.owner is None else None
+    if lost is not None and (lost.node, lost.epoch) == (node, epoch):
         return True
     move = record.move
     if move is None:
@@ -143,7 +171,7 @@ def node_failed(state: State, entry: entries.NodeFailed) -> State | Problem:
     # A halted node stays so; without its incarnation it is granted nothing until it joins anew.
     after: NodeState = "halted" if node.state in ("halted", "halting") else "failed"
     since_ms = entry.at_ms if after != node.state else node.since_ms
-    if after == "failed" and node.state in UP:
+    if after == "failed" and node.state in UP and counts(node):
         node = with_failure(node, entry.at_ms)
     state = with_node(state, changed(
         node, state=after, since_ms=since_ms, because=entry.because, proof=entry.proof,
@@ -259,6 +287,9 @@ def _let_go(
     is, the package is started elsewhere once it is gone."""
     if record.state == "detached":
         return with_package(state, changed(record, attaching=False))
+    if record.lost is not None:
+        return with_package(state, changed(
+            record, state="halted", lost=None, since_ms=entry.at_ms, because=entry.because))
     if record.owner is None or record.state in ("halting", "failing"):
         return state
     if detach and record.state == "running":

@@ -8,7 +8,9 @@ without a release, a proof or a commit.
 
 from typing import Literal
 
+from cluster.core.claims import claims_of
 from cluster.core.hold_records import Hold as Hold
+from cluster.core.hold_records import LostOwner as LostOwner
 from cluster.core.hold_records import NotedFailure as NotedFailure
 from cluster.core.lease_numbers import LeaseNumbers
 from cluster.core.mac_claims import reclaimed
@@ -107,6 +109,8 @@ class NodeRecord(Value):
     """What cannot move may be halted and started elsewhere."""
     returning: tuple[str, ...] = ()
     """Packages to be brought home, online."""
+    host_boot: str = ""
+    """Drawn anew at each start of its host, as far as it is known."""
     failures_ms: tuple[int, ...] = ()
     """When it failed lately."""
     quarantined_until_ms: int | None = None
@@ -142,6 +146,10 @@ class PackageRecord(Value):
     holds: tuple[Hold, ...] = ()
     failures_ms: tuple[int, ...] = ()
     """When this package failed lately; restarts on the spot are counted by it."""
+    lost: LostOwner | None = None
+    """Without an owner: who had it last, is dead by a proof, and may come back with its guest."""
+    blameless: bool = False
+    """Of one that is failing: what ended its guest is no failure of the guest."""
     noted: NotedFailure | None = None
     """Its guest failed during a suspension; what follows is decided when that is over."""
     preferred: str = ""
@@ -212,6 +220,8 @@ class State(Value):
     """Names of packages whose move is under way or waits for its turn: an index."""
     macs: Map[str, str] = Map()
     """MAC address -> the package that has it: an index."""
+    claims: Map[str, str] = Map()
+    """By what a disk is known -> the package it is of: an index."""
     outcomes: Map[str, Outcome] = Map()
     outcome_at: Map[int, str] = Map()
     events: Map[int, Event] = Map()
@@ -245,6 +255,8 @@ def fencing_of(record: PackageRecord) -> Fencing | None:
 def named_nodes(record: PackageRecord) -> set[str]:
     """The nodes a package has something to do with now."""
     involved = {record.owner} if record.owner else set()
+    if record.lost is not None:
+        involved.add(record.lost.node)
     fencing = fencing_of(record)
     if fencing is not None and fencing.problem is None:
         involved.add(fencing.node)
@@ -272,18 +284,32 @@ def with_package(state: State, record: PackageRecord) -> State:
         moves = moves.set(record.name, True)
     elif record.name in moves:
         moves = moves.delete(record.name)
+    claims = state.claims
+    if before is None or before.spec is not record.spec:
+        claims = _without_claims(claims, before)
+        for key in sorted(claims_of(record.spec)):
+            claims = claims.set(key, record.name)
     return changed(
         state, packages=state.packages.set(record.name, record), placed=placed, waiting=waiting,
         moves=moves, macs=reclaimed(state.macs, before.spec if before else None, record.spec),
+        claims=claims,
     )
+
+
+def _without_claims(claims: Map[str, str], record: PackageRecord | None) -> Map[str, str]:
+    for key in sorted(claims_of(record.spec)) if record is not None else ():
+        if record is not None and claims.get(key) == record.name:
+            claims = claims.delete(key)
+    return claims
 
 
 def without_package(state: State, name: str) -> State:
     """The state without a package that nobody owns."""
     waiting = state.waiting.delete(name) if name in state.waiting else state.waiting
     moves = state.moves.delete(name) if name in state.moves else state.moves
+    claims = _without_claims(state.claims, state.packages[name])
     return changed(
-        state, packages=state.packages.delete(name), waiting=waiting, moves=moves,
+        state, packages=state.packages.delete(name), waiting=waiting, moves=moves, claims=claims,
         macs=reclaimed(state.macs, state.packages[name].spec, None))
 
 

@@ -9,9 +9,10 @@ from collections.abc import Callable
 
 from cluster.core import entries, refusals
 from cluster.core.model import (
-    UP, Freeze, MoveRecord, MoveStage, PackageRecord, PackageState, Proof, QueuedMove, State,
-    suffices, with_package
+    UP, Freeze, LostOwner, MoveRecord, MoveStage, PackageRecord, PackageState, Proof, QueuedMove,
+    State, suffices, with_package
 )
+from cluster.core.suspensions import is_suspended, noted
 from packages.core.known_disks import learnt
 from packages.core.limits import Route, crowded
 from packages.core.problem import Problem, problem
@@ -239,6 +240,8 @@ def end_move(record: PackageRecord, because: Problem) -> PackageRecord:
 def lose_node(state: State, record: PackageRecord, entry: entries.NodeFailed) -> State:
     """A node that took part in this package is proven dead."""
     move = record.move if record.moving else None
+    if record.owner is None and record.lost is not None:
+        return state  # lost before, by another proof
     if record.owner != entry.node:
         if move is None or move.target != entry.node:
             return state  # the source of a committed move: the target goes on
@@ -262,7 +265,17 @@ def lose_node(state: State, record: PackageRecord, entry: entries.NodeFailed) ->
         "move-failed", f"package:{record.name}", what="The move was ended by a node's failure.",
         because=entry.because, fix="The package is started elsewhere; nothing needs to be done.",
     ))
-    return with_package(state, _without_owner(record, entry))
+    lost = None
+    if record.state in ("starting", "running") and entry.proof.kind != "storage" and (
+            move is None or move.stage in ("opened", "copy")):
+        # One that is shut out of its disks, or may not have begun to run, has nothing to keep.
+        lost = LostOwner(node=entry.node, epoch=record.epoch, state=(
+            "running" if record.state == "running" else "starting"))
+    if lost is None and is_suspended(record):
+        return with_package(state, changed(
+            noted(changed(record, because=entry.because), entry.node, entry.at_ms, blameless=True),
+            proof=entry.proof, freeze=None))
+    return with_package(state, changed(_without_owner(record, entry), lost=lost))
 
 
 def after_halt(state: State, record: PackageRecord) -> PackageState:
@@ -288,8 +301,7 @@ def orphan(
 def _without_owner(
     record: PackageRecord, entry: entries.NodeFailed, *, state_after: str = "",
 ) -> PackageRecord:
-    after = state_after or ("relocate_wait" if record.auto_run else "failed")
     return changed(
-        record, owner=None, state=after, since_ms=entry.at_ms, because=entry.because,
-        proof=entry.proof, freeze=None,
+        record, owner=None, state=state_after or "relocate_wait", since_ms=entry.at_ms,
+        because=entry.because, proof=entry.proof, freeze=None,
     )

@@ -27,6 +27,11 @@ def with_failure(node: NodeRecord, at_ms: int) -> NodeRecord:
     return changed(node, quarantined_until_ms=at_ms + QUARANTINE_MS)
 
 
+def counts(node: NodeRecord) -> bool:
+    """What an operator works on, or has told to go, may go."""
+    return not node.maintained and node.state != "halting"
+
+
 def is_quarantined(node: NodeRecord, at_ms: int) -> bool:
     return node.quarantined_until_ms is not None and at_ms < node.quarantined_until_ms
 

@@ -164,6 +164,17 @@ def will_not_end(record: PackageRecord, since: str) -> Problem:
     )
 
 
+def owner_lost(record: PackageRecord, because: str, fix: str = "") -> Problem:
+    """Nobody was given it, so it stays with a node that is dead by a proof."""
+    node = record.lost.node if record.lost else ""
+    return problem(
+        "owner-lost", f"package:{record.name}",
+        what=f"Package {record.name} stays with {node}, which is lost.", because=because,
+        fix=f"It goes on by itself when {node} is heard again. " + (
+            fix or f"To give its guest there up: vmsg package halt {record.name}"),
+    )
+
+
 def failure_noted(record: PackageRecord, failure: NotedFailure, in_maintenance: bool) -> Problem:
     name = record.name
     lifted = f"vmsg package maintenance {name} off" if in_maintenance else \

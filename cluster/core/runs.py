@@ -6,13 +6,16 @@ only after the old one answered *released* for its epoch, or was proven dead.
 """
 
 from cluster.core import dependence, entries, refusals, truth
+from cluster.core.claims import against_claims
 from cluster.core.hold_records import lifted
 from cluster.core.mac_claims import against_claiming
 from cluster.core.model import (
     PackageRecord, PackageState, State, unproven, with_package, without_package
 )
 from cluster.core.moves import after_halt, end_move, orphan
-from cluster.core.suspensions import applied, is_suspended, noted, resumed, switched_off
+from cluster.core.suspensions import (
+    applied, gone_with_its_node, is_suspended, noted, resumed, switched_off
+)
 from packages.core.failover import after_failure, recent
 from packages.core.known_disks import kept, learnt
 from packages.core.problem import Problem, problem
@@ -39,6 +42,7 @@ def package_applied(state: State, entry: entries.PackageApplied) -> State | Prob
     record = state.packages.get(spec.name)
     refused = dependence.against_applying(state, spec) or against_claiming(
         state.macs, record.spec if record is not None else None, spec)
+    refused = refused or against_claims(state.claims, spec)
     if refused is not None:
         return refused
     if record is None:
@@ -59,6 +63,9 @@ def package_applied(state: State, entry: entries.PackageApplied) -> State | Prob
         return refusals.node_not_eligible(spec.name, record.owner, spec.nodes)
     if entry.new_disks and record.owner is not None:
         return refusals.not_in_state(record, "get another disk")
+    if record.lost is not None and (
+            record.lost.node not in spec.nodes or (old, record.spec.vm) != (new, spec.vm)):
+        return refusals.owner_lost(record, "Its guest may be whole there, as it was started.")
     if spec.auto_run != record.spec.auto_run:
         record = applied(record, spec.auto_run)
     disks = kept(record.disks, record.spec, spec, entry.new_disks)
@@ -89,7 +96,7 @@ def package_assigned(state: State, entry: entries.PackageAssigned) -> State | Pr
         record, state="starting", owner=entry.node, epoch=record.epoch + 1,
         boot_id=entry.boot_id, since_ms=entry.at_ms, because=entry.because, auto_run=auto_run,
         holds=holds, avoid=() if entry.operator else record.avoid, not_runnable_on=None,
-        noted=None, preferred="",
+        noted=None, preferred="", lost=None, blameless=False,
     ))
 
 
@@ -171,15 +178,15 @@ def guest_failed(state: State, entry: entries.GuestFailed) -> State | Problem:
     move = record.move if record.moving else None
     if entry.switching and move is not None and move.stage in ("copy", "frozen"):
         return with_package(state, orphan(record, entry.at_ms, entry.problem.what))
-    avoid = record.avoid
-    if record.state == "starting" and entry.node not in avoid and not is_suspended(record):
+    avoid, counts = record.avoid, not is_suspended(record) and not entry.blameless
+    if record.state == "starting" and entry.node not in avoid and counts:
         avoid = (*avoid, entry.node)
     record = end_move(record, problem(
         "move-failed", f"package:{record.name}", what="The guest failed during its move.",
         because=entry.problem.what, fix="The package is restarted; nothing needs to be done.",
     ))
     return with_package(state, changed(
-        record, state="failing", since_ms=entry.at_ms, avoid=avoid,
+        record, state="failing", since_ms=entry.at_ms, avoid=avoid, blameless=entry.blameless,
         because=f"{entry.problem.what} {entry.problem.because}".strip(),
     ))
 
@@ -220,6 +227,8 @@ def _after_failure(
     state: State, record: PackageRecord, entry: entries.GuestReleased,
 ) -> PackageRecord:
     """Counted now that it is over: what is lost with its node meanwhile is no failure of it."""
+    if record.blameless:
+        return gone_with_its_node(record, entry.node, entry.at_ms, record.because)
     if is_suspended(record):
         return noted(record, entry.node, entry.at_ms)
     node = state.nodes.get(entry.node)
@@ -251,6 +260,6 @@ def package_halted(state: State, entry: entries.PackageHalted) -> State | Proble
     after: PackageState = "halted" if record.owner is None else "halting"
     since_ms = record.since_ms if record.state == after else entry.at_ms
     return with_package(state, changed(
-        switched_off(record), state=after, since_ms=since_ms, noted=None,
+        switched_off(record), state=after, since_ms=since_ms, noted=None, lost=None,
         because=entry.because or f"halted by {entry.by}",
     ))

@@ -30,12 +30,25 @@ def switched_off(record: PackageRecord) -> PackageRecord:
     return changed(record, auto_run=False, holds=giving_nothing_back(record.holds))
 
 
-def noted(record: PackageRecord, node: str, at_ms: int) -> PackageRecord:
+def noted(
+    record: PackageRecord, node: str, at_ms: int, *, blameless: bool = False,
+) -> PackageRecord:
     """Its guest is gone, and nobody is to do anything about that before the suspension is over."""
     because = f"{record.because} (noted: it is {suspended_by(record)})"
     return changed(
-        record, state="failed", owner=None, since_ms=at_ms, because=because,
-        noted=NotedFailure(node=node, at_ms=at_ms, because=record.because))
+        record, state="failed", owner=None, since_ms=at_ms, because=because, lost=None,
+        noted=NotedFailure(
+            node=node, at_ms=at_ms, because=record.because, blameless=blameless))
+
+
+def gone_with_its_node(record: PackageRecord, node: str, at_ms: int, because: str) -> PackageRecord:
+    """Its guest is gone, and that was no failure of the guest: it is started where it was, or when
+    the suspension is over."""
+    record = changed(record, because=because, lost=None, blameless=False)
+    if is_suspended(record):
+        return noted(record, node, at_ms, blameless=True)
+    return changed(
+        record, state="relocate_wait", owner=None, since_ms=at_ms, preferred=node)
 
 
 def suspended_by(record: PackageRecord) -> str:
@@ -48,6 +61,9 @@ def resumed(state: State, record: PackageRecord, at_ms: int) -> PackageRecord:
     if record.noted is None or record.owner is not None or is_suspended(record):
         return record
     failure, node = record.noted, state.nodes.get(record.noted.node)
+    if failure.blameless:
+        return gone_with_its_node(
+            changed(record, noted=None), failure.node, at_ms, failure.because)
     failures_ms = (*recent(record.failures_ms, at_ms), at_ms)
     remedy = after_failure(
         record.spec, node=failure.node, failures_ms=failures_ms, avoid=record.avoid, now_ms=at_ms,

@@ -3,7 +3,8 @@
 from cluster.core import dependence, leases, maintenance, quarantine, refusals, truth
 from cluster.core.beside import Surroundings, is_silent, rfc3339, votes
 from cluster.core.model import UP, NodeRecord, PackageRecord, State, unproven
-from cluster.core.suspensions import in_maintenance
+from cluster.core.runs import blocked_nodes
+from cluster.core.suspensions import in_maintenance, is_suspended, suspended_by
 from packages.core.problem import Problem, problem
 from packages.core.values import changed
 
@@ -18,6 +19,9 @@ def problems(state: State, around: Surroundings) -> list[Problem]:
         found += _node_problems(state, state.nodes[name], around)
         found += _vote_problems(state, state.nodes[name])
     for name in sorted(state.packages):
+        if state.packages[name].lost is not None:
+            found.append(_owner_lost(state, state.packages[name]))
+            continue
         found += _package_problems(state.packages[name], around, is_halted=not state.running)
     for name, seen in sorted(truth.sighted(state).items()):
         found += truth.problems(state.packages[name], seen)
@@ -104,6 +108,23 @@ def _package_problems(
                 f"vmsg package enable {record.name}",
         )]
     return _not_ended(record, around.now_ms)
+
+
+def _owner_lost(state: State, record: PackageRecord) -> Problem:
+    fix = "To have it elsewhere, start or enable another of its nodes: vmsg node list"
+    if not state.running:
+        because = "The cluster is halted."
+    elif is_suspended(record):
+        because = f"It is {suspended_by(record)}."
+        fix = f"To start it elsewhere: vmsg package run {record.name}"
+    else:
+        blocked = blocked_nodes(record)
+        because = "; ".join(
+            f"{name}: " + ("switching is disabled there" if name in blocked else
+                           state.nodes[name].state if name in state.nodes else "not in the cluster")
+            for name in record.spec.nodes)
+        because = f"Nobody else may have it now ({because})."
+    return changed(refusals.owner_lost(record, because, fix), severity="warn")
 
 
 def _not_ended(record: PackageRecord, now_ms: int) -> list[Problem]:

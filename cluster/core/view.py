@@ -164,7 +164,7 @@ def monitoring(record: PackageRecord, now_ms: int) -> str:
 def _is_unknown(record: PackageRecord, around: Surroundings, state: State) -> bool:
     """Whether nobody can say how it stands: without a majority it may stand frozen or run elsewhere
     by now, and a node that is silent or called dead tells nothing."""
-    if not around.quorum:
+    if not around.quorum or record.lost is not None:
         return True
     node = state.nodes.get(record.owner or "")
     return node is not None and (
@@ -184,7 +184,8 @@ def package(
         "name": record.name, "status": differs or status,
         "state": differs or ("maintenance" if _shows_maintenance(record) else record.state),
         "seen": [{"node": node, **plain(each)} for node, each in seen],
-        "node": record.owner, "auto_run": record.auto_run, "epoch": record.epoch,
+        "node": record.owner or (record.lost.node if record.lost else None),
+        "auto_run": record.auto_run, "epoch": record.epoch,
         "boot_id": record.boot_id, "monitoring": watched,
         "suspended_until": rfc3339(until) if until is not None else None,
         "move": move(record, around) if moving or record.queued else None,

@@ -83,6 +83,7 @@ CATALOGUE: dict[str, str] = {
     "cluster-forming": "the nodes have not met yet, so the record knows none of them",
     "node-silent": "a node has not asked for its lease lately; it is not proven dead",
     "package-on-one-node": "only one node stands in the package's list, so nothing takes it over",
+    "owner-lost": "a package's node is lost, and no other may have the package now",
     "failure-noted": "a guest failed in a suspension; it is treated as a failure when that ends",
     "package-failed": "a package is stopped after failures and waits for an operator",
     "move-not-converging": "the guest dirties memory faster than it can be copied; it runs on",
@@ -149,6 +150,7 @@ CATALOGUE: dict[str, str] = {
     "disk-identity-differs": "the device is not provably the package's disk",
     "disk-is-another": "the device is another LUN than the one the package was last seen to have",
     "disk-unknown": "the package has no disk of that path",
+    "disk-claimed": "two packages name one LUN",
     "disk-in-use": "something other than the package uses the disk",
     # storage fences
     "storage-fence-unavailable": "a disk cannot do what the package's fence asks of it",

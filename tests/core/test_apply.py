@@ -94,7 +94,8 @@ class Story:
 
 
 def package(**fields: object) -> PackageSpec:
-    vm = VmSpec(memory_mib=64, disks=(DiskSpec(path="/dev/disk/by-id/x"),))
+    disk = DiskSpec(path=f"/dev/disk/by-id/{fields.get('name', 'x')}")
+    vm = VmSpec(memory_mib=64, disks=(disk,))
     return PackageSpec(**{"name": "p1", "nodes": ("n1", "n2", "n3"), "vm": vm, **fields})
 
 
@@ -167,6 +168,7 @@ def test_a_takeover_records_its_proof_and_begins_a_new_life() -> None:
 def test_a_node_with_a_foreign_guest_may_not_join() -> None:
     story = Story().running()
     story.fail("n1")
+    assert story.say(entries.PackageAssigned, package="p1", node="n2", boot_id="b2") is None
     guest = entries.GuestReport(package="p1", epoch=1, boot_id="b1")
     assert story.join("n1", "i2", (guest,)) == "guest-not-given"
     assert story.state.nodes["n1"].state == "failed"

@@ -321,6 +321,7 @@ class Host:
             host=self.facts, fences=around.storage.fences(self.name),
             probe=FabricProbe(self.name, around.fabric, self.driver),
             power=self._power(process), strangers=NoStrangers(), profiles=self.profiles,
+            host_boot=f"{self.name}.{self.boots}",
         )
         self.build.assembled(node)
         return node

@@ -3,6 +3,8 @@
 from tests.mutants.mutant import Mutant
 
 SUSPENSIONS = "tests/core/test_suspensions.py::"
+LOST = "tests/core/test_lost_owner.py::"
+CLAIMS = "tests/core/test_claims.py::"
 
 MUTANTS = [
     Mutant(
@@ -63,5 +65,78 @@ MUTANTS = [
         tests=(
             SUSPENSIONS + "test_two_orders_of_one_instant_end_one_by_one",
         ),
+    ),
+    Mutant(
+        file="cluster/core/membership.py",
+        line="    if lost is not None and (lost.node, lost.epoch) == (node, epoch):\n"
+             "        return True\n",
+        broken="",
+        tests=(LOST + "test_a_guest_that_nobody_else_may_run_goes_on_where_it_is",),
+    ),
+    Mutant(
+        file="cluster/core/runs.py",
+        line='        noted=None, preferred="", lost=None, blameless=False,\n',
+        broken='        noted=None, preferred="", blameless=False,\n',
+        tests=(LOST + "test_a_taken_package_is_given_back_to_nobody",),
+    ),
+    Mutant(
+        file="cluster/core/runs.py",
+        line="state=after, since_ms=since_ms, noted=None, lost=None,\n",
+        broken="state=after, since_ms=since_ms, noted=None,\n",
+        tests=(LOST + "test_an_operators_halt_gives_the_lost_guest_up",),
+    ),
+    Mutant(
+        file="cluster/core/moves.py",
+        line=' and entry.proof.kind != "storage" and (',
+        broken=" and (",
+        tests=(LOST + "test_a_node_shut_out_of_the_disks_keeps_nothing",),
+    ),
+    Mutant(
+        file="cluster/core/coordinator.py",
+        line="        and not (record.lost is not None and in_maintenance(record))\n",
+        broken="",
+        tests=(LOST + "test_a_guest_that_nobody_else_may_run_goes_on_where_it_is",),
+    ),
+    Mutant(
+        file="cluster/core/duties.py",
+        line="        return Wait(spec=record.spec, epoch=record.epoch, boot_id=record.boot_id)\n",
+        broken="        return None\n",
+        tests=("tests/scenarios/test_lost_owner.py",),
+    ),
+    Mutant(
+        file="cluster/core/runs.py",
+        line="    if record.blameless:\n",
+        broken="    if False:\n",
+        tests=(LOST + "test_a_guest_that_its_guardian_ended_is_started_again_and_not_counted",),
+    ),
+    Mutant(
+        file="cluster/core/membership.py",
+        line="        elif rebooted and record.owner == node.name",
+        broken="        elif False and record.owner == node.name",
+        tests=(LOST + "test_three_power_losses_of_the_site_are_no_failures_of_its_guests",),
+    ),
+    Mutant(
+        file="cluster/core/quarantine.py",
+        line='    return not node.maintained and node.state != "halting"\n',
+        broken="    return True\n",
+        tests=(LOST + "test_a_node_in_maintenance_may_go_down_without_being_counted",),
+    ),
+    Mutant(
+        file="packages/surroundings.py",
+        line="        if not may_run:\n            self._unleased = life\n",
+        broken="",
+        tests=("tests/scenarios/test_lost_owner.py",),
+    ),
+    Mutant(
+        file="cluster/core/runs.py",
+        line="    refused = refused or against_claims(state.claims, spec)\n",
+        broken="",
+        tests=(CLAIMS + "test_two_packages_never_get_one_lun",),
+    ),
+    Mutant(
+        file="cluster/core/claims.py",
+        line="against_claims(owners, spec) or against_claims(claims, spec)\n",
+        broken="against_claims(claims, spec)\n",
+        tests=(CLAIMS + "test_two_packages_of_one_file_neither",),
     ),
 ]

@@ -178,8 +178,8 @@ def test_p20_a_package_that_nobody_would_take_over_says_so() -> None:
         told.order(ask.SetSwitching(package="web", enabled=False, reason="tests"))
         assert told.shown("web")["auto_run"] is False
         told.lose_power("ape")
-        told.until(lambda: told.record().state == "failed", within_s=10.0, what="it stays down")
-        assert "package run web" in told.problems()["package-failed"]["fix"]
+        told.until(lambda: told.record().lost is not None, within_s=10.0, what="it stays down")
+        assert "package run web" in told.problems()["owner-lost"]["fix"]
         assert told.order(ask.RunPackage(package="web"))["node"] in ("bee", "cat")
 
 
