@@ -86,15 +86,14 @@ class Node:
         self, *, name: str, config: ClusterConfig, config_text: str, timings: Timings, clock: Clock,
         machine: StateMachine, replica: Replica, neighbours: Mapping[str, Neighbour],
         guardian: Guardian, driver: Driver, carrier: Carrier, host: Host, fences: Fences,
-        probe: Probe, power: PowerFence, strangers: Strangers,
-        host_keys: HostKeys | None = None, profiles: Mapping[str, Timings] = PROFILES, host_boot: str = "",
+        probe: Probe, power: PowerFence, strangers: Strangers, host_boot: str = "",
+        host_keys: HostKeys | None = None, profiles: Mapping[str, Timings] = PROFILES,
     ) -> None:
         self.name, self.config, self.clock = name, config, clock
         self.replica, self.guardian, self.driver = replica, guardian, driver
         self.timings, self.incarnation, self.profiles = timings, clock.token(), profiles
-        self.stopping, self._neighbours = asyncio.Event(), neighbours
+        self.stopping, self._neighbours, self._boot = asyncio.Event(), neighbours, host_boot
         self.why: Problem | None = None
-        self._host_boot = host_boot
         self.ledger = Ledger(replica, machine, clock, name)
         self.comeback = Comeback(replica)
         self.landlord = Landlord(
@@ -335,7 +334,7 @@ class Node:
             entries.NodeJoined, because, deadline_s=JOIN_S, node=self.name,
             incarnation=self.incarnation, version=VERSION, guests=self.worker.reports(),
             guardian_silent=self.guarding.is_silent,
-            host_boot=self._host_boot,
+            host_boot=self._boot,
         )
         if refused is not None:
             log.warning("not joined yet: %s %s", refused.what, refused.because)

@@ -38,7 +38,8 @@ def test_two_packages_never_get_one_lun(one: PackageSpec, other: PackageSpec) ->
 
 @pytest.mark.parametrize(("one", "other"), SAME)
 def test_two_packages_of_one_file_neither(one: PackageSpec, other: PackageSpec) -> None:
-    assert [each.code for each in given_twice([one, other], Story().state.claims)] == ["disk-claimed"]
+    found = given_twice([one, other], Story().state.claims)
+    assert [each.code for each in found] == ["disk-claimed"]
     assert given_twice([one], Story().state.claims) == []
 
 

@@ -27,8 +27,8 @@ MUTANTS = [
     ),
     Mutant(
         file="cluster/core/runs.py",
-        line="        switched_off(record), state=after, since_ms=since_ms, noted=None,\n",
-        broken="        record, auto_run=False, state=after, since_ms=since_ms, noted=None,\n",
+        line="        switched_off(record), state=after, ",
+        broken="        record, auto_run=False, state=after, ",
         tests=(
             SUSPENSIONS + "test_an_operators_halt_stands_when_a_hold_ends",
         ),
