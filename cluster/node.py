@@ -22,7 +22,7 @@ from cluster.api.neighbour import Neighbour
 from cluster.certifying import Certifier
 from cluster.clock import Clock
 from cluster.comeback import Comeback
-from cluster.config.schema import PROFILES, ClusterConfig, Timings
+from cluster.config.schema import NEVER_S, PROFILES, ClusterConfig, Timings
 from cluster.coordination import Coordination
 from cluster.core import entries
 from cluster.core.lease_numbers import LeaseNumbers
@@ -215,7 +215,9 @@ class Node:
         return self.terms.taken(float(remaining_s), said_numbers(reply.result.get("numbers")))
 
     def _renewed(self, expiry_s: float) -> None:
-        self.guarding.renew(expiry_s, expiry_s + self.terms.numbers.kill_after_s)
+        """Frozen guests are kept, unless the operator wants their memory back after a time."""
+        kept_s = min(self.terms.numbers.kill_after_s, self.config.end_frozen_after_s or NEVER_S)
+        self.guarding.renew(expiry_s, expiry_s + kept_s)
 
     def _guests_changed(self) -> None:
         """Not before this node has joined: until then the guardian knows better than a record that

@@ -129,6 +129,8 @@ CLUSTER = block(ClusterConfig, {
         "moves_per_link": optional(whole(1, 100)),
         "starts_per_node": optional(whole(1, 1000)),
     })),
+    # Shorter than this, an election that takes long would cost guests.
+    "end_frozen_after_s": optional(number(60, 1e6)),
     "takeover_reserve_mib": optional(whole(0, 16 * 1024 * 1024)),
 }, checks=(_few_witnesses, loopback_for_all_or_none))
 

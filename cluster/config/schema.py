@@ -73,6 +73,9 @@ class ClusterConfig(Value):
     vswitches: tuple[VswitchConfig, ...] = ()
     migration: MigrationConfig = MigrationConfig()
     limits: Limits = Limits()
+    end_frozen_after_s: float | None = None
+    """An operator's wish to have the memory of frozen guests back, at the price of their lives;
+    None: they stand for as long as nobody is known to have taken them over."""
     takeover_reserve_mib: int = 0
     """Memory each node keeps free for takeovers: what an operator orders leaves it alone."""
 
@@ -103,28 +106,32 @@ class Timings(Value):
     margin_s: float
     """Clock drift over a lease, the time to freeze every guest, and I/O already submitted."""
     kill_after_s: float
-    """From the freeze until guests nobody thawed are ended, to give their memory back."""
+    """From the freeze until guests nobody thawed are ended. Time alone cannot know whether anybody
+    has taken them over: only the record can, when the node hears of it again."""
     suspect_s: float
     raft_min_s: float
     raft_max_s: float
     raft_append_s: float
 
 
+NEVER_S = 1e9
+"""Longer than any host runs; finite, for JSON."""
+
 PROFILES: dict[str, Timings] = {
     # A lease must outlast the worst re-election (0.9 s timeout, pre-vote round, second try: below
     # 2 s on a starved machine), or a dead coordinator would freeze everybody's guests.
     "lan": Timings(
-        heartbeat_s=0.25, lease_s=3.5, margin_s=0.6, kill_after_s=600.0, suspect_s=0.8,
+        heartbeat_s=0.25, lease_s=3.5, margin_s=0.6, kill_after_s=NEVER_S, suspect_s=0.8,
         raft_min_s=0.5, raft_max_s=0.9, raft_append_s=0.1,
     ),
     # For hosts that are never starved: elections end within 0.8 s there.
     "fast": Timings(
-        heartbeat_s=0.1, lease_s=1.6, margin_s=0.4, kill_after_s=600.0, suspect_s=0.5,
+        heartbeat_s=0.1, lease_s=1.6, margin_s=0.4, kill_after_s=NEVER_S, suspect_s=0.5,
         raft_min_s=0.3, raft_max_s=0.6, raft_append_s=0.06,
     ),
     # Round trips of up to 100 ms and links that lose packets.
     "wan": Timings(
-        heartbeat_s=1.0, lease_s=14.0, margin_s=2.0, kill_after_s=900.0, suspect_s=4.0,
+        heartbeat_s=1.0, lease_s=14.0, margin_s=2.0, kill_after_s=NEVER_S, suspect_s=4.0,
         raft_min_s=2.0, raft_max_s=4.0, raft_append_s=0.4,
     ),
 }
