@@ -1,5 +1,6 @@
 """The guardian as a process of its own, and children that tick and so show when they stand."""
 
+import resource
 import subprocess
 import sys
 import time
@@ -28,7 +29,9 @@ class Ticker:
 
     def __init__(self, folder: Path, name: str) -> None:
         self.path = folder / f"{name}.ticks"
-        self.process = subprocess.Popen([sys.executable, "-IS", "-c", TICKER, str(self.path)])
+        # Named as a guest is, and with a path of the run folder among its words.
+        self.process = subprocess.Popen(
+            [sys.executable, "-IS", "-c", TICKER, str(self.path), f"vmsg:{name}:1:life"])
         self.guest = Guest(
             package=name, epoch=1, boot_id="life", pid=self.process.pid,
             start_ticks=int(self.stat()[19]), accel="tcg", machine="q35",
@@ -56,8 +59,8 @@ class Ticker:
 class Guard:
     """The guardian's process on one folder."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
-        self.folder, self.arguments = folder, arguments
+    def __init__(self, folder: Path, *arguments: str, descriptors: int = 0) -> None:
+        self.folder, self.arguments, self._descriptors = folder, arguments, descriptors
         self.log = folder / "guard.log"
         self.process = self.start()
 
@@ -70,8 +73,11 @@ class Guard:
             return subprocess.Popen(
                 [sys.executable, "-m", "cluster.guardian", "--run", str(self.folder),
                  *self.arguments],
-                cwd=ROOT, stderr=log,
+                cwd=ROOT, stderr=log, preexec_fn=self._limit if self._descriptors else None,
             )
+
+    def _limit(self) -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (self._descriptors, self._descriptors))
 
     def restart(self) -> None:
         self.process.kill()

@@ -1,0 +1,182 @@
+"""What a node may count on: what its guardian has acknowledged, and what one knows that was started
+with an empty memory, without room or without descriptors."""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from cluster.nodes.guardian_link import GuardianLink, GuardianReport
+from packages.core.problem import is_problem
+from tests.live.guarded import LONG_S, Guard, Ticker, now_s
+from tests.live.waiting import DEADLINE_S, until
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture
+def tickers(tmp_path: Path) -> Iterator[Callable[[str], Ticker]]:
+    made: list[Ticker] = []
+
+    def make(name: str) -> Ticker:
+        made.append(Ticker(tmp_path, name))
+        return made[-1]
+
+    yield make
+    for ticker in made:
+        ticker.end()
+
+
+@pytest.fixture
+def guard(tmp_path: Path) -> Iterator[Guard]:
+    guard = Guard(tmp_path)
+    yield guard
+    guard.end()
+
+
+async def connected(guard: Guard, acknowledged: list[float]) -> GuardianLink:
+    link = GuardianLink(
+        guard.socket_path, heard=lambda news: None, acknowledged=acknowledged.append)
+    assert await link.connect(deadline_s=DEADLINE_S) is None
+    return link
+
+
+async def report(link: GuardianLink) -> GuardianReport:
+    answer = await link.ask(deadline_s=DEADLINE_S)
+    assert isinstance(answer, GuardianReport)
+    return answer
+
+
+async def test_a_lease_is_acknowledged_by_a_guardian_that_runs_and_by_no_other(guard):
+    said: list[float] = []
+    link = await connected(guard, said)
+    expiry_s = now_s() + LONG_S
+    link.renew(expiry_s, expiry_s + LONG_S)
+    await until(lambda: said[-1:] == [expiry_s])
+
+    os.kill(guard.process.pid, signal.SIGSTOP)
+    link.renew(expiry_s + 1.0, expiry_s + LONG_S)
+    for _ in range(5):
+        link.ping()
+        await asyncio.sleep(0.05)
+    assert said[-1] == expiry_s
+    os.kill(guard.process.pid, signal.SIGCONT)
+    await until(lambda: said[-1] == expiry_s + 1.0)
+    await link.close()
+
+
+async def test_an_earlier_lease_is_acknowledged_as_the_one_that_is_held(guard):
+    said: list[float] = []
+    link = await connected(guard, said)
+    expiry_s = now_s() + LONG_S
+    link.renew(expiry_s, expiry_s + LONG_S)
+    link.renew(expiry_s - 5.0, expiry_s + LONG_S)
+    await until(lambda: len(said) >= 3)
+    assert said[-1] == expiry_s
+    await link.close()
+
+
+async def test_what_the_daemon_froze_goes_on_with_a_good_lease_only(guard, tickers):
+    web = tickers("web")
+    link = await connected(guard, [])
+    expiry_s = now_s() + LONG_S
+    link.renew(expiry_s, expiry_s + LONG_S)
+    link.guard([web.guest])
+    await report(link)
+    web.process.send_signal(signal.SIGSTOP)
+    await until(web.stopped)
+    link.guard([web.guest], frozen=frozenset({web.guest.pid}))
+    await web.ticks()
+
+    link.revoke(now_s(), now_s() + LONG_S)
+    await until(web.stopped)
+    link.guard([web.guest], frozen=frozenset({web.guest.pid}))
+    assert [each.package for each in (await report(link)).frozen] == ["web"]
+    assert web.stopped()
+    await link.close()
+
+
+async def test_without_a_record_the_guests_of_the_folder_are_found_and_stand(guard, tickers):
+    web = tickers("web")
+    link = await connected(guard, [])
+    link.renew(now_s() + LONG_S, now_s() + 2 * LONG_S)
+    link.guard([web.guest])
+    await report(link)
+    await link.close()
+    guard.process.kill()
+    guard.process.wait()
+    (guard.folder / "guardian.json").unlink()
+    guard.process = guard.start()
+    await until(web.stopped)
+
+    again = await connected(guard, [])
+    assert [each.package for each in (await report(again)).frozen] == ["web"]
+    again.renew(now_s() + LONG_S, now_s() + 2 * LONG_S)
+    again.guard([web.guest])
+    await web.ticks()
+    await again.close()
+
+
+async def test_guests_of_another_folder_are_not_touched(guard, tickers, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    elsewhere = Ticker(other, "web")
+    try:
+        guard.restart()
+        link = await connected(guard, [])
+        assert (await report(link)).guarded == ()
+        await elsewhere.ticks()
+        await link.close()
+    finally:
+        elsewhere.end()
+
+
+async def test_a_record_that_cannot_be_written_is_not_left_as_it_was(tmp_path, tickers):
+    """An old one would hide the guests that came since."""
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(small)], check=True)
+    guard = None
+    try:
+        assert os.path.ismount(small)
+        guard = Guard(small)
+        link = await connected(guard, [])
+        link.renew(now_s() + LONG_S, now_s() + 2 * LONG_S)
+        await report(link)
+        assert (small / "guardian.json").exists()
+        with pytest.raises(OSError):
+            (small / "filler").write_bytes(bytes(64 << 10))
+        web = tickers("web")
+        link.guard([web.guest])
+        await until(lambda: guard.says("CANNOT write"))
+        assert not (small / "guardian.json").exists()
+        await web.ticks()
+        await link.close()
+    finally:
+        if guard is not None:
+            guard.end()
+        subprocess.run(["umount", str(small)], check=True)
+
+
+async def test_without_descriptors_a_guest_that_cannot_be_held_is_not_called_guarded(
+    tmp_path, tickers,
+):
+    guard = Guard(tmp_path, descriptors=16)
+    try:
+        link = await connected(guard, [])
+        link.renew(now_s() + LONG_S, now_s() + 2 * LONG_S)
+        many = [tickers(f"p{number}").guest for number in range(16)]
+        link.guard(many)
+        refused = await link.taken_up(deadline_s=1.0)
+        assert is_problem(refused) and refused.code == "guardian-unreachable"
+        await until(lambda: guard.says("cannot be held"))
+        link.guard(many[:2])
+        await until(lambda: link.connected)
+        assert len((await report(link)).guarded) == 2
+        await link.close()
+    finally:
+        guard.end()
