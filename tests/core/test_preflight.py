@@ -79,6 +79,7 @@ MOVES: list[tuple[str, PreflightInput, PreflightInput]] = [
     ("node-switching-disabled", placed(switching=False), placed(switching=True)),
     ("node-in-maintenance", placed(in_maintenance=True), GOOD),
     ("node-quarantined", placed(quarantined=True), GOOD),
+    ("guardian-unreachable", placed(guarded=False), placed(guarded=True)),
     ("node-not-up", changed(placed(up=False), target_facts=None), GOOD),
     ("facts-missing", changed(GOOD, target_facts=None), GOOD),
     ("facts-missing", changed(GOOD, source_facts=None), GOOD),

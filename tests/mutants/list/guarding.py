@@ -1,0 +1,60 @@
+"""What a lease is worth while nobody enforces it, and what a guardian holds."""
+
+from tests.mutants.mutant import Mutant
+
+LOSS, TRUST = "tests/simulation/test_guardian_loss.py", "tests/live/test_guardian_trust.py"
+NODES = "tests/core/test_guarded_nodes.py"
+WATCH, GUARDIAN, GUESTS = (
+    "cluster/nodes/guarding.py", "cluster/guardian.py", "cluster/guardian_guests.py")
+
+MUTANTS = [
+    Mutant("cluster/nodes/leasing.py",
+           "return not self._holder.is_over(now_s) and now_s < self._guarding.until_s",
+           "return not self._holder.is_over(now_s)",
+           (f"{LOSS}::test_a_lease_counts_from_its_acknowledgement",)),
+    Mutant("cluster/nodes/granting.py", "not is_guarded):", "False):",
+           (f"{LOSS}::test_heard_without_a_guardian_it_is_granted_nothing_and_loses_its_guest",)),
+    Mutant(WATCH, "return self._clock.boottime_s() >= self.until_s", "return False",
+           (f"{LOSS}::test_cut_off_without_its_guardian_the_guest_is_stopped_by_the_daemon",)),
+    Mutant(WATCH, "SILENT_AFTER = 4", "SILENT_AFTER = 400",
+           (f"{LOSS}::test_a_silent_guardian_is_in_the_record_within_a_second",)),
+    Mutant(WATCH, "self._until_s, self._unanswered = expiry_s, 0",
+           "self._until_s, self._unanswered = 1e12, 0",
+           (f"{LOSS}::test_cut_off_without_its_guardian_the_guest_is_stopped_by_the_daemon",)),
+    Mutant("cluster/node.py", "await self.guarding.until_heard()", "pass",
+           (f"{LOSS}::test_heard_without_a_guardian_it_is_granted_nothing_and_loses_its_guest",)),
+    Mutant("packages/worker.py", "await self.around.driver.freeze(each)", "pass",
+           (f"{LOSS}::test_cut_off_without_its_guardian_the_guest_is_stopped_by_the_daemon",)),
+    Mutant("packages/core/placement.py", "if not node.is_guarded:", "if False:",
+           (f"{NODES}::test_a_package_is_not_started_there",)),
+    Mutant("cluster/core/moves.py", "if node.guardian_silent:", "if False:",
+           (f"{NODES}::test_a_move_to_it_is_refused",)),
+    Mutant("packages/core/preflight_rules/placement.py",
+           "if asked.placement.guarded or not asked.placement.up:", "if True:",
+           ("tests/core/test_preflight.py"
+            "::test_each_rule_refuses_alone_and_lets_its_near_miss_pass",)),
+    Mutant("cluster/core/membership.py", "guardian_silent=entry.guardian_silent)",
+           "guardian_silent=False)",
+           (f"{NODES}::test_a_daemon_that_joins_says_how_it_stands",)),
+    Mutant("cluster/core/membership.py",
+           "return with_node(state, changed(node, guardian_silent=entry.is_silent))",
+           "return with_node(state, node)",
+           (f"{NODES}::test_a_package_is_not_started_there",)),
+    Mutant(GUARDIAN, 'if guest.state == "frozen" and held.state == "thawed":', "if False:",
+           (f"{TRUST}::test_what_the_daemon_froze_goes_on_with_a_good_lease_only",)),
+    Mutant(GUARDIAN, 'connection.send({"heard": said, "expiry_s": self.lease.expiry_s})',
+           'connection.send({"heard": said, "expiry_s": self.lease.kill_at_s})',
+           (f"{TRUST}::test_a_lease_is_acknowledged_by_a_guardian_that_runs_and_by_no_other",)),
+    Mutant(GUARDIAN, 'raise Garbage(f"{len(unheld)} guests cannot be held: {unheld[0]}")', "pass",
+           (f"{TRUST}::test_without_descriptors_a_guest_that_cannot_be_held_is_not_called"
+            "_guarded",)),
+    Mutant(GUARDIAN, "if kept is None:\n        return Lease(), found_guests(folder), []",
+           "if kept is None:\n        return Lease(), [], []",
+           (f"{TRUST}::test_without_a_record_the_guests_of_the_folder_are_found_and_stand",)),
+    Mutant(GUESTS, "if name is None or not any(folder in each for folder in folders for each in"
+           " words):", "if name is None:",
+           (f"{TRUST}::test_guests_of_another_folder_are_not_touched",)),
+    Mutant("cluster/guardian_host.py", "for each in (self.path, self.path + \".new\"):",
+           "for each in ():",
+           (f"{TRUST}::test_a_record_that_cannot_be_written_is_not_left_as_it_was",)),
+]

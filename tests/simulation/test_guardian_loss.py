@@ -1,0 +1,121 @@
+"""A node without its guardian, told step by step: what it counts on, says, and stops by itself."""
+
+from cluster.core.model import State
+from tests.simulation.hardware import Hardware
+from tests.simulation.host import Host
+from tests.simulation.test_simulation import cut_off, owner, web_on_a_follower
+from tests.simulation.world import World
+
+LEASE_S = 3.5
+SAID_WITHIN_S = 1.0
+SURE = Hardware()
+
+
+def state(world: World) -> State:
+    leader = world.leader()
+    assert leader is not None and leader.node is not None
+    return leader.node.ledger.state
+
+
+def stands(host: Host) -> bool:
+    guest = host.around.fabric.guest(host.name, "web")
+    return guest is not None and guest.is_frozen
+
+
+def holds(host: Host) -> bool:
+    assert host.node is not None
+    with host.daemon.running():  # type: ignore[union-attr]
+        return host.node.tenant.holds()
+
+
+def lose_guardian(host: Host) -> None:
+    host.guard.kill()
+
+
+def test_a_silent_guardian_is_in_the_record_within_a_second() -> None:
+    with World(1, hardware=SURE) as world:
+        here = web_on_a_follower(world)
+        lose_guardian(world.hosts[here])
+        world.until(lambda: state(world).nodes[here].guardian_silent, within_s=SAID_WITHIN_S,
+                    what="said")
+        assert owner(world) == here and not stands(world.hosts[here])
+
+
+def test_cut_off_without_its_guardian_the_guest_is_stopped_by_the_daemon() -> None:
+    """And taken over: that it never ran beside its successor, the judge sees."""
+    with World(1, hardware=SURE) as world:
+        here = web_on_a_follower(world)
+        lose_guardian(world.hosts[here])
+        cut_off(world, here)
+        world.until(lambda: stands(world.hosts[here]), within_s=LEASE_S + 0.1, what="stopped")
+        world.until(lambda: owner(world) not in (None, here), within_s=6.0, what="taken over")
+
+
+def test_heard_without_a_guardian_it_is_granted_nothing_and_loses_its_guest() -> None:
+    with World(1, hardware=SURE) as world:
+        here = web_on_a_follower(world)
+        lose_guardian(world.hosts[here])
+        world.until(lambda: owner(world) not in (None, here), within_s=8.0, what="taken over")
+        assert state(world).nodes[here].state == "failed"
+        world.run(10.0)
+        assert state(world).nodes[here].state == "failed", "it joins when its guardian is there"
+        world.hosts[here].start_guardian()
+        world.until_settled(within_s=10.0)
+
+
+def test_it_is_not_shot_for_its_guardian() -> None:
+    """A node that is heard is not fenced: its guests stand by themselves."""
+    with World(1, hardware=Hardware(has_controllers=True)) as world:
+        here = web_on_a_follower(world)
+        lose_guardian(world.hosts[here])
+        world.until(lambda: owner(world) not in (None, here), within_s=8.0, what="taken over")
+        assert world.hosts[here].has_power
+
+
+def test_a_guardian_that_is_back_in_time_lets_everything_go_on() -> None:
+    with World(1, hardware=SURE) as world:
+        here = web_on_a_follower(world)
+        epoch = state(world).packages["web"].epoch
+        lose_guardian(world.hosts[here])
+        world.run(2.0)
+        world.hosts[here].start_guardian()
+        world.until(lambda: not state(world).nodes[here].guardian_silent, within_s=2.0,
+                    what="heard again")
+        world.until_settled(within_s=5.0)
+        assert (owner(world), state(world).packages["web"].epoch) == (here, epoch)
+
+
+def test_what_the_daemon_stopped_goes_on_with_the_next_acknowledged_lease() -> None:
+    """A guardian that was stopped, and goes on between the end of the lease and the takeover."""
+    with World(1, hardware=SURE) as world:
+        here = web_on_a_follower(world)
+        epoch = state(world).packages["web"].epoch
+        host = world.hosts[here]
+        host.guard.pause(LEASE_S + 0.3)
+        world.until(lambda: stands(host), within_s=LEASE_S + 0.2, what="stopped")
+        world.until(lambda: not stands(host), within_s=2.0, what="it goes on")
+        world.until_settled(within_s=5.0)
+        assert (owner(world), state(world).packages["web"].epoch) == (here, epoch)
+
+
+def test_a_lease_counts_from_its_acknowledgement() -> None:
+    with World(1, hardware=SURE) as world:
+        here = web_on_a_follower(world)
+        host = world.hosts[here]
+        assert holds(host)
+        host.guard.pause(LEASE_S + 0.4)
+        world.run(LEASE_S + 0.2)
+        assert not holds(host), "granted while the guardian was silent, and held by nobody"
+
+
+def test_nothing_is_started_on_a_node_without_a_guardian() -> None:
+    with World(1, hardware=SURE) as world:
+        here = web_on_a_follower(world)
+        leader = world.leader()
+        assert leader is not None
+        third = next(each for each in world.hosts if each not in (here, leader.name))
+        lose_guardian(world.hosts[third])
+        world.until(lambda: state(world).nodes[third].guardian_silent, within_s=SAID_WITHIN_S,
+                    what="said")
+        world.hosts[here].lose_power()
+        world.until(lambda: owner(world) == leader.name, within_s=8.0, what="taken over")
