@@ -124,3 +124,11 @@ def test_every_difference_is_named() -> None:
     assert found is not None
     assert "naa.6002 here" in found.because
     assert "size in bytes is 5 here and 1073741824 on the source" in found.because
+
+
+def test_two_devices_that_nothing_tells_apart_are_not_one_disk() -> None:
+    """Same size, same sectors, no WWID, no serial, on either side: that is no identity."""
+    blank = changed(GOOD, identity="")
+    found = disks.disk_identity_differs(changed(seen(identity=""), at_source=blank))
+    assert found is not None and found.code == "disk-identity-differs"
+    assert "neither WWID nor serial" in found.because

@@ -186,3 +186,22 @@ async def test_whoever_asks_a_leader_without_a_majority_is_heard() -> None:
         assert leader.landlord.grant("n3", "i1") is None
         leader.network.is_sure = True
         assert "n3" in leader.landlord.heard()
+
+
+async def test_a_life_that_the_record_does_not_know_is_granted_nothing() -> None:
+    """It may have guests that another life's end is about to be declared for."""
+    async with Elected() as elected:
+        assert await elected.landlord.begin()
+        assert elected.landlord.grant("n3", "i0") is None
+        assert elected.landlord.grant("n3", "") is None
+        assert elected.landlord.grant("n9", "i1") is None
+        assert elected.landlord.grant("n3", "i1") is not None
+
+
+async def test_a_leader_whose_beginning_is_not_in_the_record_grants_nothing() -> None:
+    """A death declared in an older term would still be taken, while it grants anew."""
+    async with Elected() as elected:
+        elected.clock.now_s = elected.ledger.replica.elected_at_s() + 1.0
+        assert elected.landlord.grant("n2", "i1") is None
+        assert await elected.landlord.begin()
+        assert elected.landlord.grant("n2", "i1") is not None

@@ -13,6 +13,7 @@ import argparse
 import ast
 import contextlib
 import itertools
+import json
 import os
 import re
 import shutil
@@ -31,32 +32,17 @@ from pyflakes.checker import Checker
 from pyflakes.messages import UndefinedName
 
 from tests.mutants.mutant import ROOT, Mutant, broken_text, collected, misfits, one_line
+from tests.mutants.trials import NO_END
 
 PAGE = ROOT / "docs/mutants.md"
-TRIAL_S = 90.0
+TRIAL_S = 180.0
 """For one mutant; its tests take a few seconds, on a busy machine ten times as long."""
-TEST_S = 45
+TEST_S = 90
 """For one test: a broken line may well make it wait for what never comes, which it then says."""
 LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv", "__pycache__", ".*_cache", ".hypothesis", "build", "*.egg-info")
 
 DIED, LIVES = "died", "LIVES"
-
-QUIETLY = ("-q", "-p", "no:cacheprovider", "--tb=no", "-rfE")
-IMPORTED_FIRST = """
-import importlib, sys
-module, root, *words = sys.argv[1:]
-try:
-    found = importlib.import_module(module).__file__
-except BaseException as error:
-    sys.exit(f"it cannot be imported: {error!r}")
-if not found.startswith(root):
-    sys.exit(f"another one is imported: {found}")
-import pytest
-sys.exit(pytest.main(words))
-"""
-"""One process imports the broken module and then runs the tests: what cannot even be imported
-would be noticed by anything. `sys.exit` of a text ends with 1, but names no test that failed."""
 
 
 class Trial(NamedTuple):
@@ -92,20 +78,37 @@ class Copy:
         finally:
             self.write(mutant.file, before)
 
-    def python(self, *arguments: str, timeout_s: float) -> subprocess.CompletedProcess[str]:
-        """The product's own interpreter on the copy: what it names first is found first, before
-        what was installed from the tree itself."""
-        return subprocess.run(
-            [sys.executable, *arguments], cwd=self.root, text=True, timeout=timeout_s,
-            env={**os.environ, "PYTHONPATH": str(self.root)}, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    def start(self) -> "Copy":
+        """Its trials run below one process that has the libraries loaded (trials.py). What is
+        named first is found first, before what was installed from the tree itself."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.mutants.trials"], cwd=self.root, text=True,
+            env={**os.environ, "PYTHONPATH": str(self.root)}, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE)
+        return self
+
+    def ran(self, tests: Sequence[str], *, module: str = "", within_s: float) -> tuple[int, str]:
+        """How the tests ended after this module was imported, and what was said."""
+        said = self.root / "said"
+        order = {"module": module, "tests": tests, "said": str(said), "within_s": within_s}
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline()), said.read_text(errors="replace")
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        for each in (self._process.stdin, self._process.stdout):
+            if each is not None:
+                each.close()
 
 
 def green(copy: Copy, mutants: Sequence[Mutant]) -> str:
     """What of the named tests fails already without anything broken; empty if nothing does."""
     tests = sorted({test for each in mutants for test in each.tests})
-    ran = copy.python("-m", "pytest", *QUIETLY, *tests, timeout_s=60.0 + 20.0 * len(tests))
-    return "" if ran.returncode == 0 else ran.stdout
+    code, said = copy.ran(tests, within_s=60.0 + 20.0 * len(tests))
+    return "" if code == 0 else said
 
 
 def tried(copy: Copy, mutant: Mutant) -> Trial:
@@ -119,18 +122,16 @@ def tried(copy: Copy, mutant: Mutant) -> Trial:
         nothing = names_of_nothing((copy.root / mutant.file).read_text())
         if nothing:
             return trial(f"has names of nothing: {nothing}")
-        try:
-            ran = copy.python(
-                "-c", IMPORTED_FIRST, module_of(mutant), str(copy.root), *QUIETLY, "-x",
-                f"--timeout={TEST_S}", *mutant.tests, timeout_s=TRIAL_S)
-        except subprocess.TimeoutExpired:
-            return trial(f"no end within {TRIAL_S:.0f} s")
-    failed = re.search(r"^(?:FAILED|ERROR) (\S+?::\w+)", ran.stdout, re.MULTILINE)
-    if ran.returncode == 0:
+        code, said = copy.ran(
+            ["-x", f"--timeout={TEST_S}", *mutant.tests], module=module_of(mutant),
+            within_s=TRIAL_S)
+    failed = re.search(r"^(?:FAILED|ERROR) (\S+?::\w+)", said, re.MULTILINE)
+    if code == 0:
         return trial(LIVES)
-    if ran.returncode == 1 and failed:
+    if code == 1 and failed:
         return trial(DIED, failed[1])
-    return trial(f"cannot be tried: {ran.stdout.strip().splitlines()[-1:]}")
+    why = f"no end within {TRIAL_S:.0f} s" if code == NO_END else said.strip().splitlines()[-1:]
+    return trial(f"cannot be tried: {why}")
 
 
 def module_of(mutant: Mutant) -> str:
@@ -145,15 +146,17 @@ def names_of_nothing(text: str) -> str:
 
 def run(mutants: Sequence[Mutant], *, jobs: int, root: Path = ROOT) -> tuple[str, list[Trial]]:
     """What is red without anything broken (then nothing is tried), and each trial."""
-    with tempfile.TemporaryDirectory(prefix="vmsg-mutants-") as folder:
-        copies: SimpleQueue[Copy] = SimpleQueue()
-        first = Copy(root, Path(folder) / "0")
-        red = green(first, mutants)
+    with tempfile.TemporaryDirectory(prefix="vmsg-mutants-") as folder, \
+            contextlib.ExitStack() as open_copies:
+        made = [Copy(root, Path(folder) / str(number)).start() for number in range(jobs)]
+        for each in made:
+            open_copies.callback(each.close)
+        red = green(made[0], mutants)
         if red:
             return red, []
-        copies.put(first)
-        for number in range(1, jobs):
-            copies.put(Copy(root, Path(folder) / str(number)))
+        copies: SimpleQueue[Copy] = SimpleQueue()
+        for each in made:
+            copies.put(each)
         said = threading.Lock()
 
         def one(mutant: Mutant) -> Trial:

@@ -1,4 +1,4 @@
-"""What may follow what in a move, and what each node has to do: cluster/core/moves.py, duties.py."""
+"""What may follow what in a move, and what each node then has to do: cluster/core."""
 
 from tests.mutants.mutant import Mutant
 

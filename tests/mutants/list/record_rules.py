@@ -151,11 +151,6 @@ MUTANTS = [
         "        return True",
         ("tests/core/test_rules_hold.py::test_a_target_comes_back_with_this_moves_copy_alone",)),
     Mutant(
-        "cluster/core/membership.py",
-        "if entry.term is not None and entry.term != state.coordinator_term:",
-        "if False:",
-        ("tests/core/test_rules_hold.py::test_a_death_of_an_older_coordinators_term_is_refused",)),
-    Mutant(
         "cluster/core/quarantine.py",
         "if len(lately) < FAILURES:",
         "if True:",
@@ -209,12 +204,6 @@ MUTANTS = [
         "if False:",
         ("tests/core/test_apply.py::"
          "test_a_guest_lost_in_the_switch_leaves_the_word_to_the_target",)),
-    Mutant(
-        "cluster/core/runs.py",
-        "if record.owner != entry.node or record.epoch != entry.epoch:",
-        "if record.owner != entry.node:",
-        ("tests/core/test_rules_hold.py::"
-         "test_the_same_node_answers_late_for_its_guest_before_the_restart",)),
     Mutant(
         "cluster/core/runs.py",
         'if node.state not in ("running", "quarantined"):',
