@@ -18,6 +18,7 @@ from cluster.lab import record as records
 from cluster.node import VERSION
 from packages.core.versions import version_of
 from tests.live.evidence import standing
+from tests.live.guest_processes import until_gone
 from tests.live.guest_side import held_connection
 from tests.live.hosts import ROOT, hosts
 from tests.live.live_cluster import LiveCluster
@@ -112,7 +113,7 @@ async def test_another_commits_code_and_todays_are_one_cluster(tmp_path: Path) -
                     await moved_off(cluster, upgraded)
                     await cluster.end_daemon(upgraded)
                     await cluster.start_daemon(upgraded)
-                    await cluster.kill_guardian(upgraded)
+                    await exchange_guardian(cluster, upgraded)
                     assert runs_from(cluster.daemon(upgraded)) == ROOT
                     await cluster.until(lambda status: all(
                         each["status"] == "up" for each in status["nodes"]))
@@ -125,6 +126,14 @@ async def test_another_commits_code_and_todays_are_one_cluster(tmp_path: Path) -
     finally:
         cluster.close()
         assert await lab.down(folder) is None
+
+
+async def exchange_guardian(cluster: LiveCluster, node: str) -> None:
+    """The old lab's own, of a node that is empty, for today's."""
+    old = cluster.record.pids[node].guardian
+    cluster.kill(old)
+    await until_gone(old)
+    await cluster.start_guardian(node)
 
 
 async def moved_off(cluster: LiveCluster, node: str) -> None:
