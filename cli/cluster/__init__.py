@@ -4,7 +4,7 @@ import click
 
 from cli.tree import Folder
 
-NAMES = ("check", "apply", "get", "init", "run", "halt", "roll")
+NAMES = ("check", "apply", "get", "init", "run", "halt", "roll", "backup", "restore")
 
 
 @click.command(cls=Folder, folder="cli.cluster", names=NAMES)

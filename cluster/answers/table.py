@@ -4,7 +4,7 @@ from typing import Any
 
 from cluster.answers import (
     belonging, deaths, forecast, maintenance, moves, neighbours, nodes, package_files, packages,
-    power, questions, rejoin, trust
+    power, questions, record, rejoin, trust
 )
 from cluster.answers.desk import Handler
 from cluster.api import messages
@@ -47,6 +47,8 @@ HANDLERS: dict[type[Any], Handler] = {
     messages.GetKeys: trust.keys,
     messages.AddOperator: trust.add_operator,
     messages.RemoveOperator: trust.remove_operator,
+    messages.BackUpCluster: record.backup,
+    messages.RestoreCluster: record.restore,
     messages.AskCertificate: trust.certificate,
     messages.AskKeyKnown: trust.key_known,
     messages.AskLease: neighbours.lease,

@@ -9,6 +9,8 @@ command line only prints them.
 from typing import Any, Literal, Union
 
 from cluster.api.record_messages import AskRoom as AskRoom
+from cluster.api.record_messages import BackUpCluster as BackUpCluster
+from cluster.api.record_messages import RestoreCluster as RestoreCluster
 from cluster.api.request import Changing as Changing
 from cluster.api.request import Request as Request
 from cluster.config.schema import Role
@@ -365,7 +367,7 @@ AnyRequest = Union[
     SetMaintenance, MovePackage, GetMove, AbortMove, Preflight, GetEvents, InviteNode, JoinNode,
     RotateNode, RejoinNode, GetKeys, AddOperator, RemoveOperator, AskCertificate, AskKeyKnown,
     AskLease, AskSilence, AskDeath, AskFence, AskFenceTest, AskPatience, AskFacts, AskProgress,
-    AskReady, AskRoom, CancelDrain, PlanFailure,
+    AskReady, AskRoom, BackUpCluster, RestoreCluster, CancelDrain, PlanFailure,
 ]
 
 

@@ -34,6 +34,8 @@ LEAST_ROLE: dict[type[ask.Request], Least] = {
     ask.MovePackage: "package-admin",
     ask.AbortMove: "package-admin",
     ask.ApplyCluster: "full-admin",
+    ask.BackUpCluster: "full-admin",
+    ask.RestoreCluster: "full-admin",
     ask.RunCluster: "full-admin",
     ask.HaltCluster: "full-admin",
     ask.AddNode: "full-admin",

@@ -8,8 +8,8 @@ through `cluster.core.story`.
 from collections.abc import Callable
 
 from cluster.core import (
-    admission, entries, fencing, leases, maintenance, members, membership, moves, quarantine, queue,
-    runs, suspensions
+    admission, backup, entries, fencing, leases, maintenance, members, membership, moves,
+    quarantine, queue, runs, suspensions
 )
 from cluster.core.model import EVENTS_KEPT, OUTCOMES_KEPT, Event, Outcome, State
 from cluster.core.story import tell
@@ -17,7 +17,9 @@ from packages.core.problem import Problem
 from packages.core.values import changed
 
 
-def _noted(state: State, _: entries.Noted | entries.StrayEnded) -> State | Problem:
+def _noted(
+    state: State, _: entries.Noted | entries.StrayEnded | entries.RecordBackedUp,
+) -> State | Problem:
     return state
 
 
@@ -75,6 +77,8 @@ RULES: dict[type[entries.Entry], Callable[..., State | Problem]] = {
     entries.NodeKeyRetired: admission.node_key_retired,
     entries.OperatorAdded: admission.operator_added,
     entries.OperatorRemoved: admission.operator_removed,
+    entries.RecordBackedUp: _noted,
+    entries.RecordRestored: backup.record_restored,
     entries.NodeRejoining: admission.node_rejoining,
     entries.FenceOrdered: fencing.fence_ordered,
     entries.FenceAnswered: fencing.fence_answered,

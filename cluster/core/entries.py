@@ -23,6 +23,8 @@ from cluster.core.key_entries import RotationAsked as RotationAsked
 from cluster.core.key_entries import TrustFormed as TrustFormed
 from cluster.core.lease_numbers import LeaseNumbers
 from cluster.core.model import Figures, Landing, Member, Proof, Purpose, Seat
+from cluster.core.record_entries import RecordBackedUp as RecordBackedUp
+from cluster.core.record_entries import RecordRestored as RecordRestored
 from packages.core.drain_plan import DrainPlan
 from packages.core.known_disks import KnownDisk
 from packages.core.limits import Limits
@@ -392,5 +394,5 @@ AnyEntry = Union[
     TrustFormed, NodeInvited, NodeAdmitted, RotationAsked, NodeKeyOffered, NodeKeyRetired,
     OperatorAdded, OperatorRemoved, NodeRejoining, DrainCancelled, PackageRelocated, ReturnEnded,
     MoveQueued, MoveUnqueued, FenceOrdered, FenceAnswered, NodeUnquarantined, PowerFenceFailed,
-    SightingsChanged, WatchdogChanged, LeaseTaken, GuardianChanged,
+    SightingsChanged, WatchdogChanged, LeaseTaken, GuardianChanged, RecordBackedUp, RecordRestored,
 ]

@@ -2,7 +2,8 @@
 views of this. PURE."""
 
 from cluster.core.entries import (
-    Entry, MoveFrozen, MoveLanded, NodeRejoining, PowerFenceFailed, StrayEnded
+    Entry, MoveFrozen, MoveLanded, NodeRejoining, PowerFenceFailed, RecordBackedUp, RecordRestored,
+    StrayEnded
 )
 from cluster.core.leases import newest
 from cluster.core.leases import told as told_lease
@@ -19,6 +20,11 @@ def tell(before: State, after: State, entry: Entry, index: int) -> list[Event]:
         told.append(_event(f"node:{entry.node}", f"stray guest of {entry.package} ended"))
     if isinstance(entry, PowerFenceFailed):
         told.append(_event(f"node:{entry.node}", f"fence failed, level {entry.level}"))
+    if isinstance(entry, RecordBackedUp):
+        told.append(_event(f"cluster:{after.name}", "record backed up"))
+    if isinstance(entry, RecordRestored):
+        told.append(_event(
+            f"cluster:{after.name}", f"record restored, {len(entry.packages)} packages"))
     if isinstance(entry, NodeRejoining):
         told.append(_event(f"node:{entry.node}", "journal set aside, begins again empty"))
     if before.seats != after.seats:

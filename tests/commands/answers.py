@@ -222,6 +222,8 @@ HAPPY: dict[type[ask.Request], Any] = {
     )}),
     ask.CheckCluster: done(),
     ask.ApplyCluster: done({"applied": "farm"}),
+    ask.BackUpCluster: done({"text": "the record", "packages": 2, "entry": 41}),
+    ask.RestoreCluster: done({"packages": ["mail", "web"], "cluster_file_differs": True}),
     ask.RunCluster: done({"running": True}),
     ask.HaltCluster: done({"running": False, "detached": []}),
     ask.AddNode: done({"applied": "farm", "added": ["n4"], "removed": [], "settled": True}),

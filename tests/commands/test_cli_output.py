@@ -41,6 +41,8 @@ def transcript(vmsg: Vmsg, line: str) -> str:
 
 EVERY_COMMAND = (
     "status", "cluster check cluster.yaml", "cluster apply cluster.yaml", "cluster get",
+    "cluster backup record.json", "cluster restore cluster.yaml --yes",
+    "cluster restore cluster.yaml",
     "cluster run", "cluster halt -f", "cluster halt -d", "node list", "node run n2",
     "node halt n2 -f", "node drain n1 --no-wait", "node drain n1 --dry-run",
     "node drain n1 --cancel", "node unquarantine n1", "plan drain n1", "plan fail n1 n2",
@@ -70,7 +72,8 @@ def test_every_command_for_people_and_for_programs(
 
 
 DRY_RUNS = (
-    "cluster apply cluster.yaml", "cluster run", "cluster halt", "node run n2", "node halt n2",
+    "cluster apply cluster.yaml", "cluster backup record.json", "cluster restore web.yaml",
+    "cluster run", "cluster halt", "node run n2", "node halt n2",
     "node resume n2", "package apply web.yaml", "package delete web", "package run web",
     "package halt web", "package enable web", "package disable web", "package maintenance web on",
     "node confirm-dead n3", "move web n2", "move web --abort", "node invite n2", "node rotate n2",

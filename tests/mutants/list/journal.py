@@ -91,4 +91,38 @@ MUTANTS = [
         broken="    if 2 * len(heard) > len(hearing.voters):\n",
         tests=("tests/core/test_outlook.py::test_a_majority_that_is_heard_has_only_to_elect",),
     ),
+    Mutant(
+        file="cluster/core/backup.py",
+        line="    refused = against_restoring(state)\n",
+        broken="    refused = None\n",
+        tests=("tests/core/test_backup.py::test_nothing_is_put_back_while_anything_runs",),
+    ),
+    Mutant(
+        file="cluster/core/backup.py",
+        line="    if digest(to_json(file.backup)) != file.sha256:\n",
+        broken="    if False:\n",
+        tests=("tests/core/test_backup.py::test_a_file_that_was_changed_is_refused",),
+    ),
+    Mutant(
+        file="cluster/core/backup.py",
+        line="epoch=max(saved.epoch, known.epoch if known is not None else 0), ",
+        broken="epoch=saved.epoch, ",
+        tests=("tests/core/test_backup.py::test_an_epoch_never_falls",),
+    ),
+    Mutant(
+        file="cluster/core/backup.py",
+        line="    return changed(after, running=False, trust",
+        broken="    return changed(after, trust",
+        tests=(
+            "tests/core/test_backup.py"
+            "::test_what_was_saved_is_there_again_and_the_cluster_waits",),
+    ),
+    Mutant(
+        file="cli/cluster/restore.py",
+        line="    if not dry_run and not yes and not agreed(file):\n",
+        broken="    if not dry_run and not yes and not file:\n",
+        tests=(
+            "tests/commands/test_cli_backup.py"
+            "::test_off_a_terminal_nothing_is_put_back_without_a_yes",),
+    ),
 ]

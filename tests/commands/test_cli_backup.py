@@ -1,0 +1,78 @@
+"""A backup's file is whole or not there, and nobody else's to read; putting it back wants a yes."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cli.cluster import backup
+from cli.main import run
+from cluster.api import messages as ask
+from tests.commands.recorded_cluster import RecordedCluster
+
+
+def test_the_file_is_the_operator_s_alone_and_takes_the_place_of_an_earlier_one(
+    farm: RecordedCluster, desk: Path,
+) -> None:
+    path = desk / "record.json"
+    path.write_text("earlier")
+    path.chmod(0o644)
+    assert run(["cluster", "backup", "record.json"]) == 0
+    assert path.read_text() == "the record" and path.stat().st_mode & 0o777 == 0o600
+    assert sorted(each.name for each in desk.iterdir() if "record" in each.name) == ["record.json"]
+
+
+def test_a_dry_run_and_a_refusal_write_nothing(farm: RecordedCluster, desk: Path) -> None:
+    assert run(["cluster", "backup", "record.json", "--dry-run"]) == 0
+    assert run(["cluster", "backup", "nowhere/record.json"]) == 3
+    assert run(["cluster", "backup", "."]) == 3
+    assert not (desk / "record.json").exists()
+    # Of what cannot be written, nothing is noted in the cluster's history.
+    assert [each.dry_run for each in farm.heard if isinstance(each, ask.BackUpCluster)] == [True]
+
+
+@pytest.mark.parametrize("failing", ["fsync", "replace"])
+def test_a_write_that_fails_leaves_the_earlier_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str,
+) -> None:
+    path = tmp_path / "record.json"
+    path.write_text("earlier")
+
+    def fails(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, failing, fails)
+    refused = backup.written(path, "later")
+    assert refused is not None and "No space" in refused.because
+    assert [each.name for each in tmp_path.iterdir()] == ["record.json"]
+    assert path.read_text() == "earlier"
+
+
+@pytest.mark.parametrize(("line", "code", "asked"), [
+    ("cluster restore web.yaml", 3, 0),
+    ("cluster restore web.yaml --yes", 0, 1),
+    ("cluster restore web.yaml --dry-run", 0, 1),
+    ("cluster restore none.json --yes", 3, 0),
+    ("cluster restore huge --yes", 3, 0),
+    ("cluster restore binary --yes", 3, 0),
+])
+def test_off_a_terminal_nothing_is_put_back_without_a_yes(
+    farm: RecordedCluster, desk: Path, line: str, code: int, asked: int,
+) -> None:
+    (desk / "huge").write_bytes(bytes((8 << 20) + 1))
+    (desk / "binary").write_bytes(b"\xff\xfe")
+    assert run(line.split()) == code
+    heard = [each for each in farm.heard if isinstance(each, ask.RestoreCluster)]
+    assert len(heard) == asked
+    assert [each.text for each in heard] == [(desk / "web.yaml").read_text()] * asked
+    assert [each.operators for each in heard] == [False] * asked
+
+
+def test_what_is_put_back_and_what_is_not_is_said(
+    farm: RecordedCluster, desk: Path, capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["cluster", "restore", "web.yaml", "--yes", "--operators"]) == 0
+    said = capsys.readouterr().out
+    assert "2 packages were put back" in said and "vmsg cluster run" in said
+    assert "cluster file in the backup is another one" in said
+    assert [each.operators for each in farm.heard if isinstance(each, ask.RestoreCluster)] == [True]
