@@ -4,6 +4,7 @@
 #   make test     all that CI runs
 #   make mutants  one line of the product broken at a time: the tests must notice each
 #   make search   a simulated cluster, harmed at random for SECONDS=600
+#   make soak     MOVES=1000 of real guests, with a process harmed in every tenth
 #   make bench    the measurements of docs/benchmarks.md, written anew
 #   make setup    only the set-up: Debian packages, .venv, the product in it
 
@@ -22,7 +23,7 @@ DEBIAN := qemu-system-x86 iproute2 nftables util-linux mount fdisk e2fsprogs tcp
 	gcc libc6-dev libc6-dev-i386 binutils busybox-static linux-image-cloud-amd64 python3-venv \
 	qemu-block-extra qemu-utils sg3-utils tgt fence-agents
 
-.PHONY: help setup demo test mutants search lint bench clean
+.PHONY: help setup demo test mutants search soak lint bench clean
 
 help:
 	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
@@ -76,6 +77,11 @@ SECONDS := 600
 
 search: setup
 	@$(BIN)/python -m tests.simulation.search --seconds $(SECONDS)
+
+MOVES := 1000
+
+soak: setup
+	@$(BIN)/python -m tests.soak.run --moves $(MOVES)
 
 # One of tests/bench alone: make bench BENCH=move
 bench: setup $(ETCD)/.ready

@@ -10,6 +10,7 @@ import os
 import secrets
 import signal
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -48,7 +49,8 @@ class LiveCluster:
         self.plan = record.plan
         self.away: set[str] = set()
         self._returned: set[str] = set()
-        self.acknowledged: dict[str, int] = {}
+        self.acknowledged: dict[str, dict[str, int]] = defaultdict(dict)
+        """Of each package: by life, what its guest called durable."""
         self._stopped: set[int] = set()
         self._daemons = {name: pids.daemon for name, pids in record.pids.items()}
         folder = load_node_folder(Path(self.plan.nodes[0].folder, "etc"))
@@ -305,8 +307,8 @@ class LiveCluster:
         """The guest's page; what it claims to be durable is held against its disk later."""
         found = await page(self.package(package).guest_address, order)
         if found.counter:
-            before = self.acknowledged.get(found.boot_id, 0)
-            self.acknowledged[found.boot_id] = max(found.counter, before)
+            known = self.acknowledged[package]
+            known[found.boot_id] = max(found.counter, known.get(found.boot_id, 0))
         return found
 
     async def one_copy(self, package: str = "p1") -> dict[str, Any]:
@@ -332,7 +334,7 @@ class LiveCluster:
 
     def check_disk(self, package: str = "p1") -> None:
         log = read_records(Path(self.record.disks[package]))
-        report = check(log, acknowledged=self.acknowledged)
+        report = check(log, acknowledged=self.acknowledged[package])
         assert report.is_clean, [plain(each) for each in report.findings]
 
     async def in_order(self) -> dict[str, Any]:
