@@ -10,6 +10,7 @@ import asyncio
 import os
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +28,8 @@ RELAY = Path(__file__).with_name("relay.py")
 START_S = 10.0
 """For a relay to report: tens of milliseconds, and its own 5 s for a target that is silent."""
 END_S = 5.0
+LOGS_KEPT = 20
+"""Of relays that had something to say: a node moves thousands of times between two boots."""
 
 
 class RelayRecord(Value):
@@ -113,6 +116,18 @@ class RelayCarrier:
             process.close()
         for kind in ("json", "socket", "ended"):
             self._path(move, kind).unlink(missing_ok=True)
+        self._tidy(self._path(move, "log"))
+
+    def _tidy(self, log: Path) -> None:
+        """A log that says nothing goes with its relay; of those that do the newest are kept, since
+        they lie in /run, which is memory."""
+        with suppress(OSError):
+            if log.stat().st_size == 0:
+                log.unlink()
+        with suppress(OSError):
+            logs = sorted(self._folder.glob("*.log"), key=lambda each: each.stat().st_mtime)
+            for each in logs[:-LOGS_KEPT]:
+                each.unlink()
 
     async def close(self) -> None:
         await asyncio.gather(*(self.end(move) for move in tuple(self._relays)))

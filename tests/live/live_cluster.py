@@ -22,7 +22,7 @@ from cluster.api.messages import (
     RunPackage, UnquarantineNode
 )
 from cluster.config.keys import load_node_folder
-from cluster.lab import commands, guests, lab, processes, ready
+from cluster.lab import guests, lab, processes, ready
 from cluster.lab.disk_log import check
 from cluster.lab.groups import NodeGroup, state_of
 from cluster.lab.guest_image import read_records
@@ -30,7 +30,7 @@ from cluster.lab.plan import LabOptions, NodePlan, PackagePlan
 from cluster.lab.record import LabRecord
 from cluster.sockets import keys_of
 from packages.core.values import from_json, plain
-from tests.live.cuts import AGREEMENT_CUT
+from tests.live.cuts import cut_agreement
 from tests.live.evidence import Place, evidence, standing
 from tests.live.guest_processes import Copy, copy_of, parent_of, running_of, until_gone
 from tests.live.guest_side import GuestPage, page
@@ -261,11 +261,8 @@ class LiveCluster:
 
     async def cut_agreement(self, *, cut: bool) -> None:
         """Let nobody agree on anything, while all else goes through; or heal that."""
-        order = AGREEMENT_CUT if cut else "delete table inet agreement\n"
         for node in self.plan.nodes:
-            outcome = await commands.run(
-                "ip", "netns", "exec", node.netns, "nft", "-f", "-", text=order)
-            assert isinstance(outcome, str), outcome
+            await cut_agreement(node, cut=cut)
 
     async def start_daemon(self, name: str) -> None:
         """The daemon alone, as systemd would start it again."""

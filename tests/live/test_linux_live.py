@@ -58,6 +58,7 @@ async def test_a_power_cut_begins_a_new_life_elsewhere(cluster: LiveCluster) -> 
     assert after["boot_id"] != before["boot_id"]
     fresh = await cluster.said()
     assert fresh.boot_id != life
-    log = check(read_records(Path(cluster.record.disks["p1"])), acknowledged=cluster.acknowledged)
+    log = check(
+        read_records(Path(cluster.record.disks["p1"])), acknowledged=cluster.acknowledged["p1"])
     assert log.is_clean, log.findings
     assert [each.boot_id for each in log.lives] == [life, fresh.boot_id]

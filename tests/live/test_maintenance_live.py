@@ -121,7 +121,7 @@ async def untouched(cluster: LiveCluster, before: dict[str, GuestPage]) -> None:
 async def settled(
     cluster: LiveCluster, name: str, acknowledged: dict[str, int],
 ) -> dict[str, Any]:
-    cluster.acknowledged = acknowledged
+    cluster.acknowledged[name] = acknowledged
     return await cluster.one_copy(name)
 
 

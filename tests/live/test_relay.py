@@ -19,7 +19,7 @@ from packages.core.problem import Problem
 from packages.core.values import changed
 from packages.vm.carrier import Landing
 from packages.vm.processes import command_line, find
-from packages.vm.relay_carrier import RelayCarrier, Transport
+from packages.vm.relay_carrier import LOGS_KEPT, RelayCarrier, Transport
 from tests.live.certificates import make_authority, make_node
 
 pytestmark = pytest.mark.live
@@ -353,3 +353,17 @@ async def test_a_relay_is_over_by_itself_when_its_connections_have_ended(nodes: 
         assert await process.ended_within(DEADLINE_S)
         assert process.exit_code == 0
         assert find(process.pid, process.start_ticks) is None
+
+
+async def test_moves_leave_next_to_nothing_behind(tls_nodes: Nodes) -> None:
+    """/run is memory: a log that says nothing goes, of the others the newest stay."""
+    folder = tls_nodes.folder / "run1" / "relays"
+    await tls_nodes.target.prepare("quiet")
+    await tls_nodes.target.end("quiet")
+    assert list(folder.iterdir()) == []
+    for number in range(LOGS_KEPT + 5):
+        (folder / f"old-{number}.log").write_text("it ended without a word\n")
+        os.utime(folder / f"old-{number}.log", (number, number))
+    await tls_nodes.target.end("quiet")
+    assert sorted(int(each.stem.removeprefix("old-")) for each in folder.iterdir()) == list(
+        range(5, LOGS_KEPT + 5))
