@@ -24,7 +24,7 @@ async def lease(desk: Desk, caller: Caller, ask: AskLease) -> Reply:
 
 
 async def facts(desk: Desk, _: Caller, ask: AskFacts) -> Reply:
-    answer = await desk.survey.here(ask.disks, ask.package, ask.fences, ask.packages)
+    answer = await desk.survey.here(ask.disks, ask.package, ask.fences, ask.packages, ask.wanted)
     return done(ask, plain(answer))
 
 

@@ -4,8 +4,7 @@ All of the files count, or none of them. Whatever can be known before a package 
 here, of every node at once, and said all at once.
 """
 
-from collections.abc import Mapping
-
+from cluster.answers.apply_survey import ApplySurvey, NewDisks
 from cluster.answers.consent import unconfirmed, weakened, with_consequences
 from cluster.answers.desk import Desk, done, preview, refusal
 from cluster.api.messages import ApplyPackages, CheckPackages, NamedText, Reply
@@ -19,9 +18,6 @@ from packages.core.model import PackageSpec
 from packages.core.problem import Problem, problem
 from packages.core.problem import refusals as refusing
 from packages.core.start_order import dependencies, dependencies_first
-
-NewDisks = Mapping[str, tuple[str, ...]]
-"""Package -> paths that mean other LUNs from now on."""
 
 
 async def check(desk: Desk, _: Caller, ask: CheckPackages) -> Reply:
@@ -57,8 +53,7 @@ async def _read(
             refusals.unknown_node(name) for name in spec.nodes
             if name not in desk.ledger.state.nodes
         ]
-        problems += await desk.survey.against_apply(
-            spec, new_disks=_by_package(new_disks).get(spec.name, ()))
+    problems += await ApplySurvey(desk.survey, specs, _by_package(new_disks)).problems()
     return specs, problems
 
 

@@ -14,17 +14,18 @@ from cluster.config.schema import ClusterConfig
 from cluster.core import runs, suspensions
 from cluster.core.model import UP, PackageRecord, State
 from cluster.ledger import Ledger
-from packages.core.facts import DiskFacts, NodeFacts
+from packages.core.facts import DiskFacts, FileKind, NodeFacts, Wanted
 from packages.core.fencing import ISCSI_SCHEME, DiskGuard, fenced_by, why_unable
 from packages.core.known_disks import as_opened, by_path, kept, opened_for
 from packages.core.model import FenceSpec, PackageSpec
 from packages.core.preflight import (
-    Placement, PreflightInput, RunningGuest, apply_rules, preflight, start_rules
+    Placement, PreflightInput, RunningGuest, apply_rules, host_rules, preflight, start_rules
 )
 from packages.core.problem import Problem
 from packages.core.values import Undecodable, Value, changed, shaped
 from packages.fencing.fences import Fences
 from packages.identity import local_paths
+from packages.storage.probe import Probe
 from packages.vm.driver import Guest
 from packages.worker import Worker
 
@@ -33,10 +34,9 @@ FACTS_S = 4.0
 ATTEMPTS = 3
 """A node that has just started is found again within half a second (cluster/sockets.py), and each
 attempt waits 0.4 s for that; it was never asked, so asking again is not asking twice."""
-COMPARED_DISKS = 200
-"""Other packages' disks whose identity is looked up when a package is applied, so that one LUN
-under two names is found; their paths are always compared."""
-
+TRIAL_S = 10.0
+"""For what a hypervisor says of machines that it is only asked about: a try takes a third of a
+second, and there are four of each shape at the most."""
 
 UNFENCED: Mapping[str, FenceSpec] = {}
 
@@ -48,12 +48,16 @@ class Host(Protocol):
         self, config: ClusterConfig, disks: Iterable[str], *, deadline_s: float,
     ) -> NodeFacts: ...
 
+    async def files(self, paths: Iterable[str], *, deadline_s: float) -> dict[str, FileKind]: ...
+
 
 class NodeAnswer(Value):
     facts: NodeFacts
     guest: Guest | None = None
     guests: dict[str, Guest] = {}
     """Of all that were asked for at once."""
+    refused: tuple[tuple[str, ...], ...] = ()
+    """What the hypervisor says against each of the wanted shapes."""
 
 
 class Survey:
@@ -64,9 +68,14 @@ class Survey:
         self.node, self.config, self.ledger = node, config, ledger
         self._host, self._peers, self._worker, self._fences = host, peers, worker, fences
 
+    @property
+    def probe(self) -> Probe:
+        return self._worker.around.probe
+
     async def here(
         self, disks: tuple[str, ...], package: str | None = None,
         fences: Mapping[str, FenceSpec] = UNFENCED, packages: tuple[str, ...] = (),
+        wanted: Wanted = Wanted(),
     ) -> NodeAnswer:
         """What this node tells about itself. Its own guests of these packages may have their disks
         open."""
@@ -85,8 +94,20 @@ class Survey:
             facts = changed(facts, disks=tuple(
                 changed(disk, opened_by=tuple(pid for pid in disk.opened_by if pid not in own))
                 for disk in facts.disks))
-        return NodeAnswer(facts=facts, guest=guests.get(package or ""), guests={
-            name: guests[name] for name in packages if name in guests})
+        files, refused = await self._wanted(wanted)
+        return NodeAnswer(
+            facts=changed(facts, files=files), guest=guests.get(package or ""),
+            guests={name: guests[name] for name in packages if name in guests}, refused=refused)
+
+    async def _wanted(
+        self, wanted: Wanted,
+    ) -> tuple[dict[str, FileKind], tuple[tuple[str, ...], ...]]:
+        files = await self._host.files(
+            wanted.files, deadline_s=FACTS_S) if wanted.files else {}
+        driver = self._worker.around.driver if wanted.shapes else None
+        refused = await asyncio.gather(*(
+            driver.refuses(shape, deadline_s=TRIAL_S) for shape in wanted.shapes)) if driver else []
+        return files, tuple(refused)
 
     async def _with_opened(self, facts: NodeFacts, guests: Mapping[str, Guest]) -> NodeFacts:
         """A disk that a guest of ours has open is what its process has, whatever its path means
@@ -96,7 +117,7 @@ class Survey:
             record = self.ledger.package(name)
             if record is None:
                 continue
-            opened = await self._worker.around.probe.opened(
+            opened = await self.probe.opened(
                 guest.pid, local_paths(record.spec), deadline_s=FACTS_S)
             if opened is not None:
                 held |= opened_for(opened.named, opened.devices, by_path(record.disks))
@@ -112,20 +133,23 @@ class Survey:
     async def of(
         self, node: str, disks: tuple[str, ...], package: str | None = None,
         fences: Mapping[str, FenceSpec] = UNFENCED, packages: tuple[str, ...] = (),
+        wanted: Wanted = Wanted(),
     ) -> NodeAnswer | None:
         """What a node tells about itself; None when it does not."""
         if node == self.node:
-            return await self.here(disks, package, fences, packages)
+            return await self.here(disks, package, fences, packages, wanted)
         record = self.ledger.state.nodes.get(node)
         if record is None or record.state not in UP:
             return None
-        ask = AskFacts(disks=disks, package=package, fences=dict(fences), packages=packages)
+        ask = AskFacts(disks=disks, package=package, fences=dict(fences), packages=packages,
+                       wanted=wanted)
+        limit_s = FACTS_S + 1.0 + (TRIAL_S if wanted.shapes else 0.0)
         reply: Reply | Problem | None = None
         for _ in range(ATTEMPTS):
             peer = self._peers.get(node)
             if peer is None:
                 return None  # removed, perhaps while it was asked
-            reply = await peer.ask(ask, deadline_s=FACTS_S + 1.0)
+            reply = await peer.ask(ask, deadline_s=limit_s)
             if isinstance(reply, Reply) or reply.code != "node-unreachable":
                 break
         if not isinstance(reply, Reply) or reply.verdict != "done":
@@ -179,36 +203,15 @@ class Survey:
         return start_rules(self._input(
             spec, node, there, record=record, keeps_reserve=_is_new(record)))
 
-    async def against_apply(
-        self, spec: PackageSpec, *, new_disks: tuple[str, ...] = (),
-    ) -> list[Problem]:
-        """What the nodes that are up know against a package's description, each once."""
-        record = self.ledger.package(spec.name)
-        others = tuple(sorted(
-            disk.path for name, other in self.ledger.state.packages.items() if name != spec.name
-            for disk in other.spec.vm.disks))[:COMPARED_DISKS]
-        names = [name for name in spec.nodes if name in self.ledger.state.nodes]
-        answers = await asyncio.gather(*(
-            self.of(name, paths(spec), spec.name, fences_of(spec)) for name in names))
-        identities = await self.here(others)
-        claimed = {
-            disk.identity: owner for disk in identities.facts.disks if disk.identity
-            for owner in (self._claims(spec).get(disk.path),) if owner
-        }
-        found: list[Problem] = []
-        for name, answer in zip(names, answers, strict=True):
-            if answer is None:
-                continue
-            own = answer.guest
-            running = RunningGuest(
-                node=name, accel="tcg", machine=own.machine, pid=own.pid) if own else None
-            if running is None and record is not None and record.owner:
-                continue  # another node's view of a running package's disks belongs to preflight
-            asked = self._input(
-                spec, name, answer, record=record, running=running, also_claimed=claimed,
-                new_disks=new_disks)
-            found += [each for each in apply_rules(asked) if each not in found]
-        return found
+    def verdict_on_apply(
+        self, spec: PackageSpec, node: str, there: NodeAnswer, *, running: RunningGuest | None,
+        claimed: Mapping[str, str], new_disks: tuple[str, ...], refused_by_qemu: tuple[str, ...],
+    ) -> tuple[list[Problem], list[Problem]]:
+        """(against the package's disks, against the node for this package)"""
+        asked = changed(self._input(
+            spec, node, there, record=self.ledger.package(spec.name), running=running,
+            also_claimed=claimed, new_disks=new_disks), refused_by_qemu=refused_by_qemu)
+        return apply_rules(asked), host_rules(changed(asked, running=None))
 
     def _claims(self, spec: PackageSpec) -> dict[str, str]:
         return {

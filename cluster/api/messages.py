@@ -14,6 +14,7 @@ from cluster.api.record_messages import RestoreCluster as RestoreCluster
 from cluster.api.request import Changing as Changing
 from cluster.api.request import Request as Request
 from cluster.config.schema import Role
+from packages.core.facts import Wanted
 from packages.core.model import FenceSpec
 from packages.core.problem import Problem
 from packages.core.values import Value
@@ -335,14 +336,14 @@ class AskFenceTest(Request, tag="fence-test"):
 
 
 class AskFacts(Request, tag="facts"):
-    """Result: {"facts": NodeFacts with these disks examined, "guest": Guest of the package on that
-    node or null, "guests": by name, those of `packages` that are there}."""
+    """Result: cluster.answers.survey.NodeAnswer, with the guests of these packages."""
 
     disks: tuple[str, ...] = ()
     package: str | None = None
     packages: tuple[str, ...] = ()
     fences: dict[str, FenceSpec] = {}
     """By disk: whether it can be fenced so is told with it."""
+    wanted: Wanted = Wanted()
 
 
 class AskProgress(Request, tag="progress"):

@@ -2,9 +2,9 @@
 proof, and which would not. PURE.
 
 The same rules as for a real takeover: whose death can be proven and how, the order of starts, the
-first node of the list that may take it, memory given once. A forecast and no promise: the rules of
-the host that is to start a guest are asked when it comes to it. What must never happen here: a
-package that is promised a place the real takeover would not give it.
+first node of the list that may take it by what it tells of its bridges, disks and QEMU, and memory
+given once. A forecast and no promise: the same is asked anew when it comes to it.
+What must never happen here: a package that is promised a place the real takeover would not give.
 """
 
 from collections.abc import Collection, Mapping
@@ -39,6 +39,10 @@ class Standstill(Value):
     problem: Problem
 
 
+Against = Mapping[str, Mapping[str, list[Problem]]]
+"""Package -> node -> refusals of a start there, memory apart, which is given once for all."""
+
+
 class FailPlan(Value):
     nodes: tuple[str, ...]
     quorum: bool = True
@@ -49,10 +53,12 @@ class FailPlan(Value):
 
 def plan_failure(
     state: State, names: Collection[str], *, heard: Collection[str], free_mib: Mapping[str, int],
-    fenced: Collection[str], limits: Limits,
+    fenced: Collection[str], limits: Limits, against: Against | None = None,
 ) -> FailPlan:
     """`free_mib` has every node that told how much memory it has; `fenced` are the nodes with a
-    power fence."""
+    power fence; `against`, what the rules of a start have against a package on a node, by what
+    that node told."""
+    against = against or {}
     nodes = tuple(sorted(names))
     if not _has_quorum(state, nodes, heard):
         return FailPlan(nodes=nodes, quorum=False, stopped=tuple(
@@ -68,7 +74,7 @@ def plan_failure(
     for name in start_order(waiting(record.spec) for record in lost.values()):
         record = lost[name]
         found = _against(state, record, fenced, lost, starts) or _placed(
-            state, record, starts, views, free, fenced, limits)
+            state, record, starts, views, free, fenced, limits, against.get(name, {}))
         if isinstance(found, Problem):
             stopped.append(Standstill(package=name, problem=found))
         else:
@@ -135,11 +141,17 @@ def _against(
 def _placed(
     state: State, record: PackageRecord, starts: list[Takeover], views: Mapping[str, NodeView],
     free: Mapping[str, int], fenced: Collection[str], limits: Limits,
+    against: Mapping[str, list[Problem]],
 ) -> Takeover | Problem:
     assert record.owner is not None
     need_mib = _memory_mib(record)
     full = frozenset(name for name, left in free.items() if left < need_mib)
-    choice = place(record, views, exclude=full)
+    unable = {name: problems for name, problems in against.items() if problems}
+    choice = place(record, views, exclude=full | frozenset(unable))
+    if choice.node is None and unable.keys() - full:
+        return changed(min(
+            (unable[name] for name in record.spec.nodes if name in unable), key=len)[0],
+            severity="warn")
     if choice.node is None:
         short = [name for name in record.spec.nodes
                  if name in full and name in views and views[name].state == "running"]

@@ -5,11 +5,11 @@ could examine is never taken for a good one, and two disks that cannot be told a
 identity are never taken for the same one: the price of being wrong is two writers on one LUN.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from packages.core.facts import DiskFacts
-from packages.core.known_disks import KnownDisk, another
-from packages.core.model import DiskSpec, FenceSpec
+from packages.core.facts import DiskFacts, NodeFacts, disk_named
+from packages.core.known_disks import KnownDisk, another, shown
+from packages.core.model import DiskSpec, FenceSpec, PackageSpec
 from packages.core.problem import Problem, problem
 from packages.core.values import Value
 from packages.core.wwid import bare_identity, same_identity
@@ -137,6 +137,26 @@ def disk_in_use(asked: DiskQuestion) -> Problem | None:
         because=f"it is {', '.join(users)}",
         fix="end that use, or give the package another LUN",
     )
+
+
+def compared_luns(spec: PackageSpec, told: Sequence[NodeFacts]) -> list[Problem]:
+    """Of a package that is to be taken: whether its nodes see the same LUN under each path."""
+    found: list[Problem] = []
+    for disk in spec.vm.disks:
+        seen = [(facts.name, disk_named(facts, disk.path)) for facts in told]
+        whole = [(node, each) for node, each in seen if each.kind == "whole"]
+        for node, each in whole[1:]:
+            first, its = whole[0]
+            if same_identity(its.identity, each.identity):
+                continue
+            blind = not its.identity or not each.identity
+            found.append(problem(
+                "disk-identity-differs", f"package:{spec.name}",
+                what=f"disk {disk.path} is not provably one LUN on {first} and {node}",
+                because=f"it is {shown(its)} on {first}, {shown(each)} on {node}",
+                fix="map the same LUN, with a WWID or serial number, under this path on every node",
+                severity="warn" if blind else "refuse"))
+    return found
 
 
 def storage_fence_unavailable(asked: DiskQuestion) -> Problem | None:

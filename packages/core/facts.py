@@ -6,6 +6,7 @@ again in between; whoever gathers them (cluster/nodes/facts.py) decides nothing.
 
 from typing import Literal
 
+from packages.core.model import VmSpec
 from packages.core.room import Room
 from packages.core.values import Value
 
@@ -48,6 +49,18 @@ class OpenedDisks(Value):
     """Every block device it has open, each once, by its number; `path` is the kernel's name."""
 
 
+class Wanted(Value):
+    """What else a node is to tell, for a package that is not there yet."""
+
+    shapes: tuple[VmSpec, ...] = ()
+    """Machines of which it is to say what its hypervisor refuses."""
+    files: tuple[str, ...] = ()
+
+
+FileKind = Literal["file", "program", "missing", "other"]
+"""`program`: a file that may be executed; `other`: no file, or not told in time."""
+
+
 class NodeFacts(Value):
     """One host at `taken_at_ms` (wall clock). CPU features have the names of /proc/cpuinfo."""
 
@@ -73,6 +86,8 @@ class NodeFacts(Value):
     qemu_version: str = ""
     rooms: tuple[Room, ...] = ()
     """Of its state, run and <etc> folders."""
+    files: dict[str, FileKind] = {}
+    """Those that were asked for."""
     taken_at_ms: int = 0
 
 

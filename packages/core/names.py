@@ -27,7 +27,7 @@ _ELSEWHERE = "to some readers of YAML it is no text"
 RESERVED: dict[str, str] = {
     "all": "it stands for all of them", "any": "it stands for any of them",
     "every": "it stands for all of them", "none": "it stands for none of them",
-    "nobody": "it stands for none of them", "nowhere": "it stands for no node",
+    "nobody": "it stands for none of them",
     "unowned": "it stands for no node", "unknown": "it stands for what is not known",
     "localhost": "it means another host on each host",
     **dict.fromkeys(("null", "true", "false", "yes", "no", "on", "off"), _ELSEWHERE),

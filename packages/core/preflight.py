@@ -13,12 +13,13 @@ from packages.core.facts import NodeFacts, disk_named
 from packages.core.known_disks import by_path
 from packages.core.preflight_input import Placement, PreflightInput, RunningGuest
 from packages.core.preflight_rules import (
-    channel, cpu, machine, memory, network, package, placement, room
+    channel, cpu, host, machine, memory, network, package, placement, room
 )
 from packages.core.problem import Problem
 
 __all__ = [
-    "Placement", "PreflightInput", "RunningGuest", "apply_rules", "preflight", "start_rules",
+    "Placement", "PreflightInput", "RunningGuest", "apply_rules", "host_rules", "preflight",
+    "start_rules",
 ]
 
 Rule = Callable[[PreflightInput], Problem | None]
@@ -60,6 +61,12 @@ START_RULES: tuple[Rule, ...] = (
     room.room_short,
 )
 
+HOST_RULES: tuple[Rule, ...] = (
+    host.memory_never_enough,
+    cpu.accelerator_missing,
+    machine.machine_type_unknown,
+)
+
 
 def preflight(asked: PreflightInput) -> list[Problem]:
     """Every reason against moving the running package to the target, in a fixed order."""
@@ -82,8 +89,18 @@ def start_rules(asked: PreflightInput) -> list[Problem]:
 
 
 def apply_rules(asked: PreflightInput) -> list[Problem]:
-    """Every reason against taking the package's description, as far as this node can tell."""
+    """Every reason against the package's disks, as far as this node can tell."""
     return _disk_problems(asked, disks.START_RULES)
+
+
+def host_rules(asked: PreflightInput) -> list[Problem]:
+    """Every reason why the package could never run on the node as it is, its disks apart."""
+    return [
+        *_found(HOST_RULES, asked),
+        *network.switch_problems(asked),
+        *host.files_absent(asked),
+        *host.refused_by_qemu(asked),
+    ]
 
 
 def _found(rules: Iterable[Rule], asked: PreflightInput) -> list[Problem]:

@@ -55,6 +55,8 @@ class PreflightInput(Value):
     migration_private: bool = False
     vswitches: dict[str, str] = {}
     """Subnets by switch name, as the cluster file declares them."""
+    refused_by_qemu: tuple[str, ...] = ()
+    """What the target's hypervisor says against the machine, in its own words."""
     reserve_mib: int = 0
     """What of the target's memory is kept for takeovers, and not for this."""
     known_disks: tuple[KnownDisk, ...] = ()

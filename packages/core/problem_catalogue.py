@@ -138,6 +138,8 @@ CATALOGUE: dict[str, str] = {
     "machine-type-unknown": "the node's QEMU does not know the machine type of the guest",
     "memory-short": "the node has too little free memory for the guest",
     "memory-reserved": "what the node has free is kept for takeovers",
+    "guest-not-possible": "the node's QEMU refuses a guest that is described so",
+    "file-absent": "a kernel, an initrd or a monitor's program is not on the node",
     "vswitch-missing": "the node has no virtual switch of that name",
     "vswitch-subnet-differs": "the virtual switch of that name carries another subnet there",
     "mac-in-use": "another package has that MAC address",

@@ -16,7 +16,7 @@ from typing import TypeVar
 from packages.core.facts import DeviceKind, DiskFacts, OpenedDisks
 from packages.core.values import changed
 from packages.storage.device_users import (
-    CountsProcess, devices_of, every_process, kernel_holders, mount_points, openers, partitions
+    CountsProcess, OpenFiles, devices_of, every_process, kernel_holders, mount_points, partitions
 )
 
 T = TypeVar("T")
@@ -34,13 +34,19 @@ class BlockDevices:
     ) -> None:
         self._sysfs = sysfs
         self._proc = proc
-        self._counts_process = counts_process
+        self._open_files = OpenFiles(proc, counts_process)
         self._looking: dict[str, asyncio.Future[DiskFacts]] = {}
+        self._naming: dict[str, asyncio.Future[DiskFacts]] = {}
         self._asked: dict[int, asyncio.Future[OpenedDisks | None]] = {}
 
     async def examine(self, path: str, *, deadline_s: float = 5.0) -> DiskFacts:
         return await _answer(
             self._looking, path, lambda: self.look(path), DiskFacts(path=path, kind="other"),
+            deadline_s)
+
+    async def named(self, path: str, *, deadline_s: float = 5.0) -> DiskFacts:
+        return await _answer(
+            self._naming, path, lambda: self._named(path), DiskFacts(path=path, kind="other"),
             deadline_s)
 
     async def opened(
@@ -110,7 +116,7 @@ class BlockDevices:
             facts,
             mounted_at=mount_points(self._proc, device),
             held_by=kernel_holders(home, self._proc, device),
-            opened_by=openers(self._proc, devices, self._counts_process),
+            opened_by=self._open_files.openers(devices),
         )
 
 

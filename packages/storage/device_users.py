@@ -8,7 +8,8 @@ just gone away, such as a process that ended while it was looked at.
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 CountsProcess = Callable[[int], bool]
@@ -58,11 +59,35 @@ def partitions(sysfs_home: Path) -> Iterator[tuple[Path, int]]:
             yield child, os.makedev(int(major), int(minor))
 
 
-def openers(proc: Path, devices: frozenset[int], counts: CountsProcess) -> tuple[int, ...]:
-    """The processes that have one of the devices open, in ascending order."""
-    pids = sorted(int(name) for name in os.listdir(proc) if name.isdigit())
-    # Who counts is one look; what it has open may be hundreds.
-    return tuple(pid for pid in pids if counts(pid) and _has_open(f"{proc}/{pid}/fd", devices))
+class OpenFiles:
+    """Which processes have which block devices open. One look at all processes serves every
+    question that was asked before it began: hundreds of disks are not hundreds of looks."""
+
+    def __init__(self, proc: Path, counts: CountsProcess) -> None:
+        self._proc, self._counts = proc, counts
+        self._asked = self._covered = 0
+        self._numbering, self._turn = threading.Lock(), threading.Lock()
+        self._found: dict[int, list[int]] = {}
+
+    def openers(self, devices: frozenset[int]) -> tuple[int, ...]:
+        """The processes that have one of the devices open, in ascending order."""
+        with self._numbering:
+            self._asked += 1
+            number = self._asked
+        with self._turn:
+            if self._covered < number:
+                self._covered, self._found = self._asked, self._look()
+            found = {pid for device in devices for pid in self._found.get(device, ())}
+        return tuple(sorted(found))
+
+    def _look(self) -> dict[int, list[int]]:
+        found: dict[int, list[int]] = {}
+        for name in os.listdir(self._proc):
+            # Who counts is one look; what it has open may be hundreds.
+            if name.isdigit() and self._counts(int(name)):
+                for device in _devices_of(self._proc, int(name)):
+                    found.setdefault(device, []).append(int(name))
+        return found
 
 
 def devices_of(proc: Path, pid: int) -> dict[int, str]:
@@ -81,11 +106,11 @@ def devices_of(proc: Path, pid: int) -> dict[int, str]:
     return found
 
 
-def _has_open(folder: str, devices: frozenset[int]) -> bool:
+def _devices_of(proc: Path, pid: int) -> Iterable[int]:
     try:
-        return any(_opened_device(f"{folder}/{name}") in devices for name in os.listdir(folder))
+        return devices_of(proc, pid)
     except OSError:
-        return False  # the process has ended
+        return ()  # the process has ended
 
 
 def _opened_device(descriptor: str) -> int | None:

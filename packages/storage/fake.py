@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable
 
 from packages.core.facts import DiskFacts, OpenedDisks
+from packages.core.values import changed
 
 
 class FakeProbe:
@@ -34,6 +35,10 @@ class FakeProbe:
             return None
         named = [await self.examine(path, deadline_s=deadline_s) for path in paths]
         return OpenedDisks(named=tuple(named), devices=self._opened[pid])
+
+    async def named(self, path: str, *, deadline_s: float = 5.0) -> DiskFacts:
+        found = await self.examine(path, deadline_s=deadline_s)
+        return changed(found, mounted_at=(), held_by=(), opened_by=())
 
     async def examine(self, path: str, *, deadline_s: float = 5.0) -> DiskFacts:
         if deadline_s <= 0:

@@ -11,7 +11,7 @@ a target never runs by itself.
 from collections.abc import Awaitable, Callable
 from typing import Literal, Protocol
 
-from packages.core.model import PackageSpec
+from packages.core.model import PackageSpec, VmSpec
 from packages.core.problem import Problem, problem
 from packages.core.values import Value
 
@@ -134,6 +134,10 @@ class Driver(Protocol):
         """Let the vCPUs run (`cont`). Never for `incoming`, because it would defeat the paused
         target, nor for a target that arrived standing for a failure of its own
         (`guest-arrived-ill`): refused by the driver itself."""
+
+    async def refuses(self, vm: VmSpec, *, deadline_s: float) -> tuple[str, ...]:
+        """What the hypervisor would not take of such a machine, in its own words, each fault by
+        itself. Nothing of a package is touched; what is not known in time is not refused."""
 
     async def halt(self, guest: Guest, *, deadline_s: float) -> Problem | None:
         """Ask the guest to power down, then end it when the deadline passes. None: it is gone."""

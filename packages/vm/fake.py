@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from cluster.clock import Clock
-from packages.core.model import PackageSpec
+from packages.core.model import PackageSpec, VmSpec
 from packages.core.problem import Problem, problem
 from packages.core.standing import FIT_TO_RUN
 from packages.core.values import changed
@@ -178,6 +178,9 @@ class FakeDriver:
             return arrived_ill(guest, found.state)
         found.become("running")
         return None
+
+    async def refuses(self, vm: VmSpec, *, deadline_s: float) -> tuple[str, ...]:
+        return ()
 
     async def halt(self, guest: Guest, *, deadline_s: float) -> Problem | None:
         found = self._find(guest)

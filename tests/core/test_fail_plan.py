@@ -9,6 +9,7 @@ from cluster.core.fail_plan import FailPlan, plan_failure
 from cluster.core.model import NodeRecord, Proof
 from packages.core.limits import Limits
 from packages.core.model import DependencySpec, FenceSpec
+from packages.core.problem import problem
 from packages.core.values import changed
 from tests.core.test_apply import Story, package
 
@@ -136,3 +137,18 @@ def test_what_is_not_wanted_elsewhere_is_said() -> None:
     assert story.say(entries.NodeHalted, node="n1", detach=True) is None
     assert stopped(plan(story, "n1"))["p2"] == "proof-missing"
     assert not plan(story, "n3").stopped and not plan(story, "n3").starts
+
+
+def test_a_node_that_could_not_start_it_is_not_promised() -> None:
+    """Its bridge is gone, or it sees another LUN: what a start there would be refused for."""
+    gone = problem("vswitch-missing", "node:n2", what="-", because="bridge", fix="-")
+    other = problem("disk-is-another", "package:p1", what="-", because="lun", fix="-")
+    story = story_of({"name": "p1", "nodes": ("n1", "n2", "n3")})
+    found = plan(story, "n1", against={"p1": {"n2": [gone], "n3": []}})
+    assert starts(found) == ["1 p1>n3 by lease"]
+    found = plan(story, "n1", against={"p1": {"n2": [gone, other], "n3": [other]}})
+    assert starts(found) == [] and stopped(found) == {"p1": "disk-is-another"}
+    assert found.stopped[0].problem.severity == "warn"
+    found = plan(story, "n1", against={"p1": {"n2": [gone], "n3": []}},
+                 free_mib={"n1": 10_000, "n2": 10_000, "n3": 1})
+    assert starts(found) == []

@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 from packages.core.cpu_models import features_of_model
+from packages.core.disks import compared_luns
 from packages.core.facts import DiskFacts, NodeFacts
 from packages.core.known_disks import KnownDisk
-from packages.core.model import DiskSpec, NetworkSpec, PackageSpec, VmSpec
+from packages.core.model import DiskSpec, KernelSpec, MonitorSpec, NetworkSpec, PackageSpec, VmSpec
 from packages.core.preflight import (
-    Placement, PreflightInput, RunningGuest, apply_rules, preflight, start_rules
+    Placement, PreflightInput, RunningGuest, apply_rules, host_rules, preflight, start_rules
 )
 from packages.core.problem import refusals
 from packages.core.problem_catalogue import CATALOGUE
@@ -236,6 +237,49 @@ def test_models_have_the_features_of_their_generation(cpu: str, has: str, lacks:
 @pytest.mark.parametrize("cpu", ["host", "max", "FutureLake", "host,-avx2"])
 def test_an_unknown_model_has_no_list(cpu: str) -> None:
     assert features_of_model(cpu) is None
+
+
+ROOMY = changed(TARGET, memory_total_mib=8000, machines=("q35",), files={
+    "/boot/k": "file", "/boot/i": "file", "/bin/c": "program"})
+CANDIDATE = changed(
+    GOOD, running=None, source_facts=None, target_facts=ROOMY, spec=changed(
+        SPEC, vm=changed(SPEC.vm, kernel=KernelSpec(image="/boot/k", initrd="/boot/i")),
+        monitors=(MonitorSpec(name="c", kind="program", argv=("/bin/c", "-v")),)))
+
+
+def told(**fields: Any) -> PreflightInput:
+    return changed(CANDIDATE, target_facts=changed(ROOMY, **fields))
+
+
+@pytest.mark.parametrize(("asked", "codes"), [
+    (CANDIDATE, []),
+    (told(memory_total_mib=500), ["memory-short"]),
+    (told(memory_total_mib=0), []),
+    (told(memory_free_mib=0), []),
+    (told(machines=("pc",)), ["machine-type-unknown"]),
+    (told(vswitches={}), ["vswitch-missing"]),
+    (told(files={"/boot/k": "missing", "/boot/i": "other", "/bin/c": "file"}),
+     3 * ["file-absent"]),
+    (told(files={}), []),
+    (changed(CANDIDATE, refused_by_qemu=("no such cpu", "no slot")), 2 * ["guest-not-possible"]),
+])
+def test_what_a_host_could_never_run_is_said_when_it_is_applied(
+    asked: PreflightInput, codes: list[str],
+) -> None:
+    found = host_rules(asked)
+    assert [each.code for each in found] == codes
+    assert {each.subject for each in found} <= {"node:n2"}
+
+
+@pytest.mark.parametrize(("identity", "severity"), [
+    ("naa.6001", None), ("36001", None), ("naa.6002", "refuse"), ("", "warn")])
+def test_two_nodes_that_see_different_luns_under_one_path_are_compared(
+    identity: str, severity: str | None,
+) -> None:
+    other = changed(TARGET, name="n3", disks=(changed(LUN, identity=identity),))
+    found = compared_luns(SPEC, [TARGET, other])
+    assert [each.severity for each in found] == ([severity] if severity else [])
+    assert compared_luns(SPEC, [TARGET, changed(other, disks=())]) == []
 
 
 def test_a_start_is_refused_on_another_lun() -> None:

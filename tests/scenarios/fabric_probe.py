@@ -21,6 +21,9 @@ class FabricProbe:
     async def examine(self, path: str, *, deadline_s: float = 5.0) -> DiskFacts:
         return self._lun(path, self._driver.means.get(path, path))
 
+    async def named(self, path: str, *, deadline_s: float = 5.0) -> DiskFacts:
+        return await self.examine(path)
+
     async def opened(
         self, pid: int, paths: Iterable[str], *, deadline_s: float = 5.0,
     ) -> OpenedDisks | None:

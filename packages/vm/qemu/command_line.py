@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from packages.core.fencing import is_iscsi, lun_of
 from packages.core.model import DiskSpec, PackageSpec, VmSpec
-from packages.core.values import Value
+from packages.core.values import Value, changed
 
 BINARY = "qemu-system-x86_64"
 IDENTITY_PREFIX = "vmsg"
@@ -64,7 +64,8 @@ def command_line(spec: PackageSpec, launch: Launch) -> list[str]:
         "-machine", launch.machine, "-accel", launch.accel, "-cpu", vm.cpu,
         "-smp", str(vm.vcpus), "-m", _memory(vm, launch.accel), "-rtc", "base=utc",
         *_monitors(launch), *_console(launch.folder), "-device", "pvpanic",
-        *_disks(vm, launch), *_networks(vm, launch.taps), *_kernel(vm), *_host_devices(vm),
+        *disk_arguments(vm, lambda index, disk: _block_node(index, disk, launch)),
+        *_networks(vm, launch.taps), *_kernel(vm), *_host_devices(vm),
         *(["-incoming", "defer"] if launch.incoming else []),
     ]
 
@@ -92,7 +93,8 @@ def _console(folder: str) -> list[str]:
     return ["-chardev", f"file,id=console,path={path},append=on", "-serial", "chardev:console"]
 
 
-def _disks(vm: VmSpec, launch: Launch) -> list[str]:
+def disk_arguments(vm: VmSpec, block_node: Callable[[int, DiskSpec], str]) -> list[str]:
+    """The disks' devices, each over the block node that it is given."""
     arguments: list[str] = []
     controllers: set[str] = set()
     placed: dict[str, int] = {}
@@ -103,7 +105,7 @@ def _disks(vm: VmSpec, launch: Launch) -> list[str]:
         if controller and controller not in controllers:
             controllers.add(controller)
             arguments += ["-device", controller]
-        arguments += ["-blockdev", _block_node(index, disk, launch)]
+        arguments += ["-blockdev", block_node(index, disk)]
         arguments += ["-device", f"{device(vm, number)},drive=disk{index},id=device{index}"
                       f"{'' if disk.bus == 'floppy' else _ON_ERRORS},bootindex={index + 1}"]
     return arguments
@@ -175,6 +177,18 @@ def _kernel(vm: VmSpec) -> list[str]:
         *(["-initrd", vm.kernel.initrd] if vm.kernel.initrd else []),
         *(["-append", vm.kernel.append] if vm.kernel.append else []),
     ]
+
+
+def is_taken_over(device: str) -> bool:
+    """Whether a device of the host is taken from it when the guest gets it, or must be there."""
+    kind = device.partition(":")[0]
+    return kind in ("cdrom", "usb", "pci") or device.startswith(("vfio-", "usb-host"))
+
+
+def other_devices(vm: VmSpec) -> list[str]:
+    """Those of QEMU's own."""
+    return _host_devices(changed(vm, devices=tuple(
+        each for each in vm.devices if not is_taken_over(each))))
 
 
 def _host_devices(vm: VmSpec) -> list[str]:

@@ -9,15 +9,17 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from cluster.clock import Clock
-from packages.core.model import PackageSpec
+from packages.core.model import PackageSpec, VmSpec
 from packages.core.problem import Problem, problem
 from packages.core.standing import FIT_TO_RUN
 from packages.core.values import changed
 from packages.vm.driver import Born, Guest, GuestEvent, Observation, Progress, arrived_ill
 from packages.vm.qemu import migration
+from packages.vm.qemu.accelerators import accelerator, kvm_trial
 from packages.vm.qemu.instance import Instance
 from packages.vm.qemu.lives import Lives, Order, is_same_life, start_failed
 from packages.vm.qemu.monitor import MonitorTrouble, Refused
+from packages.vm.qemu.trial import Trials
 from packages.vm.socket_paths import fitting
 
 END_S = 10.0
@@ -36,7 +38,7 @@ class QemuDriver:
 
     def __init__(self, run_folder: Path, clock: Clock, *, node: str = "") -> None:
         self._lives = Lives(run_folder, clock, node=node)
-        self._clock = clock
+        self._clock, self._run_folder, self._trials = clock, run_folder, Trials()
 
     async def start(
         self, spec: PackageSpec, *, epoch: int, boot_id: str, deadline_s: float,
@@ -117,6 +119,12 @@ class QemuDriver:
         if refusal is not None:
             return refusal
         return await _done(instance, instance.monitor.ask("cont", deadline_s=deadline_s))
+
+    async def refuses(self, vm: VmSpec, *, deadline_s: float) -> tuple[str, ...]:
+        accel = await accelerator(vm.accel, self._run_folder)
+        if accel == "kvm" and not (await kvm_trial(self._run_folder)).works:
+            return ()  # a rule of its own says so
+        return await self._trials.refused(vm, accel, deadline_s=deadline_s)
 
     async def halt(self, guest: Guest, *, deadline_s: float) -> Problem | None:
         instance = self._lives.of(guest)

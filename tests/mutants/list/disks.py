@@ -48,4 +48,10 @@ MUTANTS = [
            "if False else ()",
            ("tests/core/test_mac_addresses.py::"
             "test_an_address_that_no_guest_may_have_is_refused_in_the_record_too",)),
+    Mutant("cluster/core/fail_plan.py", "exclude=full | frozenset(unable)", "exclude=full",
+           ("tests/core/test_fail_plan.py::test_a_node_that_could_not_start_it_is_not_promised",)),
+    Mutant("packages/core/preflight_rules/host.py",
+           "if target is None or not 0 < target.memory_total_mib < needed_mib:", "if True:",
+           ("tests/core/test_preflight.py::"
+            "test_what_a_host_could_never_run_is_said_when_it_is_applied",)),
 ]
