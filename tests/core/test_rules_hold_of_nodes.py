@@ -11,6 +11,7 @@ from cluster.core.roles import roles
 from cluster.core.trust import (
     Invitation, NodeKeys, OperatorKey, Trust, with_invitation, without_node
 )
+from cluster.nodes.lease import LeaseHolder
 from packages.core.failover import after_failure
 from packages.core.placement import NodeView, choose
 from tests.core.test_apply import Story, package
@@ -155,3 +156,8 @@ def test_an_entry_of_another_encoding_is_not_guessed_at() -> None:
     assert decode_entry(raw) is not None
     with pytest.raises(Garbled, match="version"):
         decode_entry(b"\x09" + raw[1:])
+
+
+def test_a_lease_is_over_at_its_end() -> None:
+    holder = LeaseHolder(lease_s=3.5, next_number=1, expiry_s=10.0)
+    assert not holder.is_over(9.999) and holder.is_over(10.0)

@@ -143,6 +143,22 @@ MUTANTS = [
         "        self.majority_heard_s",
         ("tests/raft/test_votes.py::test_and_forgets_that_it_did_by_no_restart",)),
     Mutant(
+        "cluster/raft/lease.py",
+        "return newest[(len(newest) + 1) // 2 - 1]",
+        "return newest[0]",
+        ("tests/raft/test_lease_rules.py::test_one_of_four_others_is_no_majority",)),
+    Mutant(
+        "cluster/raft/lease.py",
+        "if sent_s is not None and self.elected_at_s <= sent_s <= self._clock.boottime_s():",
+        "if sent_s is not None:",
+        ("tests/raft/test_lease_rules.py::"
+         "test_a_round_that_this_leadership_did_not_begin_confirms_nothing",)),
+    Mutant(
+        "cluster/raft/lease.py",
+        "return len(self._granted & self.voters) >=",
+        "return len(self._granted) >=",
+        ("tests/raft/test_lease_rules.py::test_who_only_listens_grants_no_pre_vote",)),
+    Mutant(
         "cluster/raft/members.py",
         "return bool(after.voters) and len(before.voters ^ after.voters) <= 1",
         "return bool(after.voters)",
@@ -162,6 +178,12 @@ MUTANTS = [
         "if not peer.votes and peer.name in wanted_voters and peer.name in caught_up:",
         "if not peer.votes and peer.name in wanted_voters:",
         ("tests/raft/test_members.py::test_a_new_node_that_is_down_costs_nothing",)),
+    Mutant(
+        "cluster/raft/members.py",
+        "if not change.members.voters:",
+        "if False:",
+        ("tests/raft/test_lease_rules.py::"
+         "test_a_membership_in_which_nobody_votes_is_not_counted_by",)),
     Mutant(
         "cluster/raft/outgoing.py",
         "next_index = max(2, min(self._engine.commit_index + 1, next_index))",

@@ -51,4 +51,9 @@ MUTANTS = [
         "if now_s - sent < self.lease_s}",
         "}",
         ("tests/core/test_lease.py::test_a_request_is_forgotten_after_a_lease",)),
+    Mutant(
+        "cluster/nodes/lease.py",
+        "return now_s >= self.expiry_s",
+        "return False",
+        ("tests/core/test_rules_hold_of_nodes.py::test_a_lease_is_over_at_its_end",)),
 ]

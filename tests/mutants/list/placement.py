@@ -16,6 +16,21 @@ MUTANTS = [
         ("tests/core/test_apply.py::"
          "test_a_failed_guest_restarts_on_the_spot_then_goes_on_then_stops",)),
     Mutant(
+        "packages/core/failover.py",
+        "if not auto_run:",
+        "if False:",
+        ("tests/core/test_rules_hold_of_nodes.py::test_what_follows_a_failure",)),
+    Mutant(
+        "packages/core/failover.py",
+        "if not may_stay:",
+        "if False:",
+        ("tests/core/test_rules_hold_of_nodes.py::test_what_follows_a_failure",)),
+    Mutant(
+        "packages/core/failover.py",
+        "if started and len(lately) <= spec.service_restart:",
+        "if len(lately) <= spec.service_restart:",
+        ("tests/core/test_rules_hold_of_nodes.py::test_what_follows_a_failure",)),
+    Mutant(
         "packages/core/limits.py",
         "if moving >= limits.moves_per_node:",
         "if False:",
@@ -30,17 +45,29 @@ MUTANTS = [
         "packages/core/placement.py",
         "    if name in avoid:",
         "    if False:",
-        ("tests/core/test_apply.py::"
-         "test_a_failed_guest_restarts_on_the_spot_then_goes_on_then_stops",)),
+        ("tests/core/test_rules_hold_of_nodes.py::"
+         "test_a_node_that_may_not_have_it_is_passed_over",)),
     Mutant(
         "packages/core/placement.py",
         "if not node.heard:",
         "if False:",
-        ("tests/core/test_apply.py::test_both_ends_lost_in_the_switch_means_a_cold_start",)),
+        ("tests/core/test_rules_hold_of_nodes.py::test_a_node_that_is_not_well_is_passed_over",)),
     Mutant(
         "packages/core/placement.py",
         'if node.state != "running" and not (last_resort and node.state == "quarantined"):',
         "if False:",
         ("tests/core/test_maintenance.py::"
          "test_what_cannot_move_runs_on_and_is_tried_again_where_it_was_not_tried",)),
+    Mutant(
+        "packages/core/placement.py",
+        "    if name in blocked:",
+        "    if False:",
+        ("tests/core/test_rules_hold_of_nodes.py::"
+         "test_a_node_that_may_not_have_it_is_passed_over",)),
+    Mutant(
+        "packages/core/placement.py",
+        "if name in exclude:",
+        "if False:",
+        ("tests/core/test_rules_hold_of_nodes.py::"
+         "test_a_node_that_may_not_have_it_is_passed_over",)),
 ]
