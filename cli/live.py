@@ -4,6 +4,7 @@ The only file that knows rich, which takes longer to load than a whole `vmsg sta
 when something is really redrawn.
 """
 
+import os
 import sys
 from contextlib import AbstractContextManager
 from typing import Protocol, Self, TextIO
@@ -62,7 +63,7 @@ class Written:
 
 def picture(*, whole: bool) -> AbstractContextManager[Screen]:
     """On standard output, and it stays; `whole` is False for what programs read."""
-    return Redrawn(sys.stdout, stays=True) if whole and sys.stdout.isatty() \
+    return Redrawn(sys.stdout, stays=True) if whole and sys.stdout.isatty() and not is_dumb() \
         else Written(sys.stdout)
 
 
@@ -73,4 +74,9 @@ def progress() -> AbstractContextManager[Screen]:
 
 def is_shown_live() -> bool:
     """Whether somebody watches the progress; else only what has changed is told."""
-    return sys.stderr.isatty()
+    return sys.stderr.isatty() and not is_dumb()
+
+
+def is_dumb() -> bool:
+    """A terminal without a cursor that could go back."""
+    return os.environ.get("TERM") == "dumb"

@@ -3,6 +3,7 @@
 Colour is for a terminal alone: click takes it out everywhere else.
 """
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
@@ -70,7 +71,17 @@ def line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def coloured(word: str) -> str:
-    return click.style(word, fg=COLOURS[word]) if word in COLOURS else word
+    return painted(word, fg=COLOURS[word]) if word in COLOURS else word
+
+
+def painted(text: str, **style: Any) -> str:
+    """With colour, unless the environment says that it is not wanted or cannot be shown."""
+    return text if is_plain() else click.style(text, **style)
+
+
+def is_plain() -> bool:
+    """https://no-color.org, and a terminal that can do nothing but write on."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
 
 
 SPANS = (("d", "h", 86400, 3600), ("h", "min", 3600, 60), ("min", "s", 60, 1))

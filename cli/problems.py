@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from cli.output import Output, written
+from cli.output import Output, painted, written
 from packages.core.problem import Problem, problem
 from packages.core.values import plain
 
@@ -58,7 +58,7 @@ def lines_of(each: Problem) -> list[str]:
     if EXIT_OF_CODE.get(each.code, REFUSED) != REFUSED:
         word = "error"
     return [
-        f"{click.style(word, fg=colour, bold=True)} {each.code} ({each.subject})",
+        f"{painted(word, fg=colour, bold=True)} {each.code} ({each.subject})",
         f"  {each.what}",
         *(f"  {name}: {text}" for name, text in (("because", each.because), ("fix", each.fix))
           if text),

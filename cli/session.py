@@ -205,7 +205,8 @@ class Session:
         result = reply.result if isinstance(reply.result, dict) else {}
         dry = isinstance(request, Changing) and request.dry_run
         tree = {"request": reply.request, "verdict": reply.verdict, "dry_run": dry, **result}
-        self.show(tree, lambda: would(result) if dry else [said(result)])
+        self.show(tree, lambda: would(result) if dry else [
+            result.get("already") or said(result)])
 
     def show(self, tree: Any, lines: Lines) -> None:
         show(self.output, tree, lines)
@@ -239,7 +240,7 @@ def would(result: dict[str, Any]) -> list[str]:
     """What a dry run found that would be done."""
     lines = [str(each) for each in result.get("would", [])]
     return ["This would be done:", *(f"  {each}" for each in lines)] if lines \
-        else ["Nothing would be done."]
+        else [result.get("already") or "Nothing would be done."]
 
 
 def explained(reply: Reply) -> list[Problem]:

@@ -58,6 +58,9 @@ def command(
     if dry_run:
         session.show(reply.result, lambda: plan_lines(reply.result))
         return
+    if reply.result.get("already"):
+        session.show({"request": reply.request, **reply.result}, lambda: [reply.result["already"]])
+        return
     if session.output == "table":
         for line in plan_lines(reply.result):
             click.echo(line)
@@ -84,8 +87,10 @@ def plan_lines(plan: dict[str, Any]) -> list[str]:
          span(each["seconds"] * 1000), each["because"])
         for each in plan["moves"]
     ]
-    lines = table(("WAVE", "PACKAGE", "TO", "HOW", "ABOUT", "BECAUSE"), rows) if rows \
-        else [f"Nothing would have to leave {plan['node']}."]
+    lines = table(("WAVE", "PACKAGE", "TO", "HOW", "ABOUT", "BECAUSE"), rows) if rows else []
+    if not rows:
+        lines.append(f"Nothing can leave {plan['node']}." if plan["stuck"]
+                     else f"Nothing would have to leave {plan['node']}.")
     for each in plan["stuck"]:
         told: Problem = shaped(each["problem"], Problem)
         lines += [f"{each['package']} stays: {told.what} ({told.because}) Fix: {told.fix}"]

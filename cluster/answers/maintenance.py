@@ -4,13 +4,14 @@ The plan of a drain is shown and goes into the record with the order; from there
 carries it out, whoever that is.
 """
 
-from cluster.answers.desk import Desk, done, late, refusal
+from cluster.answers.desk import Desk, already, done, late, refusal
 from cluster.answers.planning import plan_of
 from cluster.api.messages import CancelDrain, DrainNode, Reply, ResumeNode, UnquarantineNode
 from cluster.api.roles import Caller
 from cluster.core import entries, refusals, view
 from cluster.core.apply import decide
 from cluster.core.model import NodeRecord, State, packages_of
+from packages.core.drain_plan import DrainPlan
 from packages.core.problem import Problem
 
 RETURN_S = 3600.0
@@ -23,6 +24,11 @@ async def drain(desk: Desk, caller: Caller, ask: DrainNode) -> Reply:
         return refusal(ask, refusals.unknown_node(node))
     if state.outcomes.get(ask.request) is not None:
         return done(ask, _drained(state, node))  # its answer was lost
+    if state.nodes[node].role == "witness":
+        return refusal(ask, refusals.witness_is_empty(node))
+    if state.nodes[node].state == "maintenance":
+        return already(ask, f"Node {node} is empty already, in maintenance.",
+                       **view.plan(DrainPlan(node=node)), **_standing(state, node))
     entry = desk.entry(
         entries.NodeDraining, caller, ask, node=node, allow_restart=ask.allow_restart)
     impossible = decide(state, entry)
@@ -39,12 +45,21 @@ async def drain(desk: Desk, caller: Caller, ask: DrainNode) -> Reply:
 def _drained(state: State, node: str) -> dict[str, object]:
     record = state.nodes[node]
     shown = view.plan(record.drain) if record.drain is not None else {"node": node}
-    return shown | {
-        "state": record.state, "packages": [each.name for each in packages_of(state, node)],
+    return shown | _standing(state, node)
+
+
+def _standing(state: State, node: str) -> dict[str, object]:
+    return {
+        "state": state.nodes[node].state,
+        "packages": [each.name for each in packages_of(state, node)],
     }
 
 
 async def cancel_drain(desk: Desk, caller: Caller, ask: CancelDrain) -> Reply:
+    node = desk.ledger.state.nodes.get(ask.node)
+    if node is not None and node.state in ("running", "quarantined"):
+        return already(ask, f"Node {ask.node} is not being emptied.",
+                       node=ask.node, state=node.state)
     entry = desk.entry(entries.DrainCancelled, caller, ask, node=ask.node)
     stopped = await desk.change(ask, entry)
     return stopped or done(ask, {
@@ -62,6 +77,9 @@ async def resume(desk: Desk, caller: Caller, ask: ResumeNode) -> Reply:
     home = ask.only
     if ask.bring_back and not ask.only:
         home = at_home_there(desk.ledger.state, record)
+    if record.state == "running" and not (home or record.returning or record.stuck):
+        return already(ask, f"Node {ask.node} takes packages already, and none is to come home.",
+                       node=ask.node, state="running")
     stopped = await desk.change(ask, desk.entry(
         entries.NodeResumed, caller, ask, node=ask.node, returning=home))
     if stopped is not None or not (ask.bring_back or ask.only):
@@ -86,6 +104,9 @@ async def resume(desk: Desk, caller: Caller, ask: ResumeNode) -> Reply:
 
 
 async def unquarantine(desk: Desk, caller: Caller, ask: UnquarantineNode) -> Reply:
+    node = desk.ledger.state.nodes.get(ask.node)
+    if node is not None and node.state == "running":
+        return already(ask, f"Node {ask.node} takes packages already.", node=ask.node)
     entry = desk.entry(entries.NodeUnquarantined, caller, ask, node=ask.node)
     return await desk.change(ask, entry) or done(ask, {"node": ask.node})
 

@@ -6,7 +6,7 @@ is named instead of waited for.
 
 from collections.abc import Iterable
 
-from cluster.answers.desk import Desk, done, late, refusal
+from cluster.answers.desk import Desk, already, done, late, refusal
 from cluster.api.messages import HaltCluster, HaltNode, Reply, RunCluster, RunNode
 from cluster.api.roles import Caller
 from cluster.core import entries, refusals
@@ -19,18 +19,24 @@ HALT_SLACK_S = 30.0
 
 
 async def run_cluster(desk: Desk, caller: Caller, ask: RunCluster) -> Reply:
+    alone = [each for each in desk.ledger.state.packages.values() if each.state == "detached"]
+    if desk.ledger.state.running and not alone:
+        return already(ask, "The cluster runs already.", running=True)
     return await desk.change(ask, desk.entry(entries.ClusterRun, caller, ask)) or done(
         ask, {"running": True})
 
 
 async def halt_cluster(desk: Desk, caller: Caller, ask: HaltCluster) -> Reply:
     held = _to_be_halted(desk.ledger.state.packages.values())
+    if not held and not desk.ledger.state.running:
+        return already(ask, "The cluster is halted already.", running=False)
     if held and not (ask.force or ask.detach):
         return refusal(ask, problem(
             "packages-running", f"cluster:{desk.config.name}",
             what="The cluster is not halted: packages run.",
             because=f"{', '.join(sorted(each.name for each in held))} run.",
-            fix="Add -f to stop them, or -d to leave them running unwatched.",
+            fix="Stop them, too: vmsg cluster halt -f; or leave them running unwatched: "
+                "vmsg cluster halt -d",
         ))
     entry = desk.entry(entries.ClusterHalted, caller, ask, detach=ask.detach)
     stopped = await desk.change(ask, entry)
@@ -48,17 +54,24 @@ async def halt_cluster(desk: Desk, caller: Caller, ask: HaltCluster) -> Reply:
 
 
 async def run_node(desk: Desk, caller: Caller, ask: RunNode) -> Reply:
+    node = desk.ledger.state.nodes.get(ask.node)
+    if node is not None and node.state in ("running", "quarantined"):
+        return already(ask, f"Node {ask.node} runs already.", node=ask.node, state=node.state)
     entry = desk.entry(entries.NodeRun, caller, ask, node=ask.node)
     return await desk.change(ask, entry) or done(ask, {"node": ask.node, "state": "running"})
 
 
 async def halt_node(desk: Desk, caller: Caller, ask: HaltNode) -> Reply:
-    held = _to_be_halted(packages_of(desk.ledger.state, ask.node))
-    entry = desk.entry(
-        entries.NodeHalted, caller, ask, node=ask.node, force=ask.force, detach=ask.detach)
-    stopped = await desk.change(ask, entry)
-    if stopped is not None:
-        return stopped
+    held, node = _to_be_halted(packages_of(desk.ledger.state, ask.node)), (
+        desk.ledger.state.nodes.get(ask.node))
+    if node is not None and node.state == "halted":
+        return already(ask, f"Node {ask.node} is halted already.", node=ask.node, state="halted")
+    if node is None or node.state != "halting" or ask.dry_run:  # else its end is waited for
+        entry = desk.entry(
+            entries.NodeHalted, caller, ask, node=ask.node, force=ask.force, detach=ask.detach)
+        stopped = await desk.change(ask, entry)
+        if stopped is not None:
+            return stopped
 
     def is_halted(state: State) -> bool:
         node = state.nodes.get(ask.node)

@@ -1,6 +1,6 @@
 """Answers about packages: delete, run, halt, switching, maintenance."""
 
-from cluster.answers.desk import Desk, done, failed, late, refusal
+from cluster.answers.desk import Desk, already, done, failed, late, refusal
 from cluster.api.messages import (
     DeletePackage, HaltPackage, Reply, RunPackage, SetMaintenance, SetSwitching
 )
@@ -29,7 +29,7 @@ async def run(desk: Desk, caller: Caller, ask: RunPackage) -> Reply:
     if record.owner is not None and unproven(desk.ledger.state, record.owner):
         return refusal(ask, refusals.proof_missing(record))
     if record.owner is not None:
-        return refusal(ask, refusals.not_in_state(record, "be started"))
+        return await _owned(desk, ask, record, record.owner)
     node = ask.node or _chosen(desk, record)
     if isinstance(node, Problem):
         return refusal(ask, node)
@@ -45,6 +45,18 @@ async def run(desk: Desk, caller: Caller, ask: RunPackage) -> Reply:
     if stopped is not None:
         return stopped
     return await _until_running(desk, ask, record.spec, node)
+
+
+async def _owned(desk: Desk, ask: RunPackage, record: PackageRecord, owner: str) -> Reply:
+    """It has a node already: it runs, is about to, or has to end something first."""
+    if record.state in ("running", "starting") and ask.node not in (None, owner):
+        return refusal(ask, refusals.runs_elsewhere(record.name, owner, str(ask.node)))
+    if record.state == "running":
+        return already(ask, f"Package {record.name} runs on {owner} already.",
+                       package=record.name, node=owner)
+    if record.state == "starting" and not ask.dry_run:
+        return await _until_running(desk, ask, record.spec, owner)
+    return refusal(ask, refusals.not_in_state(record, "be started"))
 
 
 def _chosen(desk: Desk, record: PackageRecord) -> str | Problem:
@@ -81,10 +93,18 @@ async def halt(desk: Desk, caller: Caller, ask: HaltPackage) -> Reply:
     record = desk.ledger.package(ask.package)
     if record is None:
         return refusal(ask, refusals.unknown_package(ask.package))
-    stopped = await desk.change(
-        ask, desk.entry(entries.PackageHalted, caller, ask, package=ask.package))
-    if stopped is not None:
-        return stopped
+    if record.state == "halted" and record.owner is None:
+        until = "" if not record.auto_run else (
+            f" It is started when it can be; to keep it down: vmsg package disable {record.name}")
+        return already(ask, f"Package {record.name} is halted already.{until}",
+                       package=record.name, state="halted")
+    if record.state != "halting":  # else its end is waited for
+        stopped = await desk.change(
+            ask, desk.entry(entries.PackageHalted, caller, ask, package=ask.package))
+        if stopped is not None:
+            return stopped
+    elif ask.dry_run:
+        return already(ask, f"Package {record.name} is being halted.")
 
     def gone(state: State) -> bool:
         now = state.packages.get(ask.package)
@@ -101,6 +121,12 @@ def _until_ms(desk: Desk, for_s: float | None) -> int | None:
 
 
 async def switching(desk: Desk, caller: Caller, ask: SetSwitching) -> Reply:
+    record = desk.ledger.package(ask.package)
+    if record is not None and ask.for_s is None and _is_switched(record, ask):
+        word = "enabled" if ask.enabled else "disabled"
+        where = f" on {ask.node}" if ask.node else ""
+        return already(ask, f"Package {ask.package} is {word}{where} already.",
+                       package=ask.package, node=ask.node, enabled=ask.enabled)
     entry = desk.entry(
         entries.SwitchingSet, caller, ask, package=ask.package, enabled=ask.enabled,
         node=ask.node, until_ms=_until_ms(desk, ask.for_s),
@@ -109,7 +135,27 @@ async def switching(desk: Desk, caller: Caller, ask: SetSwitching) -> Reply:
         "package": ask.package, "node": ask.node, "enabled": ask.enabled})
 
 
+def _is_switched(record: PackageRecord, ask: SetSwitching) -> bool:
+    """Whether that is how it stands, for good."""
+    if ask.node is not None and ask.node not in record.spec.nodes:
+        return False
+    kind = "switching" if ask.node is None else "node-switching"
+    held = [each for each in record.holds if each.kind == kind and each.node == ask.node]
+    if ask.enabled:
+        return not held and ask.node not in record.avoid and (
+            record.auto_run or ask.node is not None)
+    off = not record.auto_run if ask.node is None else bool(held)
+    return off and all(each.until_ms is None for each in held)
+
+
 async def maintenance(desk: Desk, caller: Caller, ask: SetMaintenance) -> Reply:
+    record = desk.ledger.package(ask.package)
+    if record is not None and ask.for_s is None:
+        held = [each for each in record.holds if each.kind == "maintenance"]
+        if ask.on == bool(held) and all(each.until_ms is None for each in held):
+            how = "in maintenance" if ask.on else "monitored"
+            return already(ask, f"Package {ask.package} is {how} already.",
+                           package=ask.package, on=ask.on)
     entry = desk.entry(
         entries.MaintenanceSet, caller, ask, package=ask.package, on=ask.on,
         until_ms=_until_ms(desk, ask.for_s),

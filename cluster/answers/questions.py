@@ -8,7 +8,7 @@ from cluster.api.roles import Caller
 from cluster.config.load import dump
 from cluster.core import refusals, view
 from cluster.core.model import Event, State
-from packages.core.problem import plain_list
+from packages.core.problem import Problem, plain_list
 from packages.core.values import changed, plain
 
 
@@ -35,6 +35,9 @@ async def packages(desk: Desk, _: Caller, ask: GetPackages) -> Reply:
 
 
 async def events(desk: Desk, _: Caller, ask: GetEvents) -> Reply:
+    unknown = _unknown(desk.ledger.state, ask)
+    if unknown is not None:
+        return refusal(ask, unknown)
     if ask.wait_s > 0:
         await desk.ledger.until(
             lambda state: bool(_wanted(state, ask)), deadline_s=min(ask.wait_s, 30.0))
@@ -44,6 +47,17 @@ async def events(desk: Desk, _: Caller, ask: GetEvents) -> Reply:
         "events": [view.event(number, each) for number, each in found],
         "next": state.next_event - 1,
     })
+
+
+def _unknown(state: State, ask: GetEvents) -> Problem | None:
+    """A name that is nobody's, and was nobody's as far as the history goes."""
+    told = {event.subject for _, event in state.events.items()}
+    if ask.package is not None and ask.package not in state.packages and (
+            f"package:{ask.package}" not in told):
+        return refusals.unknown_package(ask.package)
+    if ask.node is not None and ask.node not in state.nodes and f"node:{ask.node}" not in told:
+        return refusals.unknown_node(ask.node)
+    return None
 
 
 def _wanted(state: State, ask: GetEvents) -> list[tuple[int, Event]]:

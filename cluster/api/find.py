@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cluster.api.peer import Endpoint
 from cluster.config.client_file import KnownCluster, KnownNode, known_cluster
-from cluster.config.node_files import exposure_of, text_of
+from cluster.config.node_files import exposure_of, not_yours, text_of
 from cluster.lab import choice
 from cluster.lab import record as lab
 from cluster.sockets import CurveKeys, is_key, keys_of
@@ -160,13 +160,16 @@ def host_place(env: Mapping[str, str]) -> Place:
 
 def lab_place(folder: Path) -> Place | None | Problem:
     """The lab in this folder; None: there is none, or it has no node yet."""
-    record = lab.load(folder)
-    if record is None or isinstance(record, Problem):
-        return record
-    nodes = record.plan.nodes
-    etc = Path(nodes[0].folder, "etc")
-    if not etc.exists():
-        return None
+    try:
+        record = lab.load(folder)
+        if record is None or isinstance(record, Problem):
+            return record
+        nodes = record.plan.nodes
+        etc = Path(nodes[0].folder, "etc")
+        if not etc.exists():
+            return None
+    except PermissionError:
+        return not_yours(folder)
     return Place(
         etc=str(etc), runs={each.name: each.run for each in nodes},
         libs={each.name: f"{each.folder}/lib" for each in nodes},

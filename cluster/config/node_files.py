@@ -31,6 +31,8 @@ def text_of(path: Path) -> str | Problem:
     """The text of a file that must be there."""
     try:
         return path.read_text(encoding="utf-8")
+    except PermissionError:
+        return not_yours(path)
     except OSError as error:
         return problem(
             "key-file-missing", f"file:{path}", what=f"{path} cannot be read",
@@ -39,6 +41,14 @@ def text_of(path: Path) -> str | Problem:
         )
     except UnicodeDecodeError:
         return broken(path, "it is not text")
+
+
+def not_yours(path: Path) -> Problem:
+    return problem(
+        "not-authorised", f"file:{path}", what=f"You may not read {path}.",
+        because="The folder holds the keys of a node or an operator and belongs to another user.",
+        fix="Run the command as root, for example with sudo.",
+    )
 
 
 def broken(path: Path, because: str) -> Problem:

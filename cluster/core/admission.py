@@ -132,7 +132,7 @@ def operator_removed(state: State, entry: entries.OperatorRemoved) -> State | Pr
             "last-admin", f"operator:{entry.name}",
             what=f"Operator {entry.name} is not removed.",
             because="Nobody would be left who may do everything.",
-            fix="Add another first: vmsg operator add NAME --role full-admin",
+            fix="Add another first: vmsg operator add NAME --role full-admin --out DIR",
         )
     return _trusting(state, trust)
 

@@ -12,7 +12,7 @@ import hashlib
 
 from cluster.core import entries, refusals
 from cluster.core.leases import with_numbers
-from cluster.core.model import Member, NodeRecord, State, packages_of
+from cluster.core.model import UP, Member, NodeRecord, State, packages_of
 from cluster.core.roles import is_settled, roles
 from cluster.core.trust import (
     Trust, operator_of_host, without_invitation, without_node, without_operator
@@ -78,8 +78,9 @@ def _against(state: State, members: tuple[Member, ...]) -> Problem | None:
         if kept is not None:
             return refusals.owner_lost(kept, f"Nobody else was given it since {name} was lost.")
         if packages_of(state, name):
-            return refusals.node_not_empty(
-                name, [record.name for record in packages_of(state, name)])
+            return refusals.node_not_empty_to_remove(
+                name, [record.name for record in packages_of(state, name)],
+                is_up=state.nodes[name].state in UP)
         if _is_last_admin(state.trust, name):
             return _last_admin(name)
     return _against_changed(state, members)
@@ -135,7 +136,7 @@ def _last_admin(name: str) -> Problem:
     return problem(
         "last-admin", f"node:{name}", what=f"Node {name} is not removed.",
         because=f"Only {operator_of_host(name)} may do everything, and would go with it.",
-        fix="Add another first: vmsg operator add NAME --role full-admin",
+        fix="Add another first: vmsg operator add NAME --role full-admin --out DIR",
     )
 
 

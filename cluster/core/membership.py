@@ -234,7 +234,7 @@ def node_halted(state: State, entry: entries.NodeHalted) -> State | Problem:
     held = [each for each in packages_of(state, entry.node)
             if each.owner == entry.node or each.moving]
     if held and not (entry.force or entry.detach):
-        return refusals.node_not_empty(
+        return refusals.node_not_empty_to_halt(
             entry.node, [record.name for record in packages_of(state, entry.node)])
     if any(record.moving for record in held):
         return refusals.package_moving(next(record for record in held if record.moving))

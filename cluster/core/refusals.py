@@ -89,6 +89,13 @@ def package_not_moving(name: str) -> Problem:
     )
 
 
+def runs_elsewhere(name: str, owner: str, node: str) -> Problem:
+    return problem(
+        "package-running", f"package:{name}", what=f"Package {name} cannot be started on {node}.",
+        because=f"It runs on {owner}.", fix=f"Move it there: vmsg move {name} {node}",
+    )
+
+
 def already_there(name: str, node: str) -> Problem:
     return problem(
         "package-already-there", f"package:{name}", what=f"Package {name} need not be moved.",
@@ -114,6 +121,16 @@ def one_node(package: str, node: str) -> Problem:
         because="No other node stands in its list: when that one fails, or is emptied, it runs "
                 "nowhere.",
         fix="Add a second node to its nodes.", severity="warn",
+    )
+
+
+def nowhere_else(package: str, node: str) -> Problem:
+    return problem(
+        "package-on-one-node", f"package:{package}",
+        what=f"Package {package} cannot leave {node}.",
+        because="No other node stands in its list.",
+        fix=f"Add a second node to its nodes and apply it (vmsg package get {package} prints it), "
+            f"or stop it for the time: vmsg package halt {package}",
     )
 
 
@@ -187,13 +204,25 @@ def failure_noted(record: PackageRecord, failure: NotedFailure, in_maintenance: 
     )
 
 
-def node_not_empty(name: str, packages: list[str]) -> Problem:
+def node_not_empty(name: str, packages: list[str], fix: str = "") -> Problem:
     return problem(
         "node-not-empty", f"node:{name}", what=f"Packages still run on {name}.",
         because=f"It holds {', '.join(packages)}.",
-        fix=f"Move them off with: vmsg node drain {name} (or add -f to stop them, -d to leave them "
-            "running unwatched)",
+        fix=fix or f"Move them off with: vmsg node drain {name}",
     )
+
+
+def node_not_empty_to_halt(name: str, packages: list[str]) -> Problem:
+    return node_not_empty(
+        name, packages,
+        f"Move them off with: vmsg node drain {name} (or stop them: vmsg node halt {name} -f; or "
+        f"leave them running unwatched: vmsg node halt {name} -d)")
+
+
+def node_not_empty_to_remove(name: str, packages: list[str], *, is_up: bool) -> Problem:
+    """One that is down holds them until its death is proven."""
+    return node_not_empty(name, packages, "" if is_up else (
+        f"See that {name} is off, then: vmsg node confirm-dead {name} --reason TEXT"))
 
 
 def node_is_witness(package: str, node: str) -> Problem:
@@ -202,6 +231,15 @@ def node_is_witness(package: str, node: str) -> Problem:
         what=f"Package {package} may not run on {node}.",
         because=f"{node} is a witness: it votes and runs nothing.",
         fix=f"Take {node} off the package's nodes.",
+    )
+
+
+def witness_is_empty(node: str) -> Problem:
+    return problem(
+        "node-is-witness", f"node:{node}", what=f"Node {node} is not emptied.",
+        because="It is a witness: it votes and runs nothing.",
+        fix=f"Take its host down as it is, once the others can do without its vote: "
+            f"vmsg plan fail {node}",
     )
 
 
@@ -305,6 +343,8 @@ def cluster_halted(name: str) -> Problem:
 
 
 def no_target(record: PackageRecord) -> Problem:
+    if record.owner is not None and record.spec.nodes == (record.owner,):
+        return nowhere_else(record.name, record.owner)
     meanwhile = "; the package runs on meanwhile" if record.owner else ""
     return problem(
         "no-node-available", f"package:{record.name}",

@@ -44,7 +44,7 @@ async def run(*argv: str, text: str = "", deadline_s: float = DEADLINE_S) -> str
 def failed(argv: tuple[str, ...], because: str) -> Problem:
     return problem(
         "lab-failed", "lab", what=f"{' '.join(argv[:6])} failed", because=because,
-        fix="vmsg lab down, then vmsg lab up again",
+        fix="remove the lab and make it anew: vmsg lab down, then vmsg lab up",
     )
 
 

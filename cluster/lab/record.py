@@ -103,7 +103,7 @@ def load_up(folder: str | Path) -> LabRecord | Problem:
         "lab-not-up", f"lab:{folder}", what="no lab is up there",
         because=f"{folder}/lab.json is missing, or its `up` did not end, or the machine was "
                 "started anew since",
-        fix="vmsg lab down, then vmsg lab up; another lab's folder is named with --dir",
+        fix=f"vmsg lab down --dir {folder}, then vmsg lab up --dir {folder}",
     )
 
 

@@ -56,5 +56,5 @@ def failed(path: str, because: str) -> Problem:
     return problem(
         "storage-fence-failed", f"disk:{path}", what=f"the list of who may write to {path} was not "
         "changed as ordered", because=because,
-        fix="see the storage and its tool; `vmsg preflight` says when it answers again",
+        fix="see the storage and its tool; vmsg preflight PKG says when it answers again",
     )

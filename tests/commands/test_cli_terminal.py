@@ -156,3 +156,25 @@ def test_a_terminal_sees_the_status_redrawn_in_place_and_in_colour(
     code, screen = on_terminal("status", "--watch", until="unknown")
     assert code == 0 and screen.count("CLUSTER") >= 2
     assert "\x1b[2K" in screen and "\x1b[32m" in screen
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_a_terminal_without_colour_gets_none(
+    farm: RecordedCluster, monkeypatch: pytest.MonkeyPatch, name: str, value: str,
+) -> None:
+    monkeypatch.setenv(name, value)
+    _, screen = on_terminal("status", until="PACKAGE")
+    assert "\x1b[" not in screen
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    _, screen = on_terminal("status", until="PACKAGE")
+    assert "\x1b[" in screen
+
+
+def test_a_dumb_terminal_gets_lines(
+    farm: RecordedCluster, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    farm.replies[ask.GetMove] = done(answers.move())
+    code, screen = on_terminal("move", "web", "n2", until="init")
+    assert code == 130 and "\x1b[" not in screen

@@ -12,6 +12,8 @@ from cluster.config.schema import ClusterConfig, NodeConfig
 from cluster.sockets import make_keys
 from packages.core.problem import Problem
 
+NOBODY = 65534
+
 CONFIG = ClusterConfig(
     name="farm",
     nodes=tuple(NodeConfig(name=f"n{each}", address=f"10.9.0.{each}") for each in (1, 2, 3)),
@@ -83,3 +85,16 @@ def test_the_quick_file_is_believed_only_while_it_is_true(etc: Path) -> None:
     assert ("n3", "tcp://10.9.0.33:5471") in found(None, etc)
     os.remove(etc / "client.json")
     assert ("n3", "tcp://10.9.0.33:5471") in found(None, etc)
+
+
+def test_who_may_not_read_the_hosts_folder_is_told_to_be_root(etc: Path) -> None:
+    etc.chmod(0)
+    mine = os.geteuid()
+    if mine == 0:  # whom no mode keeps out
+        os.seteuid(NOBODY)
+    try:
+        found = find_cluster(None, {"VMSG_ETC": str(etc)})
+    finally:
+        os.seteuid(mine)
+        etc.chmod(0o700)
+    assert isinstance(found, Problem) and found.code == "not-authorised" and "root" in found.fix

@@ -68,7 +68,8 @@ def node_not_up(asked: PreflightInput) -> Problem | None:
         "node-not-up", f"node:{asked.target}",
         what=f"{asked.target} is not up",
         because=asked.placement.because or "it is down, halted or unheard",
-        fix=f"vmsg node run {asked.target}, or choose another node",
+        fix=f"look at it, vmsg node list says what it waits for (one that was halted: vmsg node "
+            f"run {asked.target}), or choose another node",
     )
 
 
