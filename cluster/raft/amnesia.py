@@ -97,7 +97,7 @@ class Amnesia:
             case Ack(is_success=True):
                 return changed(body, is_reset=False, is_success=False, sent_s=None)
             case Ack():
-                return changed(body, sent_s=None)
+                return changed(body, sent_s=None, last_index=None)
             case _:
                 return body
 

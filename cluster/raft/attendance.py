@@ -18,8 +18,10 @@ does not count yet still counts starts, and its journal is ahead of the mark.
 What it costs. A start and every vote wait until the mark is synced. Other flushes only write it,
 which a daemon that is killed, and a host that is shut down, lose nothing of; it is synced LAG_S
 later at the latest. So a copy that is younger than LAG_S when its host loses power, and is put back
-after that, is not known here. Neither is a host that was put back as a whole, <etc> and all: what
-other nodes remember of it then speaks (memory.py).
+after that, is not known here. Neither is a host that was put back as a whole, <etc> and all. A
+leader remembers what each node acknowledged to it in its term, counts nothing of one whose log
+ends before that, and tells it (filters.Incoming._has_lost); once there is another leader, nobody
+knows: never put a whole host back with its journal (docs/repair.md).
 
 What must never happen here: a promise before its mark is written; a mark that is ahead of what is
 on disk.

@@ -15,9 +15,10 @@ from collections.abc import Callable
 from cluster.raft.engine import GuardedEngine
 from cluster.raft.lease import Lease, PreVotes
 from cluster.raft.pin import Member
+from cluster.raft.problems import Fatal, journal_older
 from cluster.raft.wire import (
-    Ack, Append, Body, Forward, Forwarded, HigherTerm, Install, PreVote, PreVoteRequest, Vote,
-    VoteRequest
+    Ack, Append, Body, Forward, Forwarded, HigherTerm, Install, PreVote, PreVoteRequest, Regressed,
+    Vote, VoteRequest
 )
 from packages.core.values import Value, changed
 
@@ -51,6 +52,8 @@ class Incoming:
         self._post, self._deliver, self._store, self._drops = post, deliver, store, drops
         self._votes: tuple[int, dict[str, float]] = (0, {})
         """Of the latest term: who voted -> when it had last confirmed a round."""
+        self._acked: tuple[int, dict[str, int]] = (0, {})
+        """As the leader of a term: how far each peer has acknowledged in it, in whatever life."""
         self._leader_of: tuple[int, str] = (0, "")
         self.basis: Basis | None = None
         """Of the message the engine is being given; `Outgoing` reads it."""
@@ -72,6 +75,9 @@ class Incoming:
                 return self._pre_vote(peer, term, body)
             case HigherTerm():
                 return self._higher_term(term)
+            case Regressed():
+                self.regressed(peer, term, body)
+                return False
             case Forward():
                 if not self.is_heard(peer):
                     return self._drop("removed")
@@ -219,6 +225,8 @@ class Incoming:
             return self._drop("ack-to-no-leader")
         if body.is_success and body.next_index > engine.last_index + 1:
             return self._drop("ack-beyond-log")
+        if self._has_lost(peer, body):
+            return self._drop("regressed")
         self._lease.confirmed(peer.name, body.sent_s)
         if body.is_reset and not body.is_success:  # a reset never undoes what was acknowledged
             least = max(2, engine.match_index[peer] + 1)
@@ -228,6 +236,27 @@ class Incoming:
         if body.is_success and not body.is_reset:
             self._stay_ahead(peer, before)
         return body.is_reset or engine.commit_index < engine.last_index
+
+    def _has_lost(self, peer: Member, body: Ack) -> bool:
+        """Whether it was put back, its mark with it: its log ends before what it acknowledged to
+        this leader, and nobody else may cut that off in this term. Nothing of it is counted."""
+        if self._acked[0] != self._engine.term:
+            self._acked = self._engine.term, {}
+        acked = self._acked[1].get(peer.name, 0)
+        if body.is_success:
+            self._acked[1][peer.name] = max(acked, body.next_index - 1)
+        elif body.last_index is not None and body.last_index < acked:
+            self._post(peer.name, Regressed(index=acked))
+            return True
+        return False
+
+    def regressed(self, peer: Member, term: int, body: Regressed) -> None:
+        """Raises Fatal if it is so."""
+        engine = self._engine
+        if term >= engine.term and engine.last_index < body.index:
+            raise Fatal(journal_older(
+                engine.name, f"{peer.name}, which leads, has this node's word for entries up to "
+                f"{body.index}; the journal here ends at {engine.last_index}."))
 
     def _stay_ahead(self, peer: Member, before: int) -> None:
         """Hole 6: or all that is under way is sent again."""

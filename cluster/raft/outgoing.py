@@ -89,4 +89,5 @@ class Outgoing:
         return Ack(
             next_index=next_index, is_reset=message["reset"], is_success=message["success"],
             sent_s=basis.sent_s,
+            last_index=self._engine.last_index if message["reset"] else None,
         )

@@ -55,6 +55,8 @@ class Ack(Value, array_like=True, tag=3):
     is_reset: bool
     is_success: bool
     sent_s: float | None
+    last_index: Natural | None = None
+    """Of a reset: where the log here ends, from whoever promises anything."""
 
 
 class VoteRequest(Value, array_like=True, tag=4):
@@ -131,9 +133,16 @@ class Introduction(Value, array_like=True, tag=14):
     """(name, endpoint, keys accepted of it)"""
 
 
+class Regressed(Value, array_like=True, tag=15):
+    """From a leader, in its term: this node has acknowledged entries up to `index` in it, and its
+    log ends before. It must not go on."""
+
+    index: Natural
+
+
 Body = (
     Append | Install | Ack | VoteRequest | Vote | Forward | Forwarded | PreVoteRequest | PreVote
-    | HigherTerm | Ping | AskIndex | TellIndex | Introduction
+    | HigherTerm | Ping | AskIndex | TellIndex | Introduction | Regressed
 )
 
 

@@ -305,3 +305,39 @@ def test_a_note_of_an_earlier_life_is_read_with_its_journal(tmp_path: Path) -> N
     again = voter(tmp_path, "ape")
     assert again.amnesia.lasts and again.journal.boot == 72
     again.close()
+
+
+def put_back_whole(tmp_path: Path, *, lost: bool) -> tuple[Rig, str]:
+    """A follower whose host was put back as a whole, mark and all, while its leader led on."""
+    rig = Rig(tmp_path)
+    rig.start(*rig.names)
+    leader = rig.leader()
+    rig.decide(leader, b"one")
+    follower = next(name for name in rig.names if name != leader.engine.name)
+    copy = (tmp_path / follower / "journal").read_bytes()
+    rig.decide(leader, b"two", b"three")
+    rig.crash(follower)
+    if lost:
+        (tmp_path / follower / "journal").write_bytes(copy)
+    rig.start(follower)
+    return rig, follower
+
+
+def test_a_leader_tells_a_node_that_was_put_back_as_a_whole(tmp_path: Path) -> None:
+    rig, follower = put_back_whole(tmp_path, lost=True)
+    leader = next(voter for voter in rig.voters.values() if voter.engine.is_leading)
+    with pytest.raises(Fatal) as told:
+        rig.pass_time(0.4)
+    assert told.value.problem.code == "journal-rolled-back"
+    assert f"vmsg node rejoin {follower}" in told.value.problem.fix
+    assert leader.transport.drops["regressed"] > 0
+    assert next(index for member, index in leader.engine.match_index.items()
+                if member.name == follower) == 0
+    rig.close()
+
+
+def test_a_node_that_was_only_restarted_is_told_nothing(tmp_path: Path) -> None:
+    rig, _ = put_back_whole(tmp_path, lost=False)
+    rig.pass_time(1.0)
+    assert all(voter.transport.drops["regressed"] == 0 for voter in rig.voters.values())
+    rig.close()

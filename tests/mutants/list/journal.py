@@ -125,4 +125,10 @@ MUTANTS = [
             "tests/commands/test_cli_backup.py"
             "::test_off_a_terminal_nothing_is_put_back_without_a_yes",),
     ),
+    Mutant(
+        file="cluster/raft/filters.py",
+        line="        if self._has_lost(peer, body):\n",
+        broken="        if body is None:\n",
+        tests=(ATTENDANCE + "test_a_leader_tells_a_node_that_was_put_back_as_a_whole",),
+    ),
 ]
