@@ -12,6 +12,7 @@ from collections.abc import Callable
 from cluster.answers.survey import Survey
 from cluster.clock import Clock
 from cluster.core import entries
+from cluster.core.agreed_time import is_to_be_told
 from cluster.core.coordinator import Knowledge, decide, ended_holds
 from cluster.errands import Errands
 from cluster.ledger import Ledger
@@ -67,7 +68,10 @@ class Coordination:
         now_s = self._clock.boottime_s()
         if now_s - self._holds_looked_s >= HOLDS_EVERY_S:
             self._holds_looked_s = now_s
-            wanted += ended_holds(self._ledger.state, known.now_ms, self._clock.token)
+            state, time_ms = self._ledger.state, self._ledger.time_ms()
+            wanted += ended_holds(state, known.now_ms, self._clock.token, time_ms)
+            if is_to_be_told(state, time_ms):
+                wanted.append(self._ledger.entry(entries.Noted, "time passes"))
         for entry in wanted:
             if isinstance(entry, entries.NodeFailed):
                 self._landlord.stop(entry)
@@ -86,8 +90,8 @@ class Coordination:
     def _knowledge(self) -> Knowledge:
         dead = self._landlord.condemn()
         return Knowledge(
-            now_ms=self._clock.wall_ms(), term=self._ledger.replica.term(),
-            heard=self._landlord.heard(), dead=dict(dead),
+            now_ms=self._clock.wall_ms(), time_ms=self._ledger.time_ms(),
+            term=self._ledger.replica.term(), heard=self._landlord.heard(), dead=dict(dead),
             reset=dict(self._landlord.reset()),
             suspected=self._landlord.suspected(), limits=self._limits(),
         )

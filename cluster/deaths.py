@@ -6,7 +6,7 @@ heard; leases granted to it while the fate of its declaration is not known.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from cluster.clock import Clock
 from cluster.core.beside import Silence
@@ -30,6 +30,8 @@ class Deaths:
         self._node, self._ledger, self._landlord, self._clock = node, ledger, landlord, clock
         self.fenced: Callable[[], tuple[str, ...]] = tuple
         """Nodes that a power fence can switch off."""
+        self.ahead_ms: Mapping[str, int] = {}
+        """Node -> how far its wall clock is ahead of this one's."""
 
     def silence(self) -> Silence | None:
         """Who is heard and who is not, as the coordinator knows it; None: this is not it."""
@@ -38,7 +40,7 @@ class Deaths:
             return None
         now_ms = self._clock.wall_ms()
         return Silence(
-            fenced=self.fenced(), term=replica.term(),
+            fenced=self.fenced(), term=replica.term(), ahead_ms=dict(self.ahead_ms),
             heard=(*sorted(self._landlord.heard() | self._landlord.arrived() | {self._node}),),
             lease_over_ms={
                 name: now_ms + round(left_s * 1000)

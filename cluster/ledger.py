@@ -13,8 +13,10 @@ from cluster.core.entries import Entry
 from cluster.core.floor import SINCE, refused_by_floor
 from cluster.core.machine import StateMachine
 from cluster.core.model import Outcome, PackageRecord, State
+from cluster.core.outcomes import against
 from cluster.raft.replica import Replica
 from packages.core.problem import Problem
+from packages.core.values import changed
 from packages.core.versions import Version
 
 ROUND_S = 2.0
@@ -38,6 +40,8 @@ class Ledger:
         self._waiting: dict[asyncio.Future[None], Callable[[State], bool]] = {}
         """Whoever waits for the record, and for what."""
         self._watchers: list[Callable[[], None]] = []
+        self._told_ms, self._told_s = 0, 0.0
+        """The cluster's time that the record told last, and when that was by our clock."""
         replica.watch(self._moved_on)
 
     @property
@@ -52,15 +56,27 @@ class Ledger:
         self._watchers.append(changed)
         return lambda: self._watchers.remove(changed)
 
+    def time_ms(self) -> int:
+        """The cluster's time, as this node reckons it: what was told last, and what has passed
+        since by a clock that never steps; 0 before anything was told."""
+        self._reckon()
+        passed_s = self.clock.boottime_s() - self._told_s
+        return self._told_ms + int(passed_s * 1000) if self._told_ms else 0
+
+    def _reckon(self) -> None:
+        if self.state.time_ms != self._told_ms:
+            self._told_ms, self._told_s = self.state.time_ms, self.clock.boottime_s()
+
     def _moved_on(self) -> None:
+        self._reckon()
         state = self.state
         for waiting, holds in self._waiting.items():
             # Asked here, for few entries concern any of them: to wake a task for each entry costs
             # every node more than applying it.
             if not waiting.done() and holds(state):
                 waiting.set_result(None)
-        for changed in tuple(self._watchers):
-            changed()
+        for told in tuple(self._watchers):
+            told()
 
     def entry(self, kind: Callable[..., Entry], because: str, **fields: object) -> Entry:
         """An entry of this node's own, stamped now."""
@@ -80,6 +96,7 @@ class Ledger:
         refused = refused_by_floor(self.state, type(entry), self._since)
         if refused is not None:
             return refused
+        entry = changed(entry, time_ms=self.time_ms(), seen=self.state.applied)
         raw = encode_entry(entry)
         end_s = self.clock.boottime_s() + deadline_s
         doubt: Problem | None = None
@@ -90,7 +107,7 @@ class Ledger:
                 return answer.problem
             outcome = self.state.outcomes.get(entry.id)
             if outcome is not None:
-                return outcome.problem
+                return against(self.state, entry) or outcome.problem
             assert isinstance(answer, Problem)
             if doubt is None or answer.code == "timed-out":
                 doubt = answer  # one unanswered attempt leaves the outcome open for good

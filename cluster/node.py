@@ -36,6 +36,7 @@ from cluster.nodes.granting import Landlord
 from cluster.nodes.guardian_link import Guardian, GuardianNews
 from cluster.nodes.guarding import Guarding
 from cluster.nodes.leasing import Tenant
+from cluster.nodes.skew import Skew
 from cluster.nodes.terms import Terms, numbers_of, said_numbers
 from cluster.power.fence import PowerFence
 from cluster.raft.replica import Replica
@@ -165,6 +166,8 @@ class Node:
         self.landlord.followed = lambda: self.tenant.followed
         deaths = Deaths(
             node=self.name, ledger=self.ledger, landlord=self.landlord, clock=self.clock)
+        self.skew = Skew(self.clock, self._neighbours, self.replica.is_leader)
+        deaths.ahead_ms = self.skew.ahead_ms
         fencing = PowerFencing(
             node=self.name, config=self.config, ledger=self.ledger, landlord=self.landlord,
             deaths=deaths, clock=self.clock, door=power)
@@ -261,7 +264,7 @@ class Node:
             stack.push_async_callback(self._leave_guests)
             tasks = [asyncio.ensure_future(each) for each in (
                 self.guarding.run(), self.tenant.run(), self.terms.run(), self._take_part(),
-                self.coordination.run(),
+                self.coordination.run(), self.skew.run(),
                 self.lookout.run(), self.keyring.run(), self.rotation.run(), self._come_back(),
                 self._leave())]
             stack.push_async_callback(_cancelled, tasks)

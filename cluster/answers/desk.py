@@ -87,7 +87,8 @@ class Desk:
                 progress[record.name] = await self._progress(record.move.source, record.name)
         known = self.deaths.silence()
         return Surroundings(
-            now_ms=self.clock.wall_ms(), leader=replica.leader(), quorum=self.has_quorum(),
+            now_ms=self.clock.wall_ms(), time_ms=self.ledger.time_ms(),
+            leader=replica.leader(), quorum=self.has_quorum(),
             term=replica.term(), silence=known,
             addresses={each.name: each.address for each in self.config.nodes},
             progress=progress, problems=tuple(self._troubles()),

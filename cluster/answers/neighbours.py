@@ -6,6 +6,7 @@ from contextlib import suppress
 from cluster.answers.desk import Desk, done
 from cluster.api.messages import AskFacts, AskLease, AskProgress, AskReady, AskRoom, Reply
 from cluster.api.roles import Caller
+from cluster.nodes.skew import stamped
 from packages.arrival import arrived_as
 from packages.core.standing import FIT_TO_RUN
 from packages.core.values import plain
@@ -33,7 +34,7 @@ async def room(desk: Desk, _: Caller, ask: AskRoom) -> Reply:
 
 
 async def progress(desk: Desk, _: Caller, ask: AskProgress) -> Reply:
-    return done(ask, desk.soft(ask.package))
+    return stamped(done(ask, desk.soft(ask.package)), desk.clock)
 
 
 async def ready(desk: Desk, _: Caller, ask: AskReady) -> Reply:

@@ -389,3 +389,5 @@ class Reply(Value):
     request: str = ""
     quorum: bool = True
     """False: whoever answered hears no majority, so what it knows may be the past."""
+    wall_ms: int = 0
+    """To a neighbour, its question about progress: what time it is there; 0: not told."""

@@ -8,10 +8,11 @@ through `cluster.core.story`.
 from collections.abc import Callable
 
 from cluster.core import (
-    admission, backup, entries, fencing, leases, maintenance, members, membership, moves,
-    quarantine, queue, runs, suspensions
+    admission, agreed_time, backup, entries, fencing, leases, maintenance, members, membership,
+    moves, quarantine, queue, runs, suspensions
 )
-from cluster.core.model import EVENTS_KEPT, OUTCOMES_KEPT, Event, Outcome, State
+from cluster.core.model import EVENTS_KEPT, Event, State
+from cluster.core.outcomes import against, record_outcome
 from cluster.core.story import tell
 from packages.core.problem import Problem
 from packages.core.values import changed
@@ -94,25 +95,12 @@ def apply(state: State, index: int, entry: entries.Entry) -> State:
     """The next state. `index` is the entry's place in the log and grows."""
     if entry.id in state.outcomes:
         return changed(state, applied=index)
-    after = decide(state, entry)
+    state = agreed_time.on(state, entry)
+    after = against(state, entry) or decide(state, entry)
     if isinstance(after, Problem):
-        return record_outcome(state, index, entry.id, after)
+        return record_outcome(state, index, entry, after)
     after = _with_events(after, tell(state, after, entry, index))
-    return record_outcome(after, index, entry.id, None)
-
-
-def record_outcome(state: State, index: int, entry_id: str, refused: Problem | None) -> State:
-    """Remember what came of an entry; the oldest of too many is forgotten."""
-    outcomes = state.outcomes.set(
-        entry_id, Outcome(entry=entry_id, index=index, problem=refused),
-    )
-    outcome_at = state.outcome_at.set(index, entry_id)
-    old = outcome_at.get(index - OUTCOMES_KEPT)
-    if old is not None:
-        outcome_at = outcome_at.delete(index - OUTCOMES_KEPT)
-        if old in outcomes:
-            outcomes = outcomes.delete(old)
-    return changed(state, applied=index, outcomes=outcomes, outcome_at=outcome_at)
+    return record_outcome(after, index, entry, None)
 
 
 def _with_events(state: State, told: list[Event]) -> State:

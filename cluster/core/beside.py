@@ -19,6 +19,8 @@ class Silence(Value):
     """Silent node -> when its lease is over at the latest, by the coordinator's wall clock."""
     fenced: tuple[str, ...] = ()
     """Nodes that a power fence can switch off."""
+    ahead_ms: dict[str, int] = {}
+    """Node -> how far its wall clock is ahead of the coordinator's; negative: behind."""
 
 
 class Surroundings(Value):
@@ -31,6 +33,8 @@ class Surroundings(Value):
     addresses: Mapping[str, str]
     silence: Silence | None = None
     """None where the coordinator does not answer, or has just begun."""
+    time_ms: int = 0
+    """The cluster's time (agreed_time.py) at `now_ms`; 0: nothing has told it."""
     progress: Mapping[str, Any] = {}
     """Package -> soft numbers of its running move, from its source."""
     problems: tuple[Problem, ...] = ()
@@ -39,6 +43,11 @@ class Surroundings(Value):
 def rfc3339(at_ms: float) -> str:
     at = datetime.fromtimestamp(at_ms / 1000, tz=timezone.utc)
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{int(at_ms) % 1000:03d}Z"
+
+
+def by_wall(at_ms: int, around: Surroundings) -> int:
+    """A moment of the cluster's time as the answering node's wall clock will show it."""
+    return at_ms - around.time_ms + around.now_ms if around.time_ms else at_ms
 
 
 def is_silent(name: str, around: Surroundings) -> bool:

@@ -38,6 +38,9 @@ class Snapshot(Value):
     seats: tuple[Seat, ...] = ()
     retired: tuple[str, ...] = ()
     leases: tuple[LeaseNumbers, ...] = ()
+    forgotten: int = 0
+    time_ms: int = 0
+    is_timed: bool = False
 
 
 def encode_entry(entry: Entry) -> bytes:
@@ -65,7 +68,8 @@ def encode_state(state: State) -> bytes:
                   if state.outcome_at[at] in state.outcomes],
         events=sorted(state.events.items()), next_event=state.next_event, applied=state.applied,
         trust=state.trust, members=state.members, seats=state.seats, retired=state.retired,
-        leases=state.leases,
+        leases=state.leases, forgotten=state.forgotten,
+        time_ms=state.time_ms, is_timed=state.is_timed,
     ))
 
 
@@ -84,7 +88,8 @@ def decode_state(raw: bytes) -> State:
         outcome_at=Map({each.index: each.entry for each in kept.outcomes}),
         events=Map(dict(kept.events)), next_event=kept.next_event, applied=kept.applied,
         trust=kept.trust, members=kept.members, seats=kept.seats, retired=kept.retired,
-        leases=kept.leases,
+        leases=kept.leases, forgotten=kept.forgotten, time_ms=kept.time_ms,
+        is_timed=kept.is_timed,
     )
     for node in kept.nodes:
         state = with_node(state, node)

@@ -25,6 +25,7 @@ class Knowledge(Value):
     """What the coordinator alone knows, as of now."""
 
     now_ms: int
+    """Of the wall clock: for the history, and for nothing that is decided."""
     term: int
     heard: frozenset[str]
     """Nodes whose lease was asked for within the time after which one is suspected."""
@@ -33,8 +34,14 @@ class Knowledge(Value):
     reset: Mapping[str, str] = {}
     """Node called dead -> why its watchdog has certainly reset it since."""
     limits: Limits = Limits()
+    time_ms: int = 0
+    """The cluster's time (agreed_time.py); 0: nothing has told it, and the wall clock has to do."""
     suspected: Mapping[str, str] = {}
     """Node -> how long it has been silent, too long for one that is well."""
+
+
+def reckoned(known: Knowledge) -> int:
+    return known.time_ms or known.now_ms
 
 
 Mint = Callable[[], str]
@@ -74,7 +81,7 @@ def _deaths(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]:
 
 def _fences(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]:
     """Silent owners are shut out by the node that is to take over, where there is one."""
-    wanted = to_be_fenced(state, frozenset(known.suspected), known.heard, known.now_ms)
+    wanted = to_be_fenced(state, frozenset(known.suspected), known.heard, reckoned(known))
     views = node_views(state, known.heard) if wanted and state.running else {}
     found: list[entries.Entry] = []
     for record in wanted if state.running else ():
@@ -119,7 +126,7 @@ def _starts(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]:
     for name in start_order(waiting(each.spec) for each in wanted if wants_node(each)):
         record = state.packages[name]
         choice = place(record, views)
-        if choice.node is None or _too_soon(record, choice.node, known.now_ms):
+        if choice.node is None or _too_soon(record, choice.node, reckoned(known)):
             continue
         if unmet(state, record.spec) or truth.beside(seen.get(name, [])):
             continue
@@ -204,12 +211,12 @@ def _unquarantined(state: State, known: Knowledge, mint: Mint) -> list[entries.E
         entries.NodeUnquarantined(
             id=mint(), at_ms=known.now_ms, by=BY, because="its time is over", node=name)
         for name, node in sorted(state.nodes.items())
-        if node.quarantined_until_ms is not None and known.now_ms >= node.quarantined_until_ms
+        if node.quarantined_until_ms is not None and reckoned(known) >= node.quarantined_until_ms
     ]
 
 
-def ended_holds(state: State, now_ms: int, mint: Mint) -> list[entries.Entry]:
-    """Operators' suspensions whose time is over."""
+def ended_holds(state: State, now_ms: int, mint: Mint, time_ms: int = 0) -> list[entries.Entry]:
+    """Operators' suspensions whose time is over, by the cluster's time where it is known."""
     return [
         entries.HoldEnded(
             id=mint(), at_ms=now_ms, by=BY, because="its time is over", package=name,
@@ -217,7 +224,7 @@ def ended_holds(state: State, now_ms: int, mint: Mint) -> list[entries.Entry]:
         )
         for name, record in sorted(state.packages.items())
         for hold in record.holds
-        if hold.until_ms is not None and hold.until_ms <= now_ms
+        if hold.until_ms is not None and hold.until_ms <= (time_ms or now_ms)
     ]
 
 

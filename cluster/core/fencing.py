@@ -46,7 +46,7 @@ def fence_ordered(state: State, entry: entries.FenceOrdered) -> State | Problem:
     if node is None or node.state not in UP:
         return refusals.node_not_up(entry.node, node.state if node else "unknown")
     return with_package(state, changed(record, fencing=Fencing(
-        id=entry.id, victim=entry.victim, epoch=entry.epoch, node=entry.node, at_ms=entry.at_ms,
+        id=entry.id, victim=entry.victim, epoch=entry.epoch, node=entry.node, at_ms=state.time_ms,
         because=entry.because,
     )))
 
@@ -60,7 +60,7 @@ def fence_answered(state: State, entry: entries.FenceAnswered) -> State | Proble
         return refusals.stale_order(f"package:{record.name}", "That fence is not wanted any more.")
     if entry.problem is not None:
         return with_package(state, changed(record, fencing=changed(
-            fencing, problem=entry.problem, at_ms=entry.at_ms)))
+            fencing, problem=entry.problem, at_ms=state.time_ms)))
     proof = Proof(
         kind="storage", because=entry.because, node=fencing.victim, at_ms=entry.at_ms, by=entry.by)
     # As if its owner had failed, for this package alone.

@@ -7,9 +7,10 @@ bytes.
 
 import logging
 
-from cluster.core.apply import apply, record_outcome
+from cluster.core.apply import apply
 from cluster.core.codec import Garbled, decode_entry, decode_state, encode_state
 from cluster.core.model import Outcome, State
+from cluster.core.outcomes import against, record_outcome
 from packages.core.problem import Problem, problem
 from packages.core.values import changed
 
@@ -37,12 +38,16 @@ class StateMachine:
         except Garbled as error:
             self.state = changed(self.state, applied=index)
             return Outcome(entry="", index=index, problem=_bug(f"an entry was unreadable: {error}"))
+        differs = against(self.state, entry) if entry.id in self.state.outcomes else None
+        if differs is not None:
+            self.state = changed(self.state, applied=index)
+            return Outcome(entry=entry.id, index=index, problem=differs)
         try:
             self.state = apply(self.state, index, entry)
         except Exception as error:  # the log must go on: a rule's bug refuses its entry alone
             log.exception("a rule failed on entry %s", entry.id)
             refused = _bug(f"the rule for this entry failed: {type(error).__name__}")
-            self.state = record_outcome(self.state, index, entry.id, refused)
+            self.state = record_outcome(self.state, index, entry, refused)
         return self.state.outcomes.get(entry.id) or Outcome(entry=entry.id, index=index)
 
     def dump(self) -> bytes:

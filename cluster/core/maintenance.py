@@ -54,7 +54,7 @@ def drain_cancelled(state: State, entry: entries.DrainCancelled) -> State | Prob
                 move.purpose == "drain"):
             state = _called_off(state, record, entry.because or "its drain was cancelled")
     # A drain does not wipe out why nobody was to be moved there.
-    after: NodeState = "quarantined" if is_quarantined(node, entry.at_ms) else "running"
+    after: NodeState = "quarantined" if is_quarantined(node, state.time_ms) else "running"
     return _settled(state, node, entry, after, changed(
         node, maintained=False, allow_restart=False))
 

@@ -72,7 +72,7 @@ def node_joined(state: State, entry: entries.NodeJoined) -> State | Problem:
     state = changed(state, trust=without_invitation(state.trust, entry.node))
     state = _detached_after_join(state, entry)
     state = _lost_after_join(state, node, entry)
-    after = _after_join(state, node, entry.at_ms)
+    after = _after_join(state, node, state.time_ms)
     node = changed(node, incarnation=entry.incarnation, version=entry.version, proof=None,
                    host_boot=entry.host_boot or node.host_boot,
                    fence=None, sightings=(), watchdog="", watchdog_s=0.0,
@@ -172,7 +172,7 @@ def node_failed(state: State, entry: entries.NodeFailed) -> State | Problem:
     after: NodeState = "halted" if node.state in ("halted", "halting") else "failed"
     since_ms = entry.at_ms if after != node.state else node.since_ms
     if after == "failed" and node.state in UP and counts(node):
-        node = with_failure(node, entry.at_ms)
+        node = with_failure(node, state.time_ms)
     state = with_node(state, changed(
         node, state=after, since_ms=since_ms, because=entry.because, proof=entry.proof,
         fence=node.fence if entry.proof.kind == "lease" else None,

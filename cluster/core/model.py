@@ -184,6 +184,10 @@ class Outcome(Value):
     entry: str
     index: int
     problem: Problem | None = None
+    at_ms: int = 0
+    """In the cluster's time."""
+    said: str = ""
+    """What it ordered, in a few characters (outcomes.py)."""
 
 
 class Event(Value):
@@ -224,6 +228,12 @@ class State(Value):
     """By what a disk is known -> the package it is of: an index."""
     outcomes: Map[str, Outcome] = Map()
     outcome_at: Map[int, str] = Map()
+    forgotten: int = 0
+    """The last entry whose outcome is not kept any more; 0: none was looked at yet."""
+    time_ms: int = 0
+    """The cluster's own time (agreed_time.py)."""
+    is_timed: bool = False
+    """By proposers' reckoning, and by nobody's wall clock any more."""
     events: Map[int, Event] = Map()
     next_event: int = 1
     applied: int = 0
@@ -237,9 +247,6 @@ class State(Value):
     """What leases are granted by, last; before it what some node may still hold one by."""
 
 
-OUTCOMES_KEPT = 4096
-"""Longer than any proposer retries: at 100 entries a second it is 40 s, and the API gives up
-after 30."""
 EVENTS_KEPT = 5000
 """About 1.5 MB of snapshot; older history is in the daemon's log."""
 

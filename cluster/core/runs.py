@@ -232,10 +232,11 @@ def _after_failure(
     if is_suspended(record):
         return noted(record, entry.node, entry.at_ms)
     node = state.nodes.get(entry.node)
-    failures_ms = (*recent(record.failures_ms, entry.at_ms), entry.at_ms)
+    now_ms = state.time_ms
+    failures_ms = (*recent(record.failures_ms, now_ms), now_ms)
     remedy = after_failure(
         record.spec, node=entry.node, failures_ms=failures_ms, avoid=record.avoid,
-        now_ms=entry.at_ms, started=entry.node not in record.avoid,
+        now_ms=now_ms, started=entry.node not in record.avoid,
         may_stay=node is not None and node.state == "running" and state.running, auto_run=True,
     )
     because = f"{record.because} ({remedy.because})"

@@ -9,6 +9,7 @@ that failed in maintenance left down, with its switching off, when that is over.
 """
 
 from cluster.core import entries, refusals
+from cluster.core.agreed_time import after
 from cluster.core.hold_records import Hold, NotedFailure, giving_nothing_back, joined, lifted
 from cluster.core.model import PackageRecord, State, with_package
 from packages.core.failover import after_failure, recent
@@ -64,9 +65,10 @@ def resumed(state: State, record: PackageRecord, at_ms: int) -> PackageRecord:
     if failure.blameless:
         return gone_with_its_node(
             changed(record, noted=None), failure.node, at_ms, failure.because)
-    failures_ms = (*recent(record.failures_ms, at_ms), at_ms)
+    now_ms = state.time_ms
+    failures_ms = (*recent(record.failures_ms, now_ms), now_ms)
     remedy = after_failure(
-        record.spec, node=failure.node, failures_ms=failures_ms, avoid=record.avoid, now_ms=at_ms,
+        record.spec, node=failure.node, failures_ms=failures_ms, avoid=record.avoid, now_ms=now_ms,
         started=True, may_stay=node is not None and node.state == "running", auto_run=True,
     )
     record = changed(
@@ -89,12 +91,12 @@ def switching_set(state: State, entry: entries.SwitchingSet) -> State | Problem:
     if entry.node is not None:
         return with_package(state, changed(record, holds=joined(record.holds, Hold(
             kind="node-switching", by=entry.by, reason=entry.because, since_ms=entry.at_ms,
-            node=entry.node, until_ms=entry.until_ms, id=entry.id))))
+            node=entry.node, until_ms=after(state, entry, entry.until_ms), id=entry.id))))
     restores = record.auto_run or any(
         each.kind == "switching" and each.restores for each in record.holds)
     hold = Hold(
         kind="switching", by=entry.by, reason=entry.because, since_ms=entry.at_ms,
-        until_ms=entry.until_ms, id=entry.id, restores=restores)
+        until_ms=after(state, entry, entry.until_ms), id=entry.id, restores=restores)
     return with_package(state, changed(
         record, holds=joined(record.holds, hold), auto_run=False))
 
@@ -116,7 +118,7 @@ def maintenance_set(state: State, entry: entries.MaintenanceSet) -> State | Prob
     if entry.on:
         return with_package(state, changed(record, holds=joined(record.holds, Hold(
             kind="maintenance", by=entry.by, reason=entry.because, since_ms=entry.at_ms,
-            until_ms=entry.until_ms, id=entry.id))))
+            until_ms=after(state, entry, entry.until_ms), id=entry.id))))
     record = changed(record, holds=lifted(record.holds, "maintenance"))
     return with_package(state, resumed(state, record, entry.at_ms))
 

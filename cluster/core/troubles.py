@@ -1,7 +1,7 @@
 """What an operator should know about, as Problems made from the record. PURE."""
 
 from cluster.core import dependence, leases, maintenance, quarantine, refusals, truth
-from cluster.core.beside import Surroundings, is_silent, rfc3339, votes
+from cluster.core.beside import Surroundings, by_wall, is_silent, rfc3339, votes
 from cluster.core.model import UP, NodeRecord, PackageRecord, State, unproven
 from cluster.core.runs import blocked_nodes
 from cluster.core.suspensions import in_maintenance, is_suspended, suspended_by
@@ -14,7 +14,7 @@ ENDED_MS = 30_000
 
 def problems(state: State, around: Surroundings) -> list[Problem]:
     """What an operator should know about, worst first."""
-    found = leases.problems(state)
+    found = [*leases.problems(state), *_clock_skews(around)]
     for name in sorted(state.nodes):
         found += _node_problems(state, state.nodes[name], around)
         found += _vote_problems(state, state.nodes[name])
@@ -30,6 +30,26 @@ def problems(state: State, around: Surroundings) -> list[Problem]:
         waits = dependence.against_start(state, record) if record.auto_run else None
         found += [waits] if waits is not None else []
     return found
+
+
+SKEW_MS = 1_000
+"""Nothing is decided by wall clocks; from here on a history of several nodes cannot be read."""
+
+
+def _clock_skews(around: Surroundings) -> list[Problem]:
+    ahead_ms = around.silence.ahead_ms if around.silence is not None else {}
+    return [
+        problem(
+            "clock-skew", f"node:{name}", severity="warn",
+            what=f"The wall clock of {name} is {abs(ms) / 1000:.1f} s "
+                 f"{'ahead of' if ms > 0 else 'behind'} that of {around.leader}.",
+            because=f"{around.leader}, which coordinates, has asked {name} for the time. Nothing "
+                    "is decided by it, but the times in history and logs cannot be compared.",
+            fix=f"Have both hosts' clocks set by NTP: chronyc tracking, on {name} and on "
+                f"{around.leader}",
+        )
+        for name, ms in sorted(ahead_ms.items()) if abs(ms) >= SKEW_MS
+    ]
 
 
 def _node_problems(state: State, record: NodeRecord, around: Surroundings) -> list[Problem]:
@@ -58,7 +78,8 @@ def _node_problems(state: State, record: NodeRecord, around: Surroundings) -> li
             severity="warn",
         )]
     if record.state == "quarantined":
-        waiting = [*waiting, quarantine.shown(record, rfc3339(record.quarantined_until_ms or 0))]
+        until_ms = by_wall(record.quarantined_until_ms or 0, around)
+        waiting = [*waiting, quarantine.shown(record, rfc3339(until_ms))]
     return [*waiting, *(each.problem for each in maintenance.still_stuck(state, record))]
 
 

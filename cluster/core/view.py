@@ -7,6 +7,7 @@ from typing import Any
 
 from cluster.core import maintenance, troubles, truth
 from cluster.core.beside import Surroundings as Surroundings
+from cluster.core.beside import by_wall
 from cluster.core.beside import is_silent as is_silent
 from cluster.core.beside import rfc3339 as rfc3339
 from cluster.core.beside import votes as votes
@@ -116,7 +117,7 @@ def _node(
             "stuck": [plain(each) for each in maintenance.still_stuck(state, record)],
             "drain": plan(record.drain) if record.drain is not None else None,
             "returning": list(record.returning),
-            "quarantined_until": rfc3339(record.quarantined_until_ms)
+            "quarantined_until": rfc3339(by_wall(record.quarantined_until_ms, around))
             if record.quarantined_until_ms is not None else None,
         }
     return shown
@@ -190,7 +191,10 @@ def package(
         "suspended_until": rfc3339(until) if until is not None else None,
         "move": move(record, around) if moving or record.queued else None,
         "because": record.because,
-        "holds": [plain(hold) for hold in record.holds],
+        "holds": [
+            plain(hold) | {"until_ms": hold.until_ms and by_wall(hold.until_ms, around)}
+            for hold in record.holds
+        ],
         "switching": [
             {"node": name, "enabled": name not in blocked_nodes(record)}
             for name in record.spec.nodes

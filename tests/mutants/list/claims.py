@@ -9,9 +9,9 @@ MUTANTS = [
         "if False:",
         ("tests/core/test_rules_hold.py::test_a_death_of_an_older_coordinators_term_is_refused",)),
     Mutant(
-        "cluster/core/model.py",
-        "OUTCOMES_KEPT = 4096",
-        "OUTCOMES_KEPT = 4",
+        "cluster/core/outcomes.py",
+        "MOST = 131_072",
+        "MOST = 4",
         ("tests/core/test_rules_hold.py::"
          "test_a_retry_after_a_hundred_entries_is_still_the_same_entry",)),
     Mutant(

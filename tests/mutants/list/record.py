@@ -5,6 +5,8 @@ from tests.mutants.mutant import Mutant
 SUSPENSIONS = "tests/core/test_suspensions.py::"
 LOST = "tests/core/test_lost_owner.py::"
 CLAIMS = "tests/core/test_claims.py::"
+TIME = "tests/core/test_agreed_time.py::"
+OUTCOMES = "tests/core/test_outcomes.py::"
 
 MUTANTS = [
     Mutant(
@@ -138,5 +140,65 @@ MUTANTS = [
         line="against_claims(owners, spec) or against_claims(claims, spec)\n",
         broken="against_claims(claims, spec)\n",
         tests=(CLAIMS + "test_two_packages_of_one_file_neither",),
+    ),
+    Mutant(
+        file="cluster/core/agreed_time.py",
+        line="    if not entry.time_ms and state.is_timed:\n        return state\n",
+        broken="",
+        tests=(TIME + "test_time_never_goes_back_and_wall_clocks_do_not_move_it",),
+    ),
+    Mutant(
+        file="cluster/core/agreed_time.py",
+        line="    time_ms = max(state.time_ms, entry.time_ms or entry.at_ms)\n",
+        broken="    time_ms = entry.time_ms or entry.at_ms\n",
+        tests=(TIME + "test_time_never_goes_back_and_wall_clocks_do_not_move_it",),
+    ),
+    Mutant(
+        file="cluster/core/agreed_time.py",
+        line="state.time_ms + max(0, until_ms - entry.at_ms)\n",
+        broken="until_ms\n",
+        tests=(TIME + "test_a_hold_lasts_as_long_as_it_was_ordered_for",),
+    ),
+    Mutant(
+        file="cluster/core/coordinator.py",
+        line="hold.until_ms <= (time_ms or now_ms)",
+        broken="hold.until_ms <= now_ms",
+        tests=(TIME + "test_a_hold_lasts_as_long_as_it_was_ordered_for",),
+    ),
+    Mutant(
+        file="cluster/core/membership.py",
+        line="with_failure(node, state.time_ms)",
+        broken="with_failure(node, entry.at_ms)",
+        tests=(TIME + "test_a_quarantine_lasts_its_half_hour",),
+    ),
+    Mutant(
+        file="cluster/core/runs.py",
+        line="    now_ms = state.time_ms\n",
+        broken="    now_ms = entry.at_ms\n",
+        tests=(TIME + "test_failures_are_counted_in_their_window_whatever_the_clocks_say",),
+    ),
+    Mutant(
+        file="cluster/ledger.py",
+        line="        passed_s = self.clock.boottime_s() - self._told_s\n",
+        broken="        passed_s = self.clock.wall_ms() / 1000 - self._told_s\n",
+        tests=(TIME + "test_a_ledger_reckons_by_the_clock_that_does_not_step",),
+    ),
+    Mutant(
+        file="cluster/core/outcomes.py",
+        line="KEPT_MS = 300_000\n",
+        broken="KEPT_MS = 1_000\n",
+        tests=(OUTCOMES + "test_a_retry_after_thousands_of_entries_changes_nothing",),
+    ),
+    Mutant(
+        file="cluster/core/outcomes.py",
+        line="    return _forgotten(entry) if 0 < entry.seen < state.forgotten else None\n",
+        broken="    return None\n",
+        tests=(OUTCOMES + "test_more_than_can_be_kept_never_means_applied_twice",),
+    ),
+    Mutant(
+        file="cluster/core/outcomes.py",
+        line="        is_same = not before.said or before.said == said(entry)\n",
+        broken="        is_same = True\n",
+        tests=(OUTCOMES + "test_one_id_never_stands_for_two_orders",),
     ),
 ]
