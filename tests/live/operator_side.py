@@ -28,4 +28,4 @@ async def vmsg(cluster: LiveCluster, *args: str) -> tuple[int, dict[str, Any]]:
         told = json.loads(printed)
     except ValueError:
         told = {"printed": printed.decode(), "complained": complained.decode()}
-    return process.returncode, told
+    return process.returncode, {"beside": complained.decode(), **told}

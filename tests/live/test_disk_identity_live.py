@@ -192,6 +192,7 @@ async def test_a_daemon_that_comes_back_knows_its_guest_by_what_it_has_open(
     assert shown["node"] == "n2" and cluster.copy_on("n2", "lunb").pid == before
     await package.ask("move", "lunb", "n3", fails="disk-is-another")
     package.point(a)
+    await cluster.until_running("lunb")  # a slow machine's daemon may have come back late
     await package.ask("move", "lunb", "n3", "--wait")
     assert (await cluster.shown("lunb"))["node"] == "n3"
     await package.clear()
