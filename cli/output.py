@@ -17,7 +17,7 @@ GAP = "  "
 COLOURS = {
     "up": "green", "running": "green", "yes": "green", "completed": "green", "active": "green",
     "enabled": "green",
-    "twice": "red", "nowhere": "red", "misplaced": "red",
+    "twice": "red", "nowhere": "red", "misplaced": "red", "stuck": "red",
     "down": "red", "failed": "red", "no": "red", "refuse": "red",
     "unknown": "yellow", "starting": "yellow", "halting": "yellow", "failing": "yellow",
     "relocate_wait": "yellow", "maintenance": "yellow", "draining": "yellow", "warn": "yellow",

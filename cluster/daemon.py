@@ -60,7 +60,8 @@ class Daemon:
                 etc, folder.name, self.clock, make_keys=make_keys, public_of=public_of),
         )
         machine = StateMachine()
-        driver = QemuDriver(run, self.clock, node=folder.name)
+        driver = QemuDriver(
+            run, self.clock, node=folder.name, counts_process=counts_process())
         self.probe = BlockDevices(counts_process=counts_process())
         host = self._host_facts()
         self.node = Node(

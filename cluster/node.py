@@ -100,7 +100,7 @@ class Node:
         self.landlord = Landlord(
             node=name, timings=self.timings, clock=clock, ledger=self.ledger)
         self._take_leases()
-        self.worker = Worker(self._around(carrier, fences, probe))
+        self.worker = Worker(self._around(carrier, fences, probe, strangers))
         self.survey = Survey(
             node=name, config=config, ledger=self.ledger, host=host, peers=neighbours,
             worker=self.worker, fences=fences,
@@ -138,12 +138,15 @@ class Node:
             node=self.name, terms=self.terms, clock=self.clock, ledger=self.ledger,
             ask=self._ask_lease, renewed=self._renewed, guarding=self.guarding)
 
-    def _around(self, carrier: Carrier, fences: Fences, probe: Probe) -> Surroundings:
+    def _around(
+        self, carrier: Carrier, fences: Fences, probe: Probe, strangers: Strangers,
+    ) -> Surroundings:
         return Surroundings(
             node=self.name, driver=self.driver, carrier=carrier, ledger=self.ledger,
             clock=self.clock, may_run=self.tenant.holds, guests_changed=self._guests_changed,
             guarded=self._guarded, target_ready=self._target_ready,
             against_start=self._against_start, fences=fences, probe=probe,
+            strangers=strangers,
         )
 
     def _resident(self, text: str) -> Residence:
@@ -334,8 +337,8 @@ class Node:
                 lease=self._file_numbers(),
             ), deadline_s=JOIN_S)
         await self.keyring.form()
-        await self.worker.end_foreign()
-        refused = await self.ledger.say(
+        refused = await self.worker.end_foreign()
+        refused = refused or await self.ledger.say(
             entries.NodeJoined, because, deadline_s=JOIN_S, node=self.name,
             incarnation=self.incarnation, version=VERSION, guests=self.worker.reports(),
             guardian_silent=self.guarding.is_silent,

@@ -19,9 +19,10 @@ from packages import access, arrival, identity
 from packages.core.model import MonitorSpec, PackageSpec
 from packages.core.problem import Problem
 from packages.departure import Departure
-from packages.endings import gone, released
+from packages.endings import Answers
 from packages.monitors.runner import MonitorRunner
 from packages.reviving import revive
+from packages.stuck import Attempts
 from packages.surroundings import Body, Surroundings
 from packages.vm.driver import Guest, GuestEvent
 from packages.watching import start_watch
@@ -53,6 +54,8 @@ class PackageAgent:
         self._revived: tuple[str, int] | None = None
         self._alone: tuple[str, int] | None = None
         """The guest beside which nobody can write to the disks, for all this agent knows."""
+        self.answers = Answers(around, name)
+        self.attempts = Attempts(around, name)
         self._do: dict[type[Any], Callable[[Any], Awaitable[None]]] = {
             duties.Start: self._start, duties.Keep: self._keep, duties.Halt: self._halt,
             duties.Destroy: self._destroy, duties.Leave: self._leave, duties.Send: self._send,
@@ -75,6 +78,11 @@ class PackageAgent:
         wanted = self._duty()
         return None if isinstance(wanted, duties.Leave) else self.body.guest
 
+    @property
+    def stuck(self) -> Problem | None:
+        """Why nothing goes on here although the record wants it."""
+        return self.attempts.stuck or self.answers.refused
+
     async def end_foreign(self) -> None:
         """End a guest that is not this node's, before the node joins."""
         await self._drop_guest()
@@ -84,10 +92,12 @@ class PackageAgent:
             self._news.clear()
             try:
                 await self._once()
+                self.attempts.succeeded()
             except asyncio.CancelledError:
                 raise
-            except Exception:  # one package's bug must not end the others' agents
+            except Exception as failure:  # one package's bug must not end the others' agents
                 log.exception("agent of %s", self.name)
+                await self.attempts.failed(self._duty(), failure)
                 await asyncio.sleep(LOOK_AGAIN_S)
             try:
                 async with asyncio.timeout(LOOK_AGAIN_S):
@@ -113,6 +123,7 @@ class PackageAgent:
             landed_for, self._landed_for = self._landed_for, None
             await arrival.leave(self.around, self.body, landed_for)
         if wanted is None:
+            self.answers.refused = None
             await self._end_stray()
         else:
             await self._do[type(wanted)](wanted)
@@ -218,7 +229,7 @@ class PackageAgent:
             )
             if isinstance(made, Problem):
                 self._forget_guest()
-                await self._say_failed(duty, made)
+                await self.answers.failed(duty, made)
                 return
             guest, self._alone = made, (duty.boot_id, duty.epoch)
         await self._watched(duty.spec, grace=True)
@@ -245,7 +256,7 @@ class PackageAgent:
                 return
             guest = self.body.guest
         if guest is None:
-            await self._say_gone(duty, "there is no guest of this epoch here")
+            await self._gone(duty, "there is no guest of this epoch here")
             return
         seen = await self.around.driver.observe(guest)
         if seen.state == "gone":
@@ -262,7 +273,8 @@ class PackageAgent:
         await self._watched(duty.spec, grace=False)
         self._mind_lease()
         if self.failure is not None and not duty.maintenance:
-            await self._say_failed(duty, self.failure)
+            failure, self.failure = self.failure, None
+            await self.answers.failed(duty, failure)
         if isinstance(duty, duties.Keep) and self._alone != (guest.boot_id, duty.epoch):
             if (another := await identity.strayed(self.around, duty.spec, guest)) is not None:
                 self._fails(another)
@@ -287,24 +299,14 @@ class PackageAgent:
         self, duty: duties.Keep | duties.Send, because: str, *, powered_off: bool,
     ) -> None:
         if not powered_off:
-            await self._say_gone(duty, because)
+            await self._gone(duty, because)
             return
         if await self._drop_guest():
-            await released(self.around, duty, powered_off=True)
+            await self.answers.released(duty, powered_off=True)
 
-    async def _say_gone(self, duty: duties.Keep | duties.Send, because: str) -> None:
-        problem, switching = gone(duty, because)
+    async def _gone(self, duty: duties.Keep | duties.Send, because: str) -> None:
         blameless = self.body.ended_without_lease(may_run=self.around.may_run())
-        await self._say_failed(duty, problem, switching=switching, blameless=blameless)
-
-    async def _say_failed(
-        self, duty: AnyDuty, failure: Problem, *, switching: bool = False, blameless: bool = False,
-    ) -> None:
-        self.failure = None
-        await self.around.ledger.say(
-            entries.GuestFailed, failure.what, package=self.name, epoch=duty.epoch,
-            node=self.around.node, problem=failure, switching=switching, blameless=blameless,
-        )
+        await self.answers.gone(duty, because, blameless=blameless)
 
     async def _halt(self, duty: duties.Halt) -> None:
         await self._stop_watch()
@@ -315,11 +317,11 @@ class PackageAgent:
                 log.error("%s: %s %s", self.name, refused.what, refused.because)
                 return
             self._forget_guest()
-        await released(self.around, duty)
+        await self.answers.released(duty)
 
     async def _destroy(self, duty: duties.Destroy) -> None:
         if await self._drop_guest():
-            await released(self.around, duty)
+            await self.answers.released(duty)
 
     async def _leave(self, duty: duties.Leave | duties.Wait) -> None:
         await self._stop_watch()
@@ -329,7 +331,7 @@ class PackageAgent:
         guest = self.body.guest
         if guest is None or (await self.around.driver.observe(guest)).state == "gone":
             if await self._drop_guest():
-                await released(self.around, duty)
+                await self.answers.released(duty)
             return
         if not self.around.may_run() or await self.around.guarded() is not None:
             return

@@ -27,6 +27,8 @@ LOADED_S = 5.0
 guardian that keeps it from answering, and a hypervisor that hangs is not worth more time: another
 node starts the guest sooner."""
 LEASE_LOOK_S = 0.05
+REMAINS_LOOK_S = 0.5
+"""Between two attempts to end what the kernel keeps."""
 LOADING_LOOK_S = 0.001
 """A source may hear of the end a moment before the target is done."""
 _MAY_BE_OLD = "may not be the last: the channel broke, and the source may have run on"
@@ -270,6 +272,10 @@ class Thawing:
     async def _lost(self, because: str) -> None:
         """Only an agent that made the guest and never let it run may give the package back."""
         move = self.duty.move
+        if await self.around.driver.end_remains(self.duty.package) is not None:
+            # Not given back, nor called gone, while it is here; the next look tries again.
+            await asyncio.sleep(REMAINS_LOOK_S)
+            return
         if self.body.arrived_for == move.id and not self.body.let_run:
             await self.around.ledger.say(
                 entries.MoveReturned, because, move=move.id, package=self.duty.package)

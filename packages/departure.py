@@ -77,7 +77,8 @@ class Departure(SourceSide):
         seen = await self.around.driver.observe(self.guest)
         if standing(seen.state) == "ill":
             self._falls_ill(seen)
-            return "abort"
+        if self.ill is not None or stage in ("opened", "copy") and self._unwell() is not None:
+            return "abort"  # also where the step that would be next keeps failing
         if stage == "opened":
             return "land"
         migration = self.body.migration_of(self.move.id, seen.migration)

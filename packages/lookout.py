@@ -54,6 +54,10 @@ class Lookout:
         if me is None or me.state not in UP:
             self._last = []
             return
+        # What carries our own names and nobody holds is no stranger: an order ended half-way.
+        left = await self._worker.around.driver.end_remains()
+        if left is not None:
+            log.error("%s %s", left.what, left.because)
         now = [*self._own(state), *await self._by_hand(state)]
         found, self._last = lasting(self._last, now), now
         me = self._ledger.state.nodes.get(self._node)
@@ -67,13 +71,17 @@ class Lookout:
     def _own(self, state: State) -> list[Sighting]:
         """Guests of this daemon's that should not be here, and those that should and are not."""
         held = {each.package: each for each in self._worker.guests()}
+        stuck = [
+            Sighting(package=name, kind="nowhere", because=agent.stuck.because, stuck=True)
+            for name, agent in sorted(self._worker.agents.items()) if agent.stuck is not None
+        ]
         found = [
             Sighting(package=name, kind="stray", pid=guest.pid,
                      because=f"the record does not give its epoch {guest.epoch} to this node")
             for name, guest in sorted(held.items())
             if not gives(state, self._node, name, guest.epoch)
         ]
-        return found + [
+        return stuck + found + [
             Sighting(package=each.name, kind="nowhere", because="its process is not there")
             for each in packages_of(state, self._node)
             if each.owner == self._node and each.state == "running" and each.name not in held

@@ -11,6 +11,7 @@ from packages.core.model import PackageSpec
 from packages.core.problem import Problem
 from packages.fencing.fences import Fences
 from packages.storage.probe import Probe
+from packages.strangers import Strangers
 from packages.vm.carrier import Carrier
 from packages.vm.driver import Driver, Guest, MigrationState
 
@@ -25,6 +26,7 @@ class Surroundings:
         target_ready: Callable[[str, str, str, bool], Awaitable[str]],
         against_start: Callable[[PackageSpec], Awaitable[list[Problem]]], fences: Fences,
         probe: Probe,
+        strangers: Strangers,
     ) -> None:
         self.node = node
         self.driver = driver
@@ -44,6 +46,8 @@ class Surroundings:
         """Why a package may not start here: its disks, switches, memory."""
         self.fences = fences
         self.probe = probe
+        self.strangers = strangers
+        """Who else has disks open here: asked before anything is called gone."""
 
 
 class Body:

@@ -11,6 +11,7 @@ from cluster.core.entries import GuestReport, StrayEnded
 from cluster.core.membership import gives
 from cluster.core.model import PackageRecord
 from packages.agent import PackageAgent
+from packages.core.problem import Problem
 from packages.core.values import Map
 from packages.surroundings import Surroundings
 from packages.vm.driver import Guest
@@ -76,8 +77,9 @@ class Worker:
             for each in self.guests()
         )
 
-    async def end_foreign(self) -> None:
-        """Before joining: end the guests that the record does not give to this node."""
+    async def end_foreign(self) -> Problem | None:
+        """Before joining: end the guests that the record does not give to this node, and those that
+        nobody holds. What is left then: the node must not join and say that it has nothing."""
         state = self.around.ledger.state
         for guest in self.guests():
             if not gives(state, self.around.node, guest.package, guest.epoch):
@@ -88,6 +90,7 @@ class Worker:
                     StrayEnded, "the record does not give it to this node", deadline_s=TOLD_S,
                     node=self.around.node, package=guest.package, epoch=guest.epoch,
                 )
+        return await self.around.driver.end_remains()
 
     def begin(self) -> None:
         """This node has joined: perform duties from now on. Joining again changes nothing."""

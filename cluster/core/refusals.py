@@ -146,6 +146,15 @@ def seen_elsewhere(record: PackageRecord, node: str, sighting: Sighting) -> Prob
     )
 
 
+def agent_stuck(record: PackageRecord, node: str, sighting: Sighting) -> Problem:
+    return problem(
+        "agent-stuck", f"package:{record.name}",
+        what=f"Nothing goes on with package {record.name} on {node}.", because=sighting.because,
+        fix=f"Mend what is said there; if it is a failure of the agent itself, restart vmsgd on "
+            f"{node} (its guests run on) and report what its log says.",
+    )
+
+
 def seen_nowhere(record: PackageRecord) -> Problem:
     return problem(
         "guest-nowhere", f"package:{record.name}",

@@ -31,15 +31,19 @@ def against_start(state: State, record: PackageRecord) -> Problem | None:
 
 
 def word(record: PackageRecord, seen: list[tuple[str, Sighting]]) -> str | None:
-    """The package's state where it is not as recorded: `twice`, `misplaced` or `nowhere`."""
+    """The package's state where it is not as recorded: `twice`, `misplaced`, `stuck` or
+    `nowhere`."""
     if beside(seen):
         return "twice" if record.owner is not None else "misplaced"
+    if any(each.stuck for _, each in seen):
+        return "stuck"
     gone = any(node == record.owner for node, _ in seen) and record.state == "running"
     return "nowhere" if gone else None
 
 
 def problems(record: PackageRecord, seen: list[tuple[str, Sighting]]) -> list[Problem]:
     found = [refusals.seen_elsewhere(record, node, each) for node, each in beside(seen)]
+    found += [refusals.agent_stuck(record, node, each) for node, each in seen if each.stuck]
     if word(record, seen) == "nowhere":
         found.append(refusals.seen_nowhere(record))
     return [changed(each, severity="warn") for each in found]

@@ -183,6 +183,8 @@ CATALOGUE: dict[str, str] = {
     # the guardian
     "guardian-unreachable": "the process that freezes guests without a lease does not answer",
     # health of a guest
+    "agent-stuck": "nothing goes on with a package: its agent fails, or its guest is not released",
+    "guest-not-released": "what is left of a guest keeps its package from being given away",
     "guest-arrived-ill": "a moved guest stood for a failure of its own, and was not continued",
     "guest-gone": "the guest's process ended without the guest having powered off",
     "guest-powered-off": "the guest powered itself off",

@@ -24,6 +24,8 @@ class Sighting(Value):
     kind: SightingKind
     pid: int = 0
     because: str = ""
+    stuck: bool = False
+    """Its agent does not get on with it, whatever the record says."""
 
 
 class Stranger(Value):

@@ -145,6 +145,11 @@ class Driver(Protocol):
     async def destroy(self, guest: Guest, *, deadline_s: float = 10.0) -> Problem | None:
         """End the process at once and see it dead (pidfd). None: it is gone."""
 
+    async def end_remains(self, package: str = "") -> Problem | None:
+        """End the processes on this node that carry the package's name (or any package's) and that
+        this driver does not hold: what an earlier daemon left behind, in whatever folder. None:
+        they have been seen dead, or there is none. Before this nothing is called gone."""
+
     async def prepare_send(
         self, guest: Guest, *, downtime_limit_ms: int, bandwidth_bytes_s: int | None,
     ) -> None:

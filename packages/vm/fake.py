@@ -16,7 +16,7 @@ from collections.abc import Callable
 from cluster.clock import Clock
 from packages.core.model import PackageSpec, VmSpec
 from packages.core.problem import Problem, problem
-from packages.core.standing import FIT_TO_RUN
+from packages.core.standing import ARRIVED_ILL
 from packages.core.values import changed
 from packages.vm.driver import Born, Exit, Guest, Observation, Progress, RunState, arrived_ill
 from packages.vm.fake_guest import FakeCopy, FakeGuest, Heard, complete
@@ -40,6 +40,8 @@ class FakeFabric:
         self.held: set[int] = set()
         """Pids of guests that their own daemon has stopped, and nobody has let go on since."""
         self.missing_disks: set[str] = set()
+        self.remains: dict[str, list[FakeGuest]] = defaultdict(list)
+        """By node: guests that no driver holds."""
         self.copy_bytes = COPY_BYTES
         self.dirty_bytes_s = 0.0
         self._next_pid = 1000
@@ -52,6 +54,11 @@ class FakeFabric:
         """The one that is there; None also for one that has ended."""
         found = self.nodes[node].get(package)
         return found if found is not None and found.exit is None else None
+
+    def orphan(self, node: str, package: str) -> None:
+        """As after a spawn whose outcome nobody kept: it runs, and nobody remembers it."""
+        if found := self.nodes[node].pop(package, None):
+            self.remains[node].append(found)
 
     def kill(self, node: str, package: str) -> None:
         if found := self.guest(node, package):
@@ -103,7 +110,8 @@ class FakeDriver:
         self, spec: PackageSpec, *, epoch: int, boot_id: str, deadline_s: float,
         born: Born | None = None,
     ) -> Guest | Problem:
-        made = self._made(spec, epoch, boot_id, f"pc-{spec.vm.machine}-7.2", "prelaunch")
+        made = await self._without_remains(spec.name) or self._made(
+            spec, epoch, boot_id, f"pc-{spec.vm.machine}-7.2", "prelaunch")
         if isinstance(made, Problem):
             return made
         unborn = await born(made.guest) if born is not None else None
@@ -117,7 +125,8 @@ class FakeDriver:
     async def receive(
         self, spec: PackageSpec, *, epoch: int, boot_id: str, machine: str, deadline_s: float,
     ) -> tuple[Guest, str] | Problem:
-        made = self._made(spec, epoch, boot_id, machine, "incoming")
+        made = await self._without_remains(spec.name) or self._made(
+            spec, epoch, boot_id, machine, "incoming")
         if isinstance(made, Problem):
             return made
         path = self.incoming_socket(spec.name)
@@ -129,10 +138,17 @@ class FakeDriver:
 
     async def adopt(self) -> list[Guest]:
         there = self._fabric.nodes[self._node]
+        left = self._fabric.remains[self._node]
+        for found in sorted(left, key=lambda each: -each.guest.epoch):
+            if found.exit is None and there.get(found.guest.package) is None:
+                there[found.guest.package] = found
+                left.remove(found)
         return [there[name].guest for name in sorted(there) if there[name].exit is None]
 
     async def observe(self, guest: Guest, *, deadline_s: float = 2.0) -> Observation:
         found = self._find(guest)
+        if found is None and self._is_astray(guest):
+            return Observation(state="unanswered")
         if found is None:
             known = self._fabric.nodes[self._node].get(guest.package)
             same = known is not None and known.guest.pid == guest.pid
@@ -174,7 +190,7 @@ class FakeDriver:
             )
         if found.state == "switchover":
             return _refused(guest, "it is being sent")
-        if found.guest.incoming and found.state not in FIT_TO_RUN:
+        if found.guest.incoming and found.state in ARRIVED_ILL:
             return arrived_ill(guest, found.state)
         found.become("running")
         return None
@@ -185,7 +201,7 @@ class FakeDriver:
     async def halt(self, guest: Guest, *, deadline_s: float) -> Problem | None:
         found = self._find(guest)
         if found is None:
-            return None
+            return await self.destroy(guest)
         if found.state == "running" and found.hears_power_button and not found.is_frozen:
             self._fabric.power_off(self._node, guest.package)
             return None
@@ -193,14 +209,23 @@ class FakeDriver:
 
     async def destroy(self, guest: Guest, *, deadline_s: float = 10.0) -> Problem | None:
         found = self._find(guest)
-        if found is not None and found.cannot_end:
-            return problem(
-                "guest-will-not-end", f"package:{guest.package}",
-                what=f"process {guest.pid} is still there", because="the kernel keeps it",
-                fix="cut the node off from the package's disks, or reset the node",
-            )
-        if found is not None:
-            found.end(Exit(powered_off=False, because="the guest was ended by order"))
+        if found is None:
+            return await self.end_remains(guest.package) if self._is_astray(guest) else None
+        if found.cannot_end:
+            return _will_not_end(guest)
+        found.end(Exit(powered_off=False, because="the guest was ended by order"))
+        return None
+
+    def _is_astray(self, guest: Guest) -> bool:
+        return any(each.guest.pid == guest.pid for each in self._fabric.remains[self._node])
+
+    async def end_remains(self, package: str = "") -> Problem | None:
+        for found in tuple(self._fabric.remains[self._node]):
+            if package in ("", found.guest.package):
+                if found.cannot_end:
+                    return _will_not_end(found.guest)
+                found.end(Exit(powered_off=False, because="nobody held it"))
+                self._fabric.remains[self._node].remove(found)
         return None
 
     async def prepare_send(
@@ -299,6 +324,11 @@ class FakeDriver:
         for stop in self._deafen:
             stop()
 
+    async def _without_remains(self, package: str) -> Problem | None:
+        """A new life is not made beside one that nobody holds."""
+        there = self._fabric.guest(self._node, package)
+        return await self.end_remains(package) if there is None else None
+
     def _made(
         self, spec: PackageSpec, epoch: int, boot_id: str, machine: str, state: RunState,
     ) -> FakeGuest | Problem:
@@ -354,6 +384,14 @@ def _gone(guest: Guest) -> Problem:
     return problem(
         "guest-gone", f"package:{guest.package}", what="there is no such guest on this node",
         because=f"process {guest.pid} is not there", fix="look at the package's status",
+    )
+
+
+def _will_not_end(guest: Guest) -> Problem:
+    return problem(
+        "guest-will-not-end", f"package:{guest.package}",
+        what=f"process {guest.pid} is still there", because="the kernel keeps it",
+        fix="cut the node off from the package's disks, or reset the node",
     )
 
 

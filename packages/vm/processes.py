@@ -8,6 +8,7 @@ behind as a zombie while the daemon runs; afterwards init does.
 """
 
 import asyncio
+import errno
 import fcntl
 import os
 import select
@@ -16,6 +17,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from packages.core.problem import Problem, problem
+
+KERNEL_NAME_BYTES = 15
+"""What /proc/PID/comm keeps of a program's name."""
 
 
 class Process:
@@ -86,11 +90,10 @@ def spawn(
     ]
     # A descriptor here may have the number another is to get there: lift all above those numbers.
     free = max(files, default=2) + 1
-    lifted = {
-        number: fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, free)
-        for number, descriptor in files.items()
-    }
+    lifted: dict[int, int] = {}
     try:
+        for number, descriptor in files.items():
+            lifted[number] = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, free)
         actions += [
             (os.POSIX_SPAWN_DUP2, descriptor, number) for number, descriptor in lifted.items()
         ]
@@ -105,43 +108,70 @@ def spawn(
     finally:
         for descriptor in lifted.values():
             os.close(descriptor)
-    # Not reaped yet, so the id is still its own.
-    return Process(pid, start_ticks(pid) or 0, os.pidfd_open(pid))
+    # Not reaped yet, so the id is still its own: what cannot be held is ended.
+    try:
+        return _held(pid)
+    except OSError as failure:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        return failure
+
+
+def _held(pid: int, started: int | None = None) -> Process:
+    """The descriptor is held before the time is read: what is read belongs to it."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        ticks = start_ticks(pid)
+        if ticks is None or _has_ended(pidfd) and started is not None or started not in (
+                None, ticks):
+            raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
+        return Process(pid, ticks, pidfd)
+    except OSError:
+        os.close(pidfd)
+        raise
 
 
 def find(pid: int, started: int) -> Process | None:
-    """The process with this id and start time, if it is there and no zombie."""
+    """The process with this id and start time; None if it is gone, or a zombie. Raises OSError
+    where this cannot be known, as for want of descriptors: that is not the same as gone."""
     try:
-        pidfd = os.pidfd_open(pid)
-    except (ProcessLookupError, OSError):
+        return _held(pid, started)
+    except ProcessLookupError:
         return None
-    # The descriptor is held before the time is read: what is read belongs to it.
-    if start_ticks(pid) != started or _has_ended(pidfd):
-        os.close(pidfd)
-        return None
-    return Process(pid, started, pidfd)
 
 
 def start_ticks(pid: int) -> int | None:
+    """None: it is gone. Raises OSError as `find` does."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return None
     return int(stat.rpartition(")")[2].split()[19])  # field 22; the name may hold anything
 
 
 def command_line(pid: int) -> list[str]:
-    """What it was started with; empty when it is gone."""
+    """What it was started with; empty when it is gone. Raises OSError as `find` does."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return []
 
 
 def running(program: str) -> list[int]:
-    """The processes on this host that were started as this program, by id."""
-    ids = sorted(int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-    return [pid for pid in ids if (command_line(pid) or [""])[0].rpartition("/")[2] == program]
+    """The processes on this host that were started as this program, by id. The kernel's name for
+    each is looked at first: all command lines would cost ten times as much."""
+    ids = sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
+    return [
+        pid for pid in ids if _kernel_name(pid) == program[:KERNEL_NAME_BYTES]
+        and (command_line(pid) or [""])[0].rpartition("/")[2] == program
+    ]
+
+
+def _kernel_name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().rstrip("\n")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def not_started(subject: str, program: str, failure: OSError) -> Problem:

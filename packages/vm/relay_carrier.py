@@ -10,7 +10,7 @@ import asyncio
 import os
 import re
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -89,7 +89,7 @@ class RelayCarrier:
         token = self._clock.token() + self._clock.token()
         reported = await self._begin(move, {
             "role": "land", "address": self._address, "peer": source, "token": token,
-            "socket_path": fitting(Path(socket_path)),
+            "socket_path": Path(socket_path),
             "ended_path": str(self._path(move, "ended")),
         })
         if isinstance(reported, Problem):
@@ -97,12 +97,12 @@ class RelayCarrier:
         return Landing(address=self._address, port=int(reported), token=token)
 
     async def launch(self, move: str, *, landing: Landing, target: str) -> str | Problem:
-        path = fitting(self._path(move, "socket"))
+        path = self._path(move, "socket")
         reported = await self._begin(move, {
             "role": "launch", "address": landing.address, "port": str(landing.port),
             "peer": target, "token": landing.token, "socket_path": path,
         })
-        return reported if isinstance(reported, Problem) else path
+        return reported if isinstance(reported, Problem) else fitting(path)
 
     async def has_ended_well(self, move: str) -> bool:
         return self._path(move, "ended").exists()
@@ -115,7 +115,8 @@ class RelayCarrier:
             await process.kill(END_S)
             process.close()
         for kind in ("json", "socket", "ended"):
-            self._path(move, kind).unlink(missing_ok=True)
+            with suppress(OSError):  # a relay is over by itself; its files are written anew
+                self._path(move, kind).unlink(missing_ok=True)
         self._tidy(self._path(move, "log"))
 
     def _tidy(self, log: Path) -> None:
@@ -133,68 +134,93 @@ class RelayCarrier:
         await asyncio.gather(*(self.end(move) for move in tuple(self._relays)))
         forget(self._folder)
 
-    async def _begin(self, move: str, orders: dict[str, str]) -> str | Problem:
+    async def _begin(self, move: str, wanted: dict[str, str | Path]) -> str | Problem:
         """Give its orders to the relay that waits for them, or to a new one in place of any the
         move has here; what it says to `ready`."""
         failure = None if move in self._waiting else await self._start(move)
         if failure is not None:
             return not_started(f"move:{move}", sys.executable, failure)
         relay = self._waiting.pop(move)
+        orders = {key: str(each) for key, each in wanted.items()}
         orders |= {"transport": self._transport, "etc": str(self._etc)}
-        word, _, rest = (await relay.told(orders)).partition(" ")
+        try:
+            orders |= {key: fitting(each) for key, each in wanted.items() if isinstance(each, Path)}
+            word, _, rest = (await relay.told(orders)).partition(" ")
+        except OSError as lacking:
+            relay.close()
+            word, rest = "refused", f"unusable {lacking}"
         if word == "ready":
             return rest
         await self.end(move)
         return _refusal(move, orders, rest or "unusable it ended without a word")
 
     async def _start(self, move: str) -> OSError | None:
-        await self.end(move)
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        started = _started(self._path(move, "log"))
-        if isinstance(started, OSError):
-            return started
-        process = started.process
-        self._relays[move], self._waiting[move] = process, started
-        record = RelayRecord(pid=process.pid, start_ticks=process.start_ticks)
-        self._path(move, "json").write_bytes(to_json(record))
+        """What is started is held before anything else can fail, and ended if it does."""
+        try:
+            await self.end(move)
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            started = _started(self._path(move, "log"))
+            if isinstance(started, OSError):
+                return started
+            process = started.process
+            self._relays[move], self._waiting[move] = process, started
+            record = RelayRecord(pid=process.pid, start_ticks=process.start_ticks)
+            self._path(move, "json").write_bytes(to_json(record))
+        except OSError as failure:
+            await self.end(move)
+            return failure
         return None
 
     def _recorded(self, move: str) -> Process | None:
         try:
             record: RelayRecord = from_json(self._path(move, "json").read_bytes(), RelayRecord)
+            return find(record.pid, record.start_ticks)
         except (OSError, *Undecodable):
             return None
-        return find(record.pid, record.start_ticks)
 
     def _path(self, move: str, kind: str) -> Path:
         return self._folder / f"{re.sub('[^A-Za-z0-9-]', '_', move)}.{kind}"
 
 
 def _started(log: Path) -> WaitingRelay | OSError:
-    """-I, -S: nothing of anybody's environment is imported, and the start takes half the time."""
-    hearing, telling = os.pipe()
-    reading, output = os.pipe()
-    errors = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
+    """-I, -S: nothing of anybody's environment is imported, and the start takes half the time.
+    Raises OSError, and then nothing was started."""
+    with ExitStack() as ours, ExitStack() as theirs:
+        hearing, telling = _pipe(reads=theirs, writes=ours)
+        reading, output = _pipe(reads=ours, writes=theirs)
+        errors = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        theirs.callback(os.close, errors)
         process = spawn(
             [sys.executable, "-I", "-S", str(RELAY)], files={0: hearing, 1: output, 2: errors},
         )
-    finally:
-        for descriptor in (hearing, output, errors):
-            os.close(descriptor)
-    if isinstance(process, Process):
+        if isinstance(process, OSError):
+            return process
+        ours.pop_all()
         return WaitingRelay(process, telling, reading)
-    os.close(telling)
-    os.close(reading)
-    return process
+
+
+def _pipe(*, reads: ExitStack, writes: ExitStack) -> tuple[int, int]:
+    """Each end is closed with whose it is. Raises OSError."""
+    reading, writing = os.pipe()
+    reads.callback(os.close, reading)
+    writes.callback(os.close, writing)
+    return reading, writing
 
 
 async def _line(reading: int) -> str:
     """The relay's report; empty if it ended or was silent too long."""
     stream = asyncio.StreamReader()
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(reading, "rb"),
-    )
+    try:
+        pipe = os.fdopen(reading, "rb")
+    except OSError:
+        os.close(reading)
+        raise
+    try:
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), pipe)
+    except OSError:
+        pipe.close()
+        raise
     try:
         async with asyncio.timeout(START_S):
             return (await stream.readline()).decode(errors="replace").strip()

@@ -22,6 +22,7 @@ from packages.core.problem import Problem
 from packages.core.values import changed
 from packages.vm.driver import Driver, Guest, GuestEvent, Observation
 from packages.vm.fake import FakeDriver, FakeFabric
+from packages.vm.processes import find
 from packages.vm.qemu.driver import QemuDriver
 
 DEADLINE_S = 20.0
@@ -49,6 +50,10 @@ class World(Protocol):
     async def deafen(self, guest: Guest) -> None:
         """Make the guest one that does not hear the power button."""
 
+    async def orphan(self, node: str, guest: Guest) -> None:
+        """As after an order whose outcome was lost: it runs, and nobody holds or records it."""
+
+    def is_alive(self, node: str, guest: Guest) -> bool: ...
     async def power_off(self, node: str, guest: Guest) -> None: ...
     async def panic(self, node: str, guest: Guest) -> None: ...
 
@@ -156,6 +161,13 @@ class FakeWorld:
         for there in self.fabric.nodes.values():
             there[guest.package].hears_power_button = False
 
+    async def orphan(self, node: str, guest: Guest) -> None:
+        self.fabric.orphan(node, guest.package)
+
+    def is_alive(self, node: str, guest: Guest) -> bool:
+        there = [*self.fabric.remains[node], *self.fabric.nodes[node].values()]
+        return any(each.guest.pid == guest.pid and each.exit is None for each in there)
+
     async def power_off(self, node: str, guest: Guest) -> None:
         self.fabric.power_off(node, guest.package)
 
@@ -229,6 +241,17 @@ class QemuWorld:
 
     async def _is_silent(self) -> bool:
         return not await self.ask("/")
+
+    async def orphan(self, node: str, guest: Guest) -> None:
+        lives = self.driver(node)._lives
+        await lives._instances.pop(guest.package).close()
+        lives.folder(guest.package).clear_record()
+
+    def is_alive(self, node: str, guest: Guest) -> bool:
+        process = find(guest.pid, guest.start_ticks)
+        if process is not None:
+            process.close()
+        return process is not None
 
     async def power_off(self, node: str, guest: Guest) -> None:
         await self.ask("/p")

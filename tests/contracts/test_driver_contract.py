@@ -196,3 +196,54 @@ async def test_questions_about_a_guest_that_is_not_here_are_problems(world: Worl
     ):
         assert is_code(answer, "guest-gone")
     assert await beta.halt(guest, deadline_s=1) is None
+
+
+async def test_what_nobody_holds_is_not_gone_and_is_ended_by_its_name(world: World) -> None:
+    """A release rests on this: not to remember a guest is not to have seen it end."""
+    guest = await started(world)
+    alpha = world.driver("alpha")
+    await world.orphan("alpha", guest)
+    assert (await alpha.observe(guest)).state == "unanswered"
+    assert await alpha.end_remains("other") is None
+    assert world.is_alive("alpha", guest)
+    assert await alpha.end_remains("web") is None
+    assert not world.is_alive("alpha", guest)
+    assert (await alpha.observe(guest)).state == "gone"
+
+
+async def test_whoever_is_told_to_end_what_nobody_holds_ends_it(world: World) -> None:
+    alpha = world.driver("alpha")
+    guest = await started(world)
+    await world.orphan("alpha", guest)
+    assert await alpha.destroy(guest) is None
+    assert not world.is_alive("alpha", guest)
+    guest = await started(world)
+    await world.orphan("alpha", guest)
+    world.freeze("alpha", guest)
+    assert await alpha.halt(guest, deadline_s=1.0) is None
+    assert not world.is_alive("alpha", guest)
+
+
+async def test_no_life_begins_beside_one_that_nobody_holds(world: World) -> None:
+    guest = await started(world)
+    alpha = world.driver("alpha")
+    await world.orphan("alpha", guest)
+    again = await alpha.start(world.spec, epoch=2, boot_id="bb", deadline_s=DEADLINE_S)
+    assert isinstance(again, Guest) and (await alpha.observe(again)).state == "running"
+    assert not world.is_alive("alpha", guest)
+
+
+async def test_a_new_driver_takes_up_what_nobody_held(world: World) -> None:
+    guest = await started(world)
+    await world.orphan("alpha", guest)
+    alpha = await world.restart("alpha")
+    assert await alpha.adopt() == [guest]
+    assert (await alpha.observe(guest)).state == "running"
+
+
+async def test_a_guest_that_is_held_is_none_of_the_remains(world: World) -> None:
+    guest = await started(world)
+    alpha = world.driver("alpha")
+    assert await alpha.end_remains() is None
+    assert await world.driver("beta").end_remains() is None
+    assert (await alpha.observe(guest)).state == "running"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from packages.core.problem import Problem
 from packages.vm.driver import Guest, Progress
 from tests.contracts.driver_worlds import (
     DEADLINE_S, SLOW_BYTES_S, WORLDS, Events, World, assert_clean, gone, is_code, received, started,
@@ -120,6 +121,29 @@ async def test_called_off_too_late_the_source_says_so(world: World) -> None:
     assert await move.alpha.resume(move.source) is None
     assert (await move.alpha.observe(move.source)).state == "running"
     await world.booted(move.source)
+    assert_clean(world)
+
+
+async def test_a_guest_that_came_by_a_move_is_continued_when_sent_in_vain(world: World) -> None:
+    """It is still one that was received, and stands as any source does."""
+    move = await begun(world)
+    await move.completed()
+    assert await move.beta.resume(move.target) is None
+    assert await move.alpha.destroy(move.source) is None
+    made = await move.alpha.receive(
+        world.spec, epoch=3, boot_id=move.target.boot_id, machine=move.target.machine,
+        deadline_s=DEADLINE_S)
+    assert not isinstance(made, Problem)
+    told = Events(move.beta, move.target)
+    assert await move.beta.send(
+        move.target, socket_path=made[1], downtime_limit_ms=100, bandwidth_bytes_s=None) is None
+    await told.until("pre-switchover")
+    assert await move.beta.switch(move.target) is None
+    await told.until("completed")
+    await until_state(move.beta, move.target, lambda seen: seen.state == "postmigrate")
+    assert await move.alpha.destroy(made[0]) is None
+    assert await move.beta.resume(move.target) is None
+    assert (await move.beta.observe(move.target)).state == "running"
     assert_clean(world)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -200,6 +201,35 @@ async def test_a_guest_without_a_record_is_found_by_its_command_line(world: Qemu
     alpha = await world.restart("alpha")
     assert await alpha.adopt() == [guest]
     assert (await alpha.observe(guest)).state == "running"
+
+
+async def test_a_guest_whose_folder_was_lost_is_reached_all_the_same(world: QemuWorld) -> None:
+    """Somebody has cleaned up below /run: its monitors' sockets have no names any more."""
+    guest = await started(world)
+    await world.driver("alpha").close()
+    shutil.rmtree(world.folder / "alpha" / "web")
+    alpha = await world.restart("alpha")
+    assert await alpha.adopt() == [guest]
+    assert (await alpha.observe(guest)).state == "running"
+    assert await (await world.restart("alpha")).adopt() == [guest]  # its record is there again
+    alpha = world.driver("alpha")
+    assert await alpha.halt(guest, deadline_s=DEADLINE_S) is None
+    seen = await alpha.observe(guest)
+    assert seen.exit is not None and seen.exit.powered_off
+
+
+async def test_a_daemon_with_another_run_folder_takes_up_its_nodes_guests(
+    world: QemuWorld,
+) -> None:
+    guest = await started(world)
+    await world.driver("alpha").close()
+    elsewhere = QemuDriver(
+        world.folder / "elsewhere", HostClock(), counts_process=lambda pid: pid == guest.pid)
+    assert await elsewhere.adopt() == [guest]
+    assert (await elsewhere.observe(guest)).state == "running"
+    assert await elsewhere.destroy(guest) is None
+    assert find(guest.pid, guest.start_ticks) is None
+    await elsewhere.close()
 
 
 async def test_a_process_that_took_over_the_id_is_not_ours(world: QemuWorld) -> None:

@@ -6,7 +6,7 @@ are their fakes. Nobody coordinates: the test says what the record is told.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 
 from cluster.clock import HostClock
@@ -19,6 +19,7 @@ from packages.agent import PackageAgent
 from packages.arrival import arrived_as
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem
+from packages.core.sightings import Stranger
 from packages.core.standing import FIT_TO_RUN, target_word
 from packages.fencing.fake import FakeStorage
 from packages.surroundings import Surroundings
@@ -39,6 +40,8 @@ class AgentNode:
         self.replica = rig.network.replica(name, machine)
         self.ledger = Ledger(self.replica, machine, rig.clock, name)
         self.has_lease = True
+        self.strangers: list[Stranger] = []
+        """Hypervisors on this node that nobody here has started."""
         self.guard: Callable[[], Awaitable[Problem | None]] = self.guards
         self.driver = FakeDriver(name, rig.fabric, rig.clock)
         self.probe = FabricProbe(name, rig.fabric, self.driver)
@@ -47,7 +50,7 @@ class AgentNode:
             carrier=FakeCarrier(name, rig.fabric, rig.cables, rig.clock), ledger=self.ledger,
             clock=rig.clock, may_run=lambda: self.has_lease, guests_changed=lambda: None,
             guarded=lambda: self.guard(), target_ready=self.is_ready, against_start=self.nothing,
-            fences=rig.storage.fences(name), probe=self.probe,
+            fences=rig.storage.fences(name), probe=self.probe, strangers=self,
         ))
         self.ledger.watch(self.agent.wake)
         self.task: asyncio.Task[None] | None = None
@@ -63,6 +66,9 @@ class AgentNode:
             state = await arrived_as(agent.around, agent.body, patience_s=0.3)
             answer = {"ready": state in FIT_TO_RUN, "state": state}
         return target_word(answer)
+
+    async def find(self, disks: Collection[str]) -> list[Stranger]:
+        return [each for each in self.strangers if set(each.disks) <= set(disks)]
 
     async def nothing(self, spec: PackageSpec) -> list[Problem]:
         return []

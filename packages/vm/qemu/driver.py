@@ -11,13 +11,13 @@ from pathlib import Path
 from cluster.clock import Clock
 from packages.core.model import PackageSpec, VmSpec
 from packages.core.problem import Problem, problem
-from packages.core.standing import FIT_TO_RUN
+from packages.core.standing import ARRIVED_ILL
 from packages.core.values import changed
 from packages.vm.driver import Born, Guest, GuestEvent, Observation, Progress, arrived_ill
 from packages.vm.qemu import migration
 from packages.vm.qemu.accelerators import accelerator, kvm_trial
 from packages.vm.qemu.instance import Instance
-from packages.vm.qemu.lives import Lives, Order, is_same_life, start_failed
+from packages.vm.qemu.lives import Lives, Order, is_same_life, no_room, start_failed, will_not_end
 from packages.vm.qemu.monitor import MonitorTrouble, Refused
 from packages.vm.qemu.trial import Trials
 from packages.vm.socket_paths import fitting
@@ -36,8 +36,13 @@ ANNOUNCE = {"initial": 20, "max": 300, "rounds": 6, "step": 60}
 class QemuDriver:
     """One node's guests. Make it inside a running event loop."""
 
-    def __init__(self, run_folder: Path, clock: Clock, *, node: str = "") -> None:
-        self._lives = Lives(run_folder, clock, node=node)
+    def __init__(
+        self, run_folder: Path, clock: Clock, *, node: str = "",
+        counts_process: Callable[[int], bool] | None = None,
+    ) -> None:
+        """`counts_process`: which processes on this host are this node's, whatever folder they were
+        started from; without it those of `run_folder` alone."""
+        self._lives = Lives(run_folder, clock, node=node, counts_process=counts_process)
         self._clock, self._run_folder, self._trials = clock, run_folder, Trials()
 
     async def start(
@@ -93,6 +98,8 @@ class QemuDriver:
         instance = self._lives.of(guest)
         if instance is not None:
             return await instance.observe(deadline_s)
+        if self._lives.is_astray(guest):
+            return Observation(state="unanswered")
         ended = self._lives.folder(guest.package).read_exit()
         known = ended is not None and is_same_life(ended.guest, guest)
         return Observation(state="gone", exit=ended.exit if ended and known else None)
@@ -101,7 +108,10 @@ class QemuDriver:
         instance = self._lives.of(guest)
         if instance is None:
             return _gone(guest)
-        instance.write_record(changed(instance.guest, epoch=epoch))
+        try:
+            instance.write_record(changed(instance.guest, epoch=epoch))
+        except OSError as failure:
+            return start_failed(guest.package, no_room(failure))
         return instance.guest
 
     def listen(self, guest: Guest, heard: Callable[[GuestEvent], None]) -> Callable[[], None]:
@@ -129,7 +139,7 @@ class QemuDriver:
     async def halt(self, guest: Guest, *, deadline_s: float) -> Problem | None:
         instance = self._lives.of(guest)
         if instance is None:
-            return None
+            return await self.destroy(guest)
         end_s = self._clock.boottime_s() + deadline_s
         # Whoever stands still cannot hear the button.
         heard = (await instance.observe(min(deadline_s, BUTTON_S))).state == "running" and (
@@ -143,17 +153,17 @@ class QemuDriver:
     async def destroy(self, guest: Guest, *, deadline_s: float = END_S) -> Problem | None:
         instance = self._lives.of(guest)
         if instance is None:
-            return None
+            # Not to remember it is not to have seen it end.
+            return await self._lives.end_remains(guest.package) if self._lives.is_astray(
+                guest) else None
         instance.expect_end("the guest was ended by order")
         await instance.process.kill(deadline_s)
         if await instance.wait_gone(deadline_s):
             return None
-        return problem(
-            "guest-will-not-end", f"package:{guest.package}",
-            what=f"process {guest.pid} is still there {deadline_s:g} s after it was killed",
-            because="the kernel keeps it, most likely for a disk that does not answer",
-            fix="cut the node off from the package's disks, or reset the node",
-        )
+        return will_not_end(guest, deadline_s)
+
+    async def end_remains(self, package: str = "") -> Problem | None:
+        return await self._lives.end_remains(package)
 
     async def prepare_send(
         self, guest: Guest, *, downtime_limit_ms: int, bandwidth_bytes_s: int | None,
@@ -239,7 +249,7 @@ class QemuDriver:
                 because="its memory has not arrived completely",
                 fix="wait until the migration has completed, or destroy this copy",
             )
-        if instance.guest.incoming and seen.state not in FIT_TO_RUN:
+        if instance.guest.incoming and seen.state in ARRIVED_ILL:
             return arrived_ill(instance.guest, seen.state)
         return None
 

@@ -8,6 +8,7 @@ seen even if nobody was looking; ending that process is housekeeping and is done
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 from cluster.clock import Clock
@@ -22,6 +23,9 @@ from packages.vm.socket_paths import fitting
 
 DRAIN_S = 0.5
 """For events still in a dead guest's socket; they are read within milliseconds."""
+WORK_KEPT_FD, EMERGENCY_KEPT_FD = 5, 6
+"""In the guest's process: its monitors' sockets as files (O_PATH), by which they are reached when
+their names are lost with a folder below /run, or lie in another daemon's folder."""
 QUIT_S = 2.0
 """For a powered-off guest's process to close its disks by itself."""
 
@@ -58,8 +62,9 @@ class Instance:
         self._listeners: list[Callable[[GuestEvent], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.monitor = Monitor(
-            work_path=fitting(folder.work_socket),
-            emergency_path=fitting(folder.emergency_socket), heard=self._on_event,
+            work_path=_way_to(folder.work_socket, process.pid, WORK_KEPT_FD),
+            emergency_path=_way_to(folder.emergency_socket, process.pid, EMERGENCY_KEPT_FD),
+            heard=self._on_event,
         )
         self._watcher = asyncio.create_task(self._watch())
 
@@ -77,8 +82,10 @@ class Instance:
         return stop
 
     def write_record(self, guest: Guest) -> None:
-        self.record = changed(self.record, guest=guest)
-        self.folder.write_guest(self.record)
+        """Raises OSError, and is then the guest it was."""
+        record = changed(self.record, guest=guest)
+        self.folder.write_guest(record)
+        self.record = record
 
     async def observe(self, deadline_s: float = 2.0) -> Observation:
         """What it is doing, from its own mouth; both questions within the one deadline."""
@@ -97,7 +104,7 @@ class Instance:
             await self.gone.wait()
             return Observation(state="gone", exit=self.exit)
         numbers = progress(migrated, self.downtime_limit_ms)
-        if self.guest.incoming and numbers.state == "completed":
+        if self.has_loaded and self.arrived_as is None:
             self.arrived_as = state
         return Observation(state=state, migration=numbers.state, progress=numbers)
 
@@ -194,6 +201,14 @@ class Instance:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _way_to(socket_path: Path, pid: int, kept_fd: int) -> str:
+    """/proc leads to the socket itself, whatever became of its name. Only who may trace the process
+    can go that way: root."""
+    if socket_path.exists():
+        return fitting(socket_path)
+    return f"/proc/{pid}/fd/{kept_fd}"
 
 
 def _as_exit(ending: Ending) -> Exit:

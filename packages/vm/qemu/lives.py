@@ -6,9 +6,12 @@ the name on its command line. Finding guests again never ends one.
 """
 
 import asyncio
+import logging
 import os
 import socket
 from collections import defaultdict
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from cluster.clock import Clock
@@ -22,13 +25,15 @@ from packages.vm.processes import command_line as running_command_line
 from packages.vm.processes import find, not_started, running, spawn
 from packages.vm.qemu.accelerators import accelerator
 from packages.vm.qemu.command_line import BINARY, Launch, command_line, console_path, identity
-from packages.vm.qemu.instance import Instance
+from packages.vm.qemu.instance import EMERGENCY_KEPT_FD, WORK_KEPT_FD, Instance
 from packages.vm.qemu.monitor import MonitorTrouble
 from packages.vm.qemu.records import (
     ExitRecord, GuestFolder, GuestRecord, recorded_packages, told_by
 )
 from packages.vm.qemu.taps import make_taps, remove_taps, tap_names
 from packages.vm.socket_paths import fitting, forget
+
+log = logging.getLogger(__name__)
 
 ADOPT_S = 2.0
 """For the monitors of all guests found, at once; one that is frozen answers nothing."""
@@ -49,8 +54,12 @@ class Lives:
     """All instances of one run folder, by package. One turn at a time for each package. `node` is
     whose guests they are, to storage that knows its users by name."""
 
-    def __init__(self, run_folder: Path, clock: Clock, *, node: str) -> None:
+    def __init__(
+        self, run_folder: Path, clock: Clock, *, node: str,
+        counts_process: Callable[[int], bool] | None = None,
+    ) -> None:
         self._node = node
+        self._counts_process = counts_process
         self._run_folder = run_folder.absolute()
         self._clock = clock
         self._instances: dict[str, Instance] = {}
@@ -94,9 +103,24 @@ class Lives:
         self, spec: PackageSpec, order: Order, *, deadline_s: float,
     ) -> Instance | Problem:
         """A process that answers and whose guest is stopped; or nothing is left of it."""
+        taps = tap_names(self._run_folder, spec.name, len(spec.vm.networks))
+        try:
+            # One of an earlier order that nobody holds would have the disks as well.
+            made = await self._end_remains(spec.name) or await self._spawn(spec, order, taps)
+        except OSError as failure:
+            made = start_failed(spec.name, no_room(failure))
+        if not isinstance(made, Problem):
+            return await self._answering(made, deadline_s)
+        self.folder(spec.name).clear()
+        await remove_taps(taps)
+        return made
+
+    async def _spawn(
+        self, spec: PackageSpec, order: Order, taps: tuple[str, ...],
+    ) -> Instance | Problem:
+        """Raises OSError, and then nothing runs. What is started is held before anything else."""
         folder = self.folder(spec.name)
         folder.make()
-        taps = tap_names(self._run_folder, spec.name, len(spec.vm.networks))
         accel = await accelerator(spec.vm.accel, self._run_folder)
         refusal = await make_taps(spec.name, taps, spec.vm.networks)
         if refusal is not None:
@@ -108,7 +132,6 @@ class Lives:
         )
         process = _spawned(spec, launch, folder)
         if isinstance(process, OSError):
-            await remove_taps(taps)
             return not_started(f"package:{spec.name}", BINARY, process)
         guest = Guest(
             package=spec.name, epoch=order.epoch, boot_id=order.boot_id, pid=process.pid,
@@ -117,10 +140,17 @@ class Lives:
         )
         name = identity(spec.name, order.epoch, order.boot_id)
         record = GuestRecord(guest=guest, name=name, taps=taps)
-        folder.write_guest(record)
-        instance = Instance(record, folder, process, self._clock)
-        self._instances[spec.name] = instance
-        return await self._answering(instance, deadline_s)
+        try:
+            instance = self._instances[spec.name] = Instance(record, folder, process, self._clock)
+        except OSError:
+            await process.kill(UNDO_S)
+            raise
+        try:
+            folder.write_guest(record)
+        except OSError as failure:
+            await self.undo(instance, no_room(failure))
+            raise
+        return instance
 
     async def undo(self, instance: Instance, why: str) -> None:
         """End a guest that has not run."""
@@ -129,11 +159,11 @@ class Lives:
         await instance.wait_gone(UNDO_S)
 
     async def adopt(self) -> list[Guest]:
-        self._record_nameless()
         for package in recorded_packages(self._run_folder):
             async with self.turns[package]:
                 if package not in self._instances:
                     await self._find_again(package)
+        self._take_nameless()
         await asyncio.gather(*(
             self._check_identity(instance) for instance in tuple(self._instances.values())
         ))
@@ -175,7 +205,10 @@ class Lives:
         except MonitorTrouble as trouble:
             return str(trouble)
         machine = str(kind).removesuffix("-machine")
-        instance.write_record(changed(instance.guest, machine=machine))
+        try:
+            instance.write_record(changed(instance.guest, machine=machine))
+        except OSError as failure:
+            return no_room(failure)
         return ""
 
     async def _find_again(self, package: str) -> None:
@@ -183,14 +216,20 @@ class Lives:
         record = folder.read_guest()
         if record is None:
             return
+        if not self._take_up(record):
+            await _clear_up_after(record, folder)
+
+    def _take_up(self, record: GuestRecord) -> bool:
+        """Whether its process is there."""
         guest = record.guest
         process = find(guest.pid, guest.start_ticks)
         if process and record.name in running_command_line(guest.pid):
-            self._instances[package] = Instance(record, folder, process, self._clock)
-            return
+            self._instances[guest.package] = Instance(
+                record, self.folder(guest.package), process, self._clock)
+            return True
         if process:
             process.close()
-        await _clear_up_after(record, folder)
+        return False
 
     async def _check_identity(self, instance: Instance) -> None:
         """The monitor's word against the record's; silence proves nothing."""
@@ -206,17 +245,72 @@ class Lives:
         elif not instance.guest.machine.startswith("pc-"):  # an alias, from a command line
             await self._name_machine(instance)
 
-    def _record_nameless(self) -> None:
-        """A daemon that died between starting a process and recording it, or a record that was
-        lost, leaves a guest nobody knows: its command line says what the record would. Whether it
-        may stay is for others to decide."""
-        recorded = {self.folder(package).read_guest() for package in recorded_packages(
-            self._run_folder)}
-        known = {record.guest.pid for record in recorded if record}
+    def _take_nameless(self) -> None:
+        """A daemon that died between starting a process and recording it, a record that was lost,
+        or another run folder leave a guest nobody knows: its command line says what the record
+        would. Whether it may stay is for others to decide; of several the latest is taken up."""
+        found = sorted(self._unheld(), key=lambda record: (
+            record.guest.epoch, record.guest.start_ticks), reverse=True)
+        for record in found:
+            package = record.guest.package
+            held = self._instances.get(package)
+            if held is not None and not held.exit or not self._take_up(record):
+                continue
+            try:
+                self.folder(package).write_guest(record)
+            except OSError as failure:
+                log.error("%s: its record is lost again: %s", package, failure)
+
+    def _unheld(self, package: str = "") -> list[GuestRecord]:
+        """This node's processes of ours that no instance holds. Raises OSError."""
+        held, found = self.pids(), []
         for pid in running(BINARY):
-            record = None if pid in known else told_by(pid, self._run_folder)
-            if record is not None:
-                self.folder(record.guest.package).write_guest(record)
+            told = None if pid in held else told_by(pid)
+            if told is None or package not in ("", told[0].guest.package):
+                continue
+            is_counted = self._counts_process is not None and self._counts_process(pid)
+            if is_counted or told[1] == self._run_folder:
+                found.append(told[0])
+        return found
+
+    def is_astray(self, guest: Guest) -> bool:
+        """Whether its process is there although nobody here holds it."""
+        try:
+            return any(is_same_life(each.guest, guest) for each in self._unheld(guest.package))
+        except OSError as failure:
+            log.error("%s: the host's processes cannot be seen: %s", guest.package, failure)
+            return True
+
+    async def end_remains(self, package: str = "") -> Problem | None:
+        """As Driver.end_remains."""
+        try:
+            for name in sorted({each.guest.package for each in self._unheld(package)}):
+                async with self.turns[name]:
+                    refused = await self._end_remains(name)
+                if refused is not None:
+                    return refused
+        except OSError as failure:
+            return problem(
+                "guest-not-released", f"package:{package or 'all'}",
+                what="it is not known whether a guest is left", because=no_room(failure),
+                fix="free what the host is short of; it is looked at again by itself",
+            )
+        return None
+
+    async def _end_remains(self, package: str) -> Problem | None:
+        """In the package's turn. Raises OSError."""
+        held = self._instances.get(package)
+        kept = held.record.taps if held is not None and held.exit is None else ()
+        for record in self._unheld(package):
+            process = find(record.guest.pid, record.guest.start_ticks)
+            if process is None:
+                continue
+            log.warning("ending process %d, %s: nobody holds it", process.pid, record.name)
+            if not await process.kill(UNDO_S):
+                process.close()
+                return will_not_end(record.guest, UNDO_S)
+            await remove_taps([tap for tap in record.taps if tap not in kept])
+        return None
 
 
 def is_same_life(one: Guest, other: Guest) -> bool:
@@ -230,26 +324,50 @@ def start_failed(package: str, because: str) -> Problem:
     )
 
 
+def will_not_end(guest: Guest, waited_s: float) -> Problem:
+    return problem(
+        "guest-will-not-end", f"package:{guest.package}",
+        what=f"process {guest.pid} is still there {waited_s:g} s after it was killed",
+        because="the kernel keeps it, most likely for a disk that does not answer",
+        fix="cut the node off from the package's disks, or reset the node",
+    )
+
+
+def no_room(failure: OSError) -> str:
+    named = f": {failure.filename}" if failure.filename else ""
+    return f"the host is short of something: {failure.strerror or failure}{named}"
+
+
 def _spawned(spec: PackageSpec, launch: Launch, folder: GuestFolder) -> Process | OSError:
+    """Raises OSError, and then nothing was started."""
     folder.clear()
     Path(console_path(launch.folder)).touch(mode=0o600)
-    errors = os.open(folder.errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with _listener(folder.work_socket) as work, _listener(folder.emergency_socket) as emergency:
-        try:
-            return spawn(command_line(spec, launch), files={
-                2: errors, launch.work_fd: work.fileno(),
-                launch.emergency_fd: emergency.fileno(),
-            })
-        finally:
-            os.close(errors)
+    with ExitStack() as stack:
+        def kept(path: str | Path, flags: int) -> int:
+            descriptor = os.open(path, flags, 0o600)
+            stack.callback(os.close, descriptor)
+            return descriptor
+
+        work = stack.enter_context(_listener(folder.work_socket))
+        emergency = stack.enter_context(_listener(folder.emergency_socket))
+        return spawn(command_line(spec, launch), files={
+            2: kept(folder.errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
+            launch.work_fd: work.fileno(), launch.emergency_fd: emergency.fileno(),
+            WORK_KEPT_FD: kept(folder.work_socket, os.O_PATH),
+            EMERGENCY_KEPT_FD: kept(folder.emergency_socket, os.O_PATH),
+        })
 
 
 def _listener(path: Path) -> socket.socket:
     """Made here, so that whoever connects waits for QEMU instead of trying again and again, and
     learns at once if it dies."""
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(fitting(path))
-    listener.listen(BACKLOG)
+    try:
+        listener.bind(fitting(path))
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
     return listener
 
 

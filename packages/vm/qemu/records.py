@@ -6,8 +6,10 @@ as absent, since the process itself is the truth and the record only the way to 
 lies on a tmpfs: what it tells does not outlive the processes it tells of.
 """
 
+import logging
 import os
 import re
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
@@ -20,7 +22,10 @@ from packages.vm.qemu.command_line import IDENTITY_PREFIX, console_path
 
 T = TypeVar("T")
 
+log = logging.getLogger(__name__)
+
 NAME = re.compile(rf"{IDENTITY_PREFIX}:([^:]+):(\d+):([^:]*)")
+CONSOLE = re.compile(rf"path=(\S*){console_path('')},append=on")
 TAP = re.compile(r"tap,id=net\d+,ifname=([^,]+),")
 
 STDERR_TAIL_BYTES = 2000
@@ -57,13 +62,20 @@ class GuestFolder:
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def write_guest(self, record: GuestRecord) -> None:
+        """Raises OSError. The folder may have been lost while the guest lives."""
+        self.make()
         _write(self._guest, record)
 
     def read_guest(self) -> GuestRecord | None:
         return _read(self._guest, GuestRecord)
 
     def write_exit(self, record: ExitRecord) -> None:
-        _write(self._exit, record)
+        """For a daemon that comes later; the one that saw the end knows it anyway."""
+        try:
+            self.make()
+            _write(self._exit, record)
+        except OSError as failure:
+            log.error("%s: how it ended is not kept: %s", record.guest.package, failure)
 
     def read_exit(self) -> ExitRecord | None:
         return _read(self._exit, ExitRecord)
@@ -72,10 +84,13 @@ class GuestFolder:
         self._guest.unlink(missing_ok=True)
 
     def clear(self) -> None:
-        """After the process's end: what it said and how it ended stays, the rest goes."""
-        self.clear_record()
-        for path in (self.work_socket, self.emergency_socket, self.incoming_socket):
-            path.unlink(missing_ok=True)
+        """After the process's end: what it said and how it ended stays, the rest goes. What cannot
+        be removed is replaced by the next life."""
+        for path in (
+            self._guest, self.work_socket, self.emergency_socket, self.incoming_socket,
+        ):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
     def last_words(self) -> str:
         try:
@@ -94,8 +109,13 @@ def recorded_packages(run_folder: Path) -> list[str]:
 
 def _write(path: Path, record: Value) -> None:
     fresh = path.with_suffix(".new")
-    fresh.write_bytes(to_json(record))
-    fresh.replace(path)
+    try:
+        fresh.write_bytes(to_json(record))
+        fresh.replace(path)
+    except OSError:
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        raise
 
 
 def _read(path: Path, kind: type[T]) -> T | None:
@@ -105,8 +125,8 @@ def _read(path: Path, kind: type[T]) -> T | None:
         return None
 
 
-def told_by(pid: int, run_folder: Path) -> GuestRecord | None:
-    """The record of a process of this run folder, put together from its command line."""
+def told_by(pid: int) -> tuple[GuestRecord, Path] | None:
+    """The record of a process of ours, put together from its command line, and its run folder."""
     argv = running_command_line(pid)
     options = dict(pairwise(argv))
     taps = tuple(TAP.findall(" ".join(argv)))
@@ -115,11 +135,13 @@ def told_by(pid: int, run_folder: Path) -> GuestRecord | None:
     if named is None or started is None:
         return None
     package, epoch, boot_id = named.groups()
-    if f"path={console_path(str(run_folder / package))}," not in " ".join(argv):
+    console = CONSOLE.search(" ".join(argv))
+    if console is None or Path(console[1]).name != package:
         return None
     guest = Guest(
         package=package, epoch=int(epoch), boot_id=boot_id, pid=pid, start_ticks=started,
         accel=options.get("-accel", ""), machine=options.get("-machine", ""),
         incoming="-incoming" in argv,
     )
-    return GuestRecord(guest=guest, name=options["-name"], taps=taps)
+    record = GuestRecord(guest=guest, name=options["-name"], taps=taps)
+    return record, Path(console[1].replace(",,", ",")).parent

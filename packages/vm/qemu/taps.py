@@ -10,6 +10,7 @@ crash is found and replaced, and two nodes on one machine never share one.
 import asyncio
 import fcntl
 import hashlib
+import logging
 import os
 import socket
 import struct
@@ -18,6 +19,8 @@ from pathlib import Path
 
 from packages.core.model import NetworkSpec
 from packages.core.problem import Problem, problem
+
+log = logging.getLogger(__name__)
 
 IP = "/usr/sbin/ip"
 TUN = "/dev/net/tun"
@@ -57,34 +60,61 @@ async def make_taps(
 
 
 async def remove_taps(names: Sequence[str]) -> None:
-    """Harmless for those that are not there."""
+    """Harmless for those that are not there; one that stays is replaced by the next life's."""
     present = [name for name in names if _exists(name)]
-    if present:
-        await _ip([f"link del dev {name}" for name in present])
+    refused = await _ip([f"link del dev {name}" for name in present]) if present else ""
+    left = [name for name in present if _exists(name)]
+    if refused and any([_removed_directly(name) for name in left]):
+        log.error("taps of a guest that has ended stay: %s", refused)
 
 
 def _made(name: str, bridge: str) -> str:
-    """What went wrong, or nothing. A tap outlives the descriptor it was made with."""
+    """What went wrong, or nothing. A tap outlives the descriptor it was made with only when all is
+    done: what fails before leaves none."""
+    at = name
     try:
-        device = os.open(TUN, os.O_RDWR | os.O_CLOEXEC)
+        device = _opened(name)
         try:
-            wanted = struct.pack(REQUEST_WITH_FLAGS, name.encode(), IFF_TAP | IFF_NO_PI)
-            fcntl.ioctl(device, TUNSETIFF, wanted)
+            at = f"{name} on {bridge}"
+            _attach(name, bridge)
             fcntl.ioctl(device, TUNSETPERSIST, 1)
         finally:
             os.close(device)
     except OSError as failure:
-        return f"{name}: {failure.strerror}"
+        return f"{at}: {failure.strerror or failure}"
+    return ""
+
+
+def _opened(name: str) -> int:
+    device = os.open(TUN, os.O_RDWR | os.O_CLOEXEC)
     try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-            port = struct.pack(REQUEST_WITH_INDEX, bridge.encode(), socket.if_nametoindex(name))
-            fcntl.ioctl(asking, SIOCBRADDIF, port)
-            now = fcntl.ioctl(asking, SIOCGIFFLAGS, struct.pack("40s", name.encode()))
-            flags = struct.unpack(REQUEST_WITH_FLAGS, now)[1] | IFF_UP
-            fcntl.ioctl(asking, SIOCSIFFLAGS, struct.pack(
-                REQUEST_WITH_FLAGS, name.encode(), flags))
+        wanted = struct.pack(REQUEST_WITH_FLAGS, name.encode(), IFF_TAP | IFF_NO_PI)
+        fcntl.ioctl(device, TUNSETIFF, wanted)
+    except OSError:
+        os.close(device)
+        raise
+    return device
+
+
+def _attach(name: str, bridge: str) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        port = struct.pack(REQUEST_WITH_INDEX, bridge.encode(), socket.if_nametoindex(name))
+        fcntl.ioctl(asking, SIOCBRADDIF, port)
+        now = fcntl.ioctl(asking, SIOCGIFFLAGS, struct.pack("40s", name.encode()))
+        flags = struct.unpack(REQUEST_WITH_FLAGS, now)[1] | IFF_UP
+        fcntl.ioctl(asking, SIOCSIFFLAGS, struct.pack(REQUEST_WITH_FLAGS, name.encode(), flags))
+
+
+def _removed_directly(name: str) -> str:
+    """Where no program can be started: it takes one descriptor, and waits for the kernel here."""
+    try:
+        device = _opened(name)
+        try:
+            fcntl.ioctl(device, TUNSETPERSIST, 0)
+        finally:
+            os.close(device)
     except OSError as failure:
-        return f"{name} on {bridge}: {failure.strerror}"
+        return f"{name}: {failure.strerror or failure}"
     return ""
 
 
@@ -99,10 +129,13 @@ def _exists(name: str) -> bool:
 
 async def _ip(lines: Sequence[str]) -> str:
     """What went wrong, or nothing."""
-    process = await asyncio.create_subprocess_exec(
-        IP, "-batch", "-", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            IP, "-batch", "-", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    except OSError as failure:
+        return str(failure)
     _, words = await process.communicate("\n".join(lines).encode() + b"\n")
     if process.returncode == 0:
         return ""
