@@ -112,7 +112,7 @@ async def nothing_is_left(world: QemuWorld, before: list[str], why: str) -> None
 
 
 async def each_fails(
-    world: QemuWorld, attempt: Callable[[], Awaitable[object]], undo: Callable[[], Awaitable[object]],
+    attempt: Callable[[], Awaitable[object]], undo: Callable[[], Awaitable[object]],
     check: Callable[[list[str], str], Awaitable[None]], at: Callable[[int], object],
 ) -> int:
     """Attempts with the first, second ... call failing, until one works."""
@@ -145,7 +145,7 @@ async def test_a_start_that_fails_anywhere_leaves_nothing(world: QemuWorld, at) 
     async def check(before: list[str], why: str) -> None:
         await nothing_is_left(world, before, why)
 
-    assert await each_fails(world, attempt, undo, check, at) > 5
+    assert await each_fails(attempt, undo, check, at) > 5
     assert isinstance(await attempt(), Guest)
 
 
@@ -164,7 +164,7 @@ async def test_a_target_that_fails_anywhere_leaves_nothing(world: QemuWorld, at)
     async def check(before: list[str], why: str) -> None:
         await nothing_is_left(world, before, why)
 
-    assert await each_fails(world, attempt, undo, check, at) > 5
+    assert await each_fails(attempt, undo, check, at) > 5
 
 
 @pytest.mark.parametrize("at", [FAULTS.at, descriptors], ids=["full-disk", "no-descriptors"])
@@ -184,7 +184,7 @@ async def test_a_channel_that_fails_anywhere_leaves_nothing(world: QemuWorld, at
         assert ours == [], why
         assert len(before) == len(open_files()), (why, before, open_files())
 
-    assert await each_fails(world, attempt, undo, check, at) > 3
+    assert await each_fails(attempt, undo, check, at) > 3
 
 
 def children() -> list[int]:
