@@ -122,6 +122,20 @@ def test_a_late_answer_of_an_older_epoch_changes_nothing() -> None:
     assert story.state.packages is before
 
 
+def test_an_answer_about_an_earlier_life_says_nothing_of_the_next() -> None:
+    """The same node has it again: its late words about epoch 1 must not start or end epoch 2."""
+    story = Story().running()
+    story.say(entries.GuestFailed, package="p1", epoch=1, node="n1", problem=ILL)
+    story.say(entries.GuestReleased, package="p1", epoch=1, node="n1")
+    before = story.state.packages
+    assert (before["p1"].state, before["p1"].epoch) == ("starting", 2)
+    for late, fields in (
+        (entries.GuestStarted, {}), (entries.GuestFailed, {"problem": ILL}),
+    ):
+        assert story.say(late, package="p1", epoch=1, node="n1", **fields) == "stale-order"
+    assert story.state.packages is before
+
+
 def test_a_failed_guest_restarts_on_the_spot_then_goes_on_then_stops() -> None:
     story = Story().running(nodes=("n1", "n2"))
 
