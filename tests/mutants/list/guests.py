@@ -92,11 +92,6 @@ MUTANTS = [
          + "test_a_target_that_forgot_its_guest_does_not_give_it_back_while_it_is_there",)),
     Mutant(
         "packages/endings.py",
-        "    refused = await around.driver.end_remains(spec.name)\n",
-        "    refused = None\n",
-        ("tests/scenarios/test_release.py",)),
-    Mutant(
-        "packages/endings.py",
         "        if each.disks:\n",
         "        if False:\n",
         (RELEASE + "test_a_package_is_not_released_while_another_hypervisor_has_its_disk_open",)),
