@@ -70,16 +70,6 @@ MUTANTS = [
         "return False",
         (STANDING + "test_only_our_own_switch_is_one",)),
     Mutant(
-        "packages/vm/fake.py",
-        "        if found.guest.incoming and found.state in ARRIVED_ILL:\n",
-        "        if False:\n",
-        (STANDING + "test_a_target_that_arrived_ill_is_never_continued",)),
-    Mutant(
-        "packages/arrival.py",
-        '"unanswered": LOADED_S}',
-        '"unanswered": frozen_s}',
-        (STANDING + "test_a_target_that_hangs_when_the_source_is_lost_is_given_up_and_avoided",)),
-    Mutant(
         "packages/arrival.py",
         "            return  # not called lost while it is there: the next look tries again\n",
         "",
