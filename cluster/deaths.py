@@ -41,6 +41,10 @@ class Deaths:
         now_ms = self._clock.wall_ms()
         return Silence(
             fenced=self.fenced(), term=replica.term(), ahead_ms=dict(self.ahead_ms),
+            through=dict(self._landlord.links.broken(
+                within_s=self._landlord.numbers.suspect_s)),
+            narrow={name: others for name, others in sorted(self._landlord.links.narrow.items())
+                    if others},
             heard=(*sorted(self._landlord.heard() | self._landlord.arrived() | {self._node}),),
             lease_over_ms={
                 name: now_ms + round(left_s * 1000)

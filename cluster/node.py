@@ -17,7 +17,7 @@ from typing import Protocol
 from cluster.answers.desk import Desk
 from cluster.answers.survey import Host, Survey
 from cluster.answers.table import HANDLERS
-from cluster.api.messages import AskLease, AskPatience, AskReady, Reply
+from cluster.api.messages import AskPatience, AskReady, Reply
 from cluster.api.neighbour import Neighbour
 from cluster.certifying import Certifier
 from cluster.clock import Clock
@@ -35,9 +35,11 @@ from cluster.ledger import Ledger
 from cluster.nodes.granting import Landlord
 from cluster.nodes.guardian_link import Guardian, GuardianNews
 from cluster.nodes.guarding import Guarding
+from cluster.nodes.lease_ways import LeaseWays
 from cluster.nodes.leasing import Tenant
+from cluster.nodes.mtu import MtuProbe
 from cluster.nodes.skew import Skew
-from cluster.nodes.terms import Terms, numbers_of, said_numbers
+from cluster.nodes.terms import Terms, numbers_of
 from cluster.power.fence import PowerFence
 from cluster.raft.replica import Replica
 from cluster.residence import Residence
@@ -134,6 +136,10 @@ class Node:
         self.guarding = Guarding(
             node=self.name, clock=self.clock, ledger=self.ledger, guardian=self.guardian,
             guests=lambda: self.worker, told=self._guests_changed)
+        self.mtu = MtuProbe(self._neighbours)
+        self.ways = LeaseWays(
+            node=self.name, neighbours=self._neighbours, terms=self.terms, clock=self.clock,
+            narrow=lambda: self.mtu.narrow, is_guarded=lambda: not self.guarding.is_silent)
         self.tenant = Tenant(
             node=self.name, terms=self.terms, clock=self.clock, ledger=self.ledger,
             ask=self._ask_lease, renewed=self._renewed, guarding=self.guarding)
@@ -204,21 +210,12 @@ class Node:
 
     async def _ask_lease(self, leader: str, number: int) -> float | None:
         if leader == self.name:
+            self.landlord.links.narrow[self.name] = self.mtu.narrow
             granted_s = self.landlord.grant(
                 self.name, self.incarnation, is_guarded=not self.guarding.is_silent)
             return None if granted_s is None else self.terms.taken(
                 granted_s, self.landlord.numbers)
-        if leader not in self._neighbours:
-            return None
-        reply = await self._neighbours[leader].ask(
-            AskLease(number=number, incarnation=self.incarnation,
-                     is_guarded=not self.guarding.is_silent), deadline_s=1.0)
-        if not isinstance(reply, Reply) or not isinstance(reply.result, dict):
-            return None
-        remaining_s = reply.result.get("remaining_s")
-        if not isinstance(remaining_s, (int, float)):
-            return None
-        return self.terms.taken(float(remaining_s), said_numbers(reply.result.get("numbers")))
+        return await self.ways.ask(leader, number, self.incarnation)
 
     def _renewed(self, expiry_s: float) -> None:
         """Frozen guests are kept, unless the operator wants their memory back after a time."""
@@ -269,7 +266,7 @@ class Node:
                 self.guarding.run(), self.tenant.run(), self.terms.run(), self._take_part(),
                 self.coordination.run(), self.skew.run(),
                 self.lookout.run(), self.keyring.run(), self.rotation.run(), self._come_back(),
-                self._leave())]
+                self._leave(), self.mtu.run())]
             stack.push_async_callback(_cancelled, tasks)
             stack.push_async_callback(self.fencing.close)
             for task in tasks:
@@ -341,8 +338,7 @@ class Node:
         refused = refused or await self.ledger.say(
             entries.NodeJoined, because, deadline_s=JOIN_S, node=self.name,
             incarnation=self.incarnation, version=VERSION, guests=self.worker.reports(),
-            guardian_silent=self.guarding.is_silent,
-            host_boot=self._boot,
+            guardian_silent=self.guarding.is_silent, host_boot=self._boot, lets_go=True,
         )
         if refused is not None:
             log.warning("not joined yet: %s %s", refused.what, refused.because)

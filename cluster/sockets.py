@@ -340,6 +340,11 @@ class Sender:
             await asyncio.wait([writable], timeout=min(left_s, OTHER_KEY_S))
         return self.send(payload)
 
+    def renew(self) -> None:
+        """Connect anew: what was under way is lost. At most once in the time a connection needs."""
+        if self._is_open and self._loop.time() - self._dialled_s >= OTHER_KEY_S:
+            self._redial(turned=False)
+
     def _redial_if_due(self) -> None:
         waited_s = self._loop.time() - self._dialled_s
         if waited_s >= (REDIAL_S if len(self._server_keys) == 1 else OTHER_KEY_S):

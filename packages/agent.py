@@ -76,7 +76,7 @@ class PackageAgent:
     def guarded(self) -> Guest | None:
         """The guest the guardian answers for; a detached one is nobody's."""
         wanted = self._duty()
-        return None if isinstance(wanted, duties.Leave) else self.body.guest
+        return None if wanted is not None and wanted.is_unguarded else self.body.guest
 
     @property
     def stuck(self) -> Problem | None:
@@ -325,6 +325,10 @@ class PackageAgent:
 
     async def _leave(self, duty: duties.Leave | duties.Wait) -> None:
         await self._stop_watch()
+        if duty.guarded:
+            await self.around.ledger.say(
+                entries.GuestLetGo, f"left alone on {self.around.node}", package=self.name,
+                epoch=duty.epoch, node=self.around.node)
 
     async def _attach(self, duty: duties.Attach) -> None:
         """It counts as running, and may be taken over, only once the guardian answers for it."""

@@ -4,7 +4,8 @@ An answer that changes something checks first, all at once, and then proposes; w
 same code stops before proposing and tells what the rules would have changed.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from cluster.answers.survey import Survey
@@ -17,7 +18,7 @@ from cluster.certifying import Certifier
 from cluster.clock import Clock
 from cluster.comeback import Comeback
 from cluster.config.schema import ClusterConfig, Timings
-from cluster.core import outlook
+from cluster.core import outlook, refusals
 from cluster.core.apply import decide
 from cluster.core.beside import Silence, Surroundings, rfc3339
 from cluster.core.entries import Entry
@@ -27,6 +28,7 @@ from cluster.fencing import PowerFencing
 from cluster.keyring import Keyring
 from cluster.ledger import Ledger
 from cluster.nodes.granting import Landlord
+from cluster.raft.problems import no_quorum
 from cluster.rooms import Rooms
 from packages.core.limits import Limits
 from packages.core.problem import Problem, problem
@@ -37,6 +39,8 @@ ENTRY_S = 10.0
 """A proposal outlasts several elections before its client is told that nobody knows."""
 CONFIRMED_S = 1.0
 """A round trip to a majority takes milliseconds; then the client asks another node."""
+ELECTED_S = 0.1
+"""Between two looks for who coordinates."""
 PROGRESS_S = 0.4
 """Soft numbers are not worth waiting for."""
 
@@ -126,6 +130,22 @@ class Desk:
             return shaped(reply.result, Silence) if isinstance(reply, Reply) else None
         except Undecodable:
             return None  # it does not coordinate
+
+    async def against_unheard(self, names: Iterable[str], what: str) -> list[Problem]:
+        """Why these nodes cannot be ordered about now, for orders that they carry out themselves:
+        that the record calls them up says only that nobody has proved them dead."""
+        known = await self.silence()
+        end_s = self.clock.boottime_s() + CONFIRMED_S
+        while known is None and self.clock.boottime_s() < end_s:
+            await asyncio.sleep(ELECTED_S)  # a new coordinator has been asked by nobody yet
+            known = await self.silence()
+        if known is None:
+            return [no_quorum(self.node)]
+        now_ms = self.clock.wall_ms()
+        left_s = {name: max(0.0, (over_ms - now_ms) / 1000)
+                  for name, over_ms in known.lease_over_ms.items()}
+        return [refusals.node_not_heard(name, what, ends_s=left_s.get(name))
+                for name in sorted(set(names) - set(known.heard))]
 
     async def _progress(self, source: str, package: str) -> Any:
         if source == self.node:

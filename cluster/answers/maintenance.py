@@ -34,6 +34,10 @@ async def drain(desk: Desk, caller: Caller, ask: DrainNode) -> Reply:
     impossible = decide(state, entry)
     if isinstance(impossible, Problem):
         return refusal(ask, impossible)
+    if packages_of(state, node):
+        unheard = await desk.against_unheard([node], f"{node} is not emptied.")
+        if unheard:
+            return refusal(ask, *unheard)
     plan = await plan_of(desk, node, allow_restart=ask.allow_restart)
     if ask.dry_run:
         return done(ask, view.plan(plan))
@@ -74,6 +78,10 @@ async def resume(desk: Desk, caller: Caller, ask: ResumeNode) -> Reply:
               if (found := _against_return(desk.ledger.state, name, ask.node)) is not None]
     if unable:
         return refusal(ask, *unable)
+    if ask.bring_back or ask.only:
+        unheard = await desk.against_unheard([ask.node], "Nothing is brought home.")
+        if unheard:
+            return refusal(ask, *unheard)
     home = ask.only
     if ask.bring_back and not ask.only:
         home = at_home_there(desk.ledger.state, record)

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 
 from cluster.answers.desk import Desk, done
-from cluster.api.messages import AskFacts, AskLease, AskProgress, AskReady, AskRoom, Reply
+from cluster.api.messages import AskEcho, AskFacts, AskLease, AskProgress, AskReady, AskRoom, Reply
 from cluster.api.roles import Caller
 from cluster.nodes.skew import stamped
 from packages.arrival import arrived_as
@@ -16,12 +16,33 @@ GUEST_S = 0.3
 
 
 async def lease(desk: Desk, caller: Caller, ask: AskLease) -> Reply:
+    replica = desk.ledger.replica
+    leader = replica.leader()
+    if ask.relay and leader is not None and leader in desk.peers and leader != caller.name:
+        passed_on = AskLease(
+            number=ask.number, incarnation=ask.incarnation, for_node=caller.name,
+            hears=tuple(sorted(replica.present())), narrow=ask.narrow,
+            is_guarded=ask.is_guarded)
+        answer = await desk.peers[leader].ask(
+            passed_on, deadline_s=desk.landlord.numbers.suspect_s)
+        # As it came; nothing that this node knows may make it longer.
+        return answer if isinstance(answer, Reply) else done(ask, {"number": ask.number})
+    if ask.for_node:
+        desk.landlord.links.relayed(ask.for_node, caller.name, ask.hears)
+    else:
+        desk.landlord.links.heard_itself(caller.name)
+    desk.landlord.links.narrow[ask.for_node or caller.name] = ask.narrow
     remaining_s = desk.landlord.grant(
-        caller.name, ask.incarnation, is_guarded=ask.is_guarded)
+        ask.for_node or caller.name, ask.incarnation, is_guarded=ask.is_guarded)
     return done(ask, {
         "number": ask.number, "remaining_s": remaining_s,
         "leader": desk.ledger.replica.leader(), "numbers": plain(desk.landlord.numbers),
     })
+
+
+async def echo(_: Desk, __: Caller, ask: AskEcho) -> Reply:
+    """It has arrived: that is all there is to say."""
+    return done(ask)
 
 
 async def facts(desk: Desk, _: Caller, ask: AskFacts) -> Reply:

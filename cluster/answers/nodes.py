@@ -10,7 +10,8 @@ from cluster.answers.desk import Desk, already, done, late, refusal
 from cluster.api.messages import HaltCluster, HaltNode, Reply, RunCluster, RunNode
 from cluster.api.roles import Caller
 from cluster.core import entries, refusals
-from cluster.core.model import PackageRecord, State, packages_of
+from cluster.core.membership import is_left_alone
+from cluster.core.model import UP, PackageRecord, State, packages_of
 from packages.core.problem import Problem, problem
 from packages.core.values import changed
 
@@ -38,6 +39,9 @@ async def halt_cluster(desk: Desk, caller: Caller, ask: HaltCluster) -> Reply:
             fix="Stop them, too: vmsg cluster halt -f; or leave them running unwatched: "
                 "vmsg cluster halt -d",
         ))
+    unheard = await _against_detaching(desk, held) if ask.detach else []
+    if unheard:
+        return refusal(ask, *unheard)
     entry = desk.entry(entries.ClusterHalted, caller, ask, detach=ask.detach)
     stopped = await desk.change(ask, entry)
     if stopped is not None:
@@ -67,6 +71,9 @@ async def halt_node(desk: Desk, caller: Caller, ask: HaltNode) -> Reply:
     if node is not None and node.state == "halted":
         return already(ask, f"Node {ask.node} is halted already.", node=ask.node, state="halted")
     if node is None or node.state != "halting" or ask.dry_run:  # else its end is waited for
+        unheard = await _against_detaching(desk, held) if ask.detach else []
+        if unheard:
+            return refusal(ask, *unheard)
         entry = desk.entry(
             entries.NodeHalted, caller, ask, node=ask.node, force=ask.force, detach=ask.detach)
         stopped = await desk.change(ask, entry)
@@ -85,8 +92,16 @@ async def halt_node(desk: Desk, caller: Caller, ask: HaltNode) -> Reply:
     return done(ask, result, [] if ask.detach else _warnings(alone))
 
 
+async def _against_detaching(desk: Desk, held: list[PackageRecord]) -> list[Problem]:
+    """A guest is left alone by its own node: one that does not hear of it freezes it instead."""
+    state = desk.ledger.state
+    owners = {each.owner for each in held if each.owner is not None
+              and state.nodes[each.owner].state in UP}
+    return await desk.against_unheard(owners, "Nothing is detached.") if owners else []
+
+
 def _to_be_halted(records: Iterable[PackageRecord]) -> list[PackageRecord]:
-    return [each for each in records if each.owner is not None and each.state != "detached"]
+    return [each for each in records if each.owner is not None and not is_left_alone(each)]
 
 
 def _left_alone(records: Iterable[PackageRecord]) -> list[PackageRecord]:

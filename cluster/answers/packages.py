@@ -30,7 +30,7 @@ async def run(desk: Desk, caller: Caller, ask: RunPackage) -> Reply:
         return refusal(ask, refusals.proof_missing(record))
     if record.owner is not None:
         return await _owned(desk, ask, record, record.owner)
-    node = ask.node or _chosen(desk, record)
+    node = ask.node or await _chosen(desk, record)
     if isinstance(node, Problem):
         return refusal(ask, node)
     if node in desk.ledger.state.nodes and node in record.spec.nodes:
@@ -59,11 +59,11 @@ async def _owned(desk: Desk, ask: RunPackage, record: PackageRecord, owner: str)
     return refusal(ask, refusals.not_in_state(record, "be started"))
 
 
-def _chosen(desk: Desk, record: PackageRecord) -> str | Problem:
-    """The node that placement gives it. Asked of a follower, every node that takes part counts as
-    heard: the record refuses what turns out wrong."""
-    state = desk.ledger.state
-    heard = desk.landlord.heard() if desk.landlord.settled() else frozenset(state.nodes)
+async def _chosen(desk: Desk, record: PackageRecord) -> str | Problem:
+    """The node that placement gives it. Where no coordinator says who is heard, every node that
+    takes part counts as heard: the record refuses what turns out wrong."""
+    state, known = desk.ledger.state, await desk.silence()
+    heard = frozenset(known.heard if known is not None else state.nodes)
     choice = place(record, node_views(state, heard | {desk.node}))
     return choice.node or refusals.no_target(record)
 

@@ -61,4 +61,5 @@ HANDLERS: dict[type[Any], Handler] = {
     messages.AskProgress: neighbours.progress,
     messages.AskReady: neighbours.ready,
     messages.AskRoom: neighbours.room,
+    messages.AskEcho: neighbours.echo,
 }

@@ -8,14 +8,24 @@ command line only prints them.
 
 from typing import Any, Literal, Union
 
+from cluster.api.between_nodes import AskCertificate as AskCertificate
+from cluster.api.between_nodes import AskDeath as AskDeath
+from cluster.api.between_nodes import AskEcho as AskEcho
+from cluster.api.between_nodes import AskFacts as AskFacts
+from cluster.api.between_nodes import AskFence as AskFence
+from cluster.api.between_nodes import AskFenceTest as AskFenceTest
+from cluster.api.between_nodes import AskKeyKnown as AskKeyKnown
+from cluster.api.between_nodes import AskLease as AskLease
+from cluster.api.between_nodes import AskPatience as AskPatience
+from cluster.api.between_nodes import AskProgress as AskProgress
+from cluster.api.between_nodes import AskReady as AskReady
+from cluster.api.between_nodes import AskSilence as AskSilence
 from cluster.api.record_messages import AskRoom as AskRoom
 from cluster.api.record_messages import BackUpCluster as BackUpCluster
 from cluster.api.record_messages import RestoreCluster as RestoreCluster
 from cluster.api.request import Changing as Changing
 from cluster.api.request import Request as Request
 from cluster.config.schema import Role
-from packages.core.facts import Wanted
-from packages.core.model import FenceSpec
 from packages.core.problem import Problem
 from packages.core.values import Value
 
@@ -279,88 +289,6 @@ class RemoveOperator(Changing, tag="operator-remove"):
     name: str = ""
 
 
-# between nodes
-
-
-class AskCertificate(Request, tag="certificate"):
-    """Result: Certified (cluster/config/vault.py), of a node that has the authority's key. For the
-    asking node itself, or for one that is invited."""
-
-    node: str = ""
-    certificate_request: str = ""
-
-
-class AskKeyKnown(Request, tag="key-known"):
-    """Result: {"known": bool}: whether the asking node would be let in by this key, too."""
-
-    key: str = ""
-
-
-class AskLease(Request, tag="lease"):
-    """Result: {"number", "remaining_s": number or null, "leader": name or null}."""
-
-    number: int = 0
-    incarnation: str = ""
-    is_guarded: bool = True
-    """False: it only says that it is there; nobody would see to the end of a lease."""
-
-
-class AskPatience(Request, tag="patience"):
-    """The asking node's daemon goes away on purpose: it is not to be fenced within its lease."""
-
-
-class AskSilence(Request, tag="silence"):
-    """Result: Silence (cluster/core/view.py) of a node that coordinates, else null."""
-
-
-class AskDeath(Request, tag="death"):
-    """Of the coordinator: an operator says that the node is dead. Its id becomes the entry's."""
-
-    node: str = ""
-    by: str = ""
-    reason: str = ""
-
-
-class AskFence(Request, tag="fence"):
-    """Of the coordinator, for an operator: switch the node off. Its id becomes the entry's."""
-
-    node: str = ""
-    by: str = ""
-    reason: str = ""
-
-
-class AskFenceTest(Request, tag="fence-test"):
-    """Result: the tests of FenceNode as the answering node makes them."""
-
-    node: str = ""
-
-
-class AskFacts(Request, tag="facts"):
-    """Result: cluster.answers.survey.NodeAnswer, with the guests of these packages."""
-
-    disks: tuple[str, ...] = ()
-    package: str | None = None
-    packages: tuple[str, ...] = ()
-    fences: dict[str, FenceSpec] = {}
-    """By disk: whether it can be fenced so is told with it."""
-    wanted: Wanted = Wanted()
-
-
-class AskProgress(Request, tag="progress"):
-    """Result: soft numbers of the move this node is the source of, or null."""
-
-    package: str = ""
-
-
-class AskReady(Request, tag="ready"):
-    """Result: {"ready": bool}: the target's agent answers and its guest waits for this move; with
-    `loaded`, it has everything and is fit to run; its run state is then in `state`."""
-
-    move: str = ""
-    package: str = ""
-    loaded: bool = False
-
-
 AnyRequest = Union[
     GetStatus, GetConfig, CheckCluster, ApplyCluster, RunCluster, HaltCluster, AddNode, RemoveNode,
     RunNode, HaltNode, DrainNode, ResumeNode, ConfirmDead, UnquarantineNode, FenceNode,
@@ -368,7 +296,7 @@ AnyRequest = Union[
     SetMaintenance, MovePackage, GetMove, AbortMove, Preflight, GetEvents, InviteNode, JoinNode,
     RotateNode, RejoinNode, GetKeys, AddOperator, RemoveOperator, AskCertificate, AskKeyKnown,
     AskLease, AskSilence, AskDeath, AskFence, AskFenceTest, AskPatience, AskFacts, AskProgress,
-    AskReady, AskRoom, BackUpCluster, RestoreCluster, CancelDrain, PlanFailure,
+    AskReady, AskRoom, BackUpCluster, RestoreCluster, CancelDrain, PlanFailure, AskEcho,
 ]
 
 

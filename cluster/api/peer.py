@@ -14,6 +14,7 @@ import asyncio
 from collections.abc import Sequence
 
 from cluster.api.messages import AnyRequest, Call, Reply
+from cluster.api.vital import WAY
 from cluster.sockets import CurveKeys, Sender
 from packages.core.problem import Problem, problem
 from packages.core.values import Undecodable, Value, from_msgpack, to_msgpack
@@ -48,14 +49,32 @@ class Peer:
         self._loop = asyncio.get_running_loop()
         self._number = 0
         self._waiting: dict[int, asyncio.Future[Reply | Problem]] = {}
-        self._sender = Sender(
-            endpoint.address, server_key=endpoint.server_key, keys=keys, received=self._arrived,
-            watch_refusals=True,
+        self._server_keys: Sequence[str] = (endpoint.server_key,)
+        self._keys = keys
+        self._sender = self._made()
+        self._others: dict[str, Sender] = {}
+        """By what they are for (cluster/api/vital.py); made when they are first needed."""
+
+    def _made(self) -> Sender:
+        return Sender(
+            self.endpoint.address, server_key=self._server_keys[0], keys=self._keys,
+            received=self._arrived, watch_refusals=True,
         )
+
+    def _sender_for(self, request: AnyRequest) -> Sender:
+        way = WAY.get(type(request))
+        if way is None:
+            return self._sender
+        if way not in self._others:
+            self._others[way] = self._made()
+            self._others[way].change_keys(server_keys=self._server_keys, keys=self._keys)
+        return self._others[way]
 
     def change_keys(self, *, server_keys: Sequence[str], keys: CurveKeys) -> None:
         """The node is known by these keys from now on, and this one is proved to it."""
-        self._sender.change_keys(server_keys=server_keys, keys=keys)
+        self._server_keys, self._keys = server_keys, keys
+        for each in (self._sender, *self._others.values()):
+            each.change_keys(server_keys=server_keys, keys=keys)
 
     async def ask(
         self, request: AnyRequest, *, deadline_s: float, connect_s: float = CONNECT_S,
@@ -67,28 +86,31 @@ class Peer:
         answer: asyncio.Future[Reply | Problem] = self._loop.create_future()
         self._waiting[call.number] = answer
         try:
-            payload = to_msgpack(call)
-            if not await self._sender.send_when_up(payload, deadline_s=min(connect_s, deadline_s)):
-                return self._unsent(connect_s)
-            return await self._answer(answer, request, due_s=due_s, deadline_s=deadline_s)
+            payload, sender = to_msgpack(call), self._sender_for(request)
+            if not await sender.send_when_up(payload, deadline_s=min(connect_s, deadline_s)):
+                return self._unsent(sender, connect_s)
+            return await self._answer(
+                answer, request, sender, due_s=due_s, deadline_s=deadline_s)
         finally:
             del self._waiting[call.number]
 
     async def _answer(
-        self, answer: asyncio.Future[Reply | Problem], request: AnyRequest, *, due_s: float,
-        deadline_s: float,
+        self, answer: asyncio.Future[Reply | Problem], request: AnyRequest, sender: Sender, *,
+        due_s: float, deadline_s: float,
     ) -> Reply | Problem:
         while (left_s := due_s - self._loop.time()) > 0:
             await asyncio.wait([answer], timeout=min(left_s, LOOK_S))
             if answer.done():
                 return answer.result()
-            if not self._sender.is_up():
+            if not sender.is_up():
                 return problem(
                     "answer-lost", f"node:{self.endpoint.shown}",
                     what="The connection ended before the answer came.",
                     because=f"{self.endpoint.shown} is gone or its daemon was restarted.",
                     fix=how_to_follow(request),
                 )
+        if sender is not self._sender:
+            sender.renew()  # a connection that is stuck is not waited for
         return problem(
             "timed-out", f"node:{self.endpoint.shown}",
             what=f"No answer came within {deadline_s:g} s.",
@@ -96,9 +118,9 @@ class Peer:
             fix=how_to_follow(request),
         )
 
-    def _unsent(self, connect_s: float) -> Problem:
+    def _unsent(self, sender: Sender, connect_s: float) -> Problem:
         subject = f"node:{self.endpoint.shown}"
-        if self._sender.was_refused():
+        if sender.was_refused():
             return problem(
                 "not-authorised", subject, what="The node does not know this key.",
                 because="The key is not in the node's keys.yaml.",
@@ -133,7 +155,8 @@ class Peer:
 
     def close(self) -> None:
         """Whoever still waits is told that the answer is lost."""
-        self._sender.close()
+        for each in (self._sender, *self._others.values()):
+            each.close()
 
 
 def how_to_follow(request: AnyRequest) -> str:

@@ -66,6 +66,7 @@ LEAST_ROLE: dict[type[ask.Request], Least] = {
     ask.AskProgress: "node",
     ask.AskReady: "node",
     ask.AskRoom: "node",
+    ask.AskEcho: "node",
 }
 
 RANK: dict[Least, int] = {"monitor": 0, "package-admin": 1, "full-admin": 2, "node": 3}

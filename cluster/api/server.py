@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from cluster.api.messages import AnyRequest, Call, Reply, Verdict
 from cluster.api.roles import Caller, refused_to
+from cluster.api.vital import VITAL
 from cluster.config.schema import PublicKeys
 from cluster.core.trust import Invitation
 from cluster.sockets import CurveKeys, Listener
@@ -115,7 +116,7 @@ class ApiServer:
         refusal = refused_to(caller, call.ask)
         if refusal is not None:
             self._send(route, call, refusing(refusal, verdict="not-authorised"))
-        elif self._under_way[key] >= self._most_under_way:
+        elif self._under_way[key] >= self._most_under_way and not isinstance(call.ask, VITAL):
             self._send(route, call, refusing(self._too_many(caller)))
         else:
             self._begin(caller, key, route, call)

@@ -59,6 +59,7 @@ RULES: dict[type[entries.Entry], Callable[..., State | Problem]] = {
     entries.GuestFailed: runs.guest_failed,
     entries.GuestReleased: runs.guest_released,
     entries.StrayEnded: _noted,
+    entries.GuestLetGo: membership.guest_let_go,
     entries.MoveOpened: moves.move_opened,
     entries.MoveQueued: queue.move_queued,
     entries.MoveUnqueued: queue.move_unqueued,

@@ -21,6 +21,10 @@ class Silence(Value):
     """Nodes that a power fence can switch off."""
     ahead_ms: dict[str, int] = {}
     """Node -> how far its wall clock is ahead of the coordinator's; negative: behind."""
+    through: dict[str, str] = {}
+    """Nodes that it hears through a peer alone -> that peer."""
+    narrow: dict[str, tuple[str, ...]] = {}
+    """Node -> those to which only its small packets pass."""
 
 
 class Surroundings(Value):

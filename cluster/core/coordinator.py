@@ -182,7 +182,7 @@ def _settled(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]:
     """Nodes that are empty, as they were to be. Whoever is halted may leave guests alone behind."""
     found: list[entries.Entry] = []
     for name, node in sorted(state.nodes.items()):
-        held = {each.state for each in packages_of(state, name)}
+        held = {each.state if not each.guarded else "guarded" for each in packages_of(state, name)}
         if node.state == "draining" and not held:
             found.append(entries.NodeEmptied(
                 id=mint(), at_ms=known.now_ms, by=BY, because="it is empty", node=name))

@@ -23,6 +23,11 @@ class Duty(Value):
     def package(self) -> str:
         return self.spec.name
 
+    @property
+    def is_unguarded(self) -> bool:
+        """Nobody answers for its guest any more."""
+        return False
+
 
 class Start(Duty):
     """Start it from its disks as a new life, and say so."""
@@ -43,7 +48,13 @@ class Destroy(Duty):
 
 
 class Leave(Duty):
-    """Detached: leave it running, unwatched and unguarded."""
+    """Detached: leave it running, unwatched, and unguarded once that is said. `guarded`: say it."""
+
+    guarded: bool = False
+
+    @property
+    def is_unguarded(self) -> bool:
+        return not self.guarded
 
 
 class Wait(Duty):
@@ -97,8 +108,8 @@ AnyDuty = Union[
     Start, Keep, Halt, Destroy, Leave, Wait, Attach, Send, Receive, Claim, Thaw, Hold, Fence,
 ]
 
-OWNED: dict[str, type[Start] | type[Halt] | type[Destroy] | type[Leave]] = {
-    "starting": Start, "halting": Halt, "failing": Destroy, "detached": Leave,
+OWNED: dict[str, type[Start] | type[Halt] | type[Destroy]] = {
+    "starting": Start, "halting": Halt, "failing": Destroy,
 }
 
 
@@ -129,6 +140,8 @@ def _owned(record: PackageRecord) -> AnyDuty:
         return Keep(spec=spec, epoch=epoch, boot_id=boot_id, maintenance=in_maintenance(record))
     if record.state == "detached" and record.attaching:
         return Attach(spec=spec, epoch=epoch, boot_id=boot_id)
+    if record.state == "detached":
+        return Leave(spec=spec, epoch=epoch, boot_id=boot_id, guarded=record.guarded)
     return OWNED[record.state](spec=spec, epoch=epoch, boot_id=boot_id)
 
 

@@ -21,6 +21,8 @@ from cluster.core.key_entries import OperatorAdded as OperatorAdded
 from cluster.core.key_entries import OperatorRemoved as OperatorRemoved
 from cluster.core.key_entries import RotationAsked as RotationAsked
 from cluster.core.key_entries import TrustFormed as TrustFormed
+from cluster.core.lease_entries import GuestLetGo as GuestLetGo
+from cluster.core.lease_entries import LeaseTaken as LeaseTaken
 from cluster.core.lease_numbers import LeaseNumbers
 from cluster.core.model import Figures, Landing, Member, Proof, Purpose, Seat
 from cluster.core.record_entries import RecordBackedUp as RecordBackedUp
@@ -98,15 +100,8 @@ class NodeJoined(Entry, tag="node-joined"):
     """Its guardian does not answer it: see GuardianChanged."""
     host_boot: str = ""
     """Another one than before: what ran there was lost with its host."""
-
-
-class LeaseTaken(Entry, tag="lease-taken"):
-    """This life of the node takes no lease by older numbers any more, and all it was granted by
-    them is over."""
-
-    node: str
-    incarnation: str
-    number: int
+    lets_go: bool = False
+    """It will say when it guards a detached guest no longer."""
 
 
 class NodeFailed(Entry, tag="node-failed"):
@@ -395,4 +390,5 @@ AnyEntry = Union[
     OperatorAdded, OperatorRemoved, NodeRejoining, DrainCancelled, PackageRelocated, ReturnEnded,
     MoveQueued, MoveUnqueued, FenceOrdered, FenceAnswered, NodeUnquarantined, PowerFenceFailed,
     SightingsChanged, WatchdogChanged, LeaseTaken, GuardianChanged, RecordBackedUp, RecordRestored,
+    GuestLetGo,
 ]

@@ -76,7 +76,7 @@ def node_joined(state: State, entry: entries.NodeJoined) -> State | Problem:
     node = changed(node, incarnation=entry.incarnation, version=entry.version, proof=None,
                    host_boot=entry.host_boot or node.host_boot,
                    fence=None, sightings=(), watchdog="", watchdog_s=0.0,
-                   guardian_silent=entry.guardian_silent)
+                   guardian_silent=entry.guardian_silent, lets_go=entry.lets_go)
     if after != node.state:
         because = why(node) if after == "quarantined" else entry.because
         node = changed(node, state=after, since_ms=entry.at_ms, because=because)
@@ -246,10 +246,24 @@ def node_halted(state: State, entry: entries.NodeHalted) -> State | Problem:
     # Guests have the time for their own shutdown, and need the node's lease for it; what was left
     # alone before stays so, and nobody waits for its end.
     after: NodeState = "halting" if any(
-        state.packages[record.name].state != "detached" for record in held) else "halted"
+        not is_left_alone(state.packages[record.name]) for record in held) else "halted"
     return with_node(state, changed(
         node, state=after, since_ms=entry.at_ms, because=entry.because, stuck=(), returning=(),
     ))
+
+
+def is_left_alone(record: PackageRecord) -> bool:
+    return record.state == "detached" and not record.guarded
+
+
+def guest_let_go(state: State, entry: entries.GuestLetGo) -> State | Problem:
+    record = state.packages.get(entry.package)
+    if record is None:
+        return refusals.unknown_package(entry.package)
+    given = (record.owner, record.epoch) == (entry.node, entry.epoch)
+    if not given or record.state != "detached" or not record.guarded:
+        return refusals.stale_order(f"package:{entry.package}", "It is not left alone there.")
+    return with_package(state, changed(record, guarded=False))
 
 
 def _against_detaching(records: Iterable[PackageRecord]) -> Problem | None:
@@ -293,8 +307,10 @@ def _let_go(
     if record.owner is None or record.state in ("halting", "failing"):
         return state
     if detach and record.state == "running":
+        # Guarded, and freed by the end of its lease, until its owner has heard of it.
         return with_package(state, changed(
             record, state="detached", since_ms=entry.at_ms, because=entry.because,
+            guarded=state.nodes[record.owner].lets_go,
         ))
     if record.moving and record.move is not None and record.move.stage != "committed":
         record = end_move(record, problem(

@@ -93,6 +93,8 @@ class NodeRecord(Value):
     """What the guardian pets; empty: nothing."""
     watchdog_s: float = 0.0
     """How long after the end of its lease it is reset for certain, if it hangs; 0: never."""
+    lets_go: bool = False
+    """Its daemon says when it guards a detached guest no longer (`GuestLetGo`)."""
     lease_number: int = 0
     """Nothing that it was granted by older numbers than these counts any more."""
     guardian_silent: bool = False
@@ -141,6 +143,8 @@ class PackageRecord(Value):
     auto_run: bool = True
     attaching: bool = False
     """Detached, and to be guarded and watched again by its owner."""
+    guarded: bool = False
+    """Detached, and its owner has not said yet that it guards it no longer."""
     since_ms: int = 0
     because: str = ""
     holds: tuple[Hold, ...] = ()
@@ -326,7 +330,7 @@ def with_node(state: State, record: NodeRecord) -> State:
 
 def suffices(kind: ProofKind, record: PackageRecord) -> bool:
     """Whether it frees the package. Nobody guards a detached one, and a watchdog is petted then."""
-    guarded = record.state != "detached" or kind not in ("lease", "watchdog")
+    guarded = record.state != "detached" or record.guarded or kind not in ("lease", "watchdog")
     return guarded and (kind != "lease" or record.spec.lease_is_proof)
 
 

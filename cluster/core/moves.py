@@ -281,7 +281,8 @@ def lose_node(state: State, record: PackageRecord, entry: entries.NodeFailed) ->
 def after_halt(state: State, record: PackageRecord) -> PackageState:
     """Halted because its node was, or to be started elsewhere, it waits for a node; halted by an
     operator, whose order takes its switching away, it stays so."""
-    wanted = record.state == "halting" and record.auto_run and state.running
+    stopping = record.state == "halting" or record.guarded  # never left alone: lost like any other
+    wanted = stopping and record.auto_run and state.running
     return "relocate_wait" if wanted else "halted"
 
 

@@ -28,6 +28,18 @@ def unknown_node(name: str) -> Problem:
     )
 
 
+def node_not_heard(name: str, what: str, *, ends_s: float | None = None) -> Problem:
+    """An order that the node itself carries out; `ends_s` is when its lease is over."""
+    by = f" within {ends_s:.0f} s" if ends_s is not None else ""
+    return problem(
+        "node-not-heard", f"node:{name}", what=what,
+        because=f"{name} is not heard now, so it would not hear of this either. Its guests stand "
+                f"frozen when its lease is over,{by or ' soon'}, and are then started elsewhere.",
+        fix="Wait for that (vmsg status), or mend its network and ask again. If it is off: "
+            f"vmsg node confirm-dead {name} --reason TEXT",
+    )
+
+
 def unknown_package(name: str) -> Problem:
     return problem(
         "unknown-package", f"package:{name}", what=f"There is no package {name}.",

@@ -167,7 +167,7 @@ def guest_started(state: State, entry: entries.GuestStarted) -> State | Problem:
         because = "re-attached"
     return with_package(state, changed(
         record, state="running", since_ms=entry.at_ms, machine=entry.machine, accel=entry.accel,
-        because=because, attaching=False, disks=learnt(record.disks, entry.disks),
+        because=because, attaching=False, guarded=False, disks=learnt(record.disks, entry.disks),
     ))
 
 

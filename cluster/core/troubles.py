@@ -2,6 +2,7 @@
 
 from cluster.core import dependence, leases, maintenance, quarantine, refusals, truth
 from cluster.core.beside import Surroundings, by_wall, is_silent, rfc3339, votes
+from cluster.core.links import link_problems
 from cluster.core.model import UP, NodeRecord, PackageRecord, State, unproven
 from cluster.core.runs import blocked_nodes
 from cluster.core.suspensions import in_maintenance, is_suspended, suspended_by
@@ -14,7 +15,8 @@ ENDED_MS = 30_000
 
 def problems(state: State, around: Surroundings) -> list[Problem]:
     """What an operator should know about, worst first."""
-    found = [*leases.problems(state), *_clock_skews(around)]
+    found = [*leases.problems(state), *_clock_skews(around),
+             *link_problems(around.silence, around.leader)]
     for name in sorted(state.nodes):
         found += _node_problems(state, state.nodes[name], around)
         found += _vote_problems(state, state.nodes[name])

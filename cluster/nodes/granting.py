@@ -15,6 +15,7 @@ from cluster.core.lease_numbers import LeaseNumbers
 from cluster.core.model import UP, may_be_lost
 from cluster.ledger import Ledger
 from cluster.nodes.lease import LeaseBook, new_lease_book
+from cluster.nodes.links import Links
 from cluster.nodes.terms import numbers_of, of_older_record
 from packages.core.problem import Problem
 from packages.core.values import Map, changed
@@ -53,6 +54,7 @@ class Landlord:
         """The last leader that this node asked."""
         self._patience_s: dict[str, float] = {}
         self._own = numbers_of(timings, "")
+        self.links = Links(clock)
 
     @property
     def numbers(self) -> LeaseNumbers:

@@ -37,6 +37,12 @@ the coordinator's last heartbeat round that a majority confirmed, and e an elect
    freeze and I/O already submitted as well, and real clocks differ by far less than a thousandth.
    That a was counted by the voter's clock, and only the rest by the coordinator's, changes nothing:
    each of the two stretches was counted by a clock that is at most so much too fast.
+7. A request may come through a peer that hears both (lease_ways.py). The peer passes on the node's
+   own number and brings back the coordinator's own answer, and no clock of the peer's enters into
+   either. s is still the node's own and r the coordinator's; the way between them is only longer,
+   so s <= r holds, and with it 1: a detour makes a lease shorter in effect, never longer. That the
+   coordinator counts the node as heard at r, for a request up to the peer's deadline old, can only
+   put its death off.
 
 What must never happen here: an answer matched to another request than its own (the lease would
 run from a later moment than the truth); a death declared while granting goes on. The entry that

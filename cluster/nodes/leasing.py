@@ -16,7 +16,7 @@ from cluster.nodes.terms import Terms
 from packages.core.values import changed
 
 AskLeader = Callable[[str, int], Awaitable[float | None]]
-"""(leader, number) -> what it grants, in seconds."""
+"""(leader, or nothing where none is heard; number) -> what is granted, in seconds."""
 
 
 class Tenant:
@@ -50,15 +50,20 @@ class Tenant:
             self._term = self._ledger.state.coordinator_term
             self._began.set()
 
+    def _is_known(self) -> bool:
+        """Whether it is worth asking peers who lead, where no leader is heard here."""
+        node = self._ledger.state.nodes.get(self._node)
+        return node is not None and bool(node.incarnation)
+
     async def run(self) -> None:
         self._ledger.watch(self._look)
         while True:
             self._began.clear()
             leader = self._ledger.replica.leader()
-            if leader is not None:
-                self.followed = self.followed if leader == self._node else leader
+            if leader is not None or self._is_known():
+                self.followed = leader if leader not in (None, self._node) else self.followed
                 # Not awaited: a slow answer must not delay the next request.
-                task = asyncio.ensure_future(self._once(leader))
+                task = asyncio.ensure_future(self._once(leader or ""))
                 self._asking.add(task)
                 task.add_done_callback(self._asking.discard)
             with suppress(TimeoutError):

@@ -78,6 +78,11 @@ class Lease:
         newest = sorted((self._confirmed_s.get(peer, 0.0) for peer in self.voters), reverse=True)
         return newest[(len(newest) + 1) // 2 - 1]  # with this node itself, that is a majority
 
+    def confirmed_at_s(self, peer: str) -> float:
+        """When this leader sent the newest heartbeat that the peer has acknowledged; its election
+        before any."""
+        return self._confirmed_s.get(peer, self.elected_at_s)
+
     def confirmed_within(self, span_s: float) -> frozenset[str]:
         """Who has acknowledged a heartbeat that this leader sent no longer ago than this."""
         since_s = self._clock.boottime_s() - span_s

@@ -22,7 +22,7 @@ class Links(Protocol):
 
     def start(self, received: Received) -> Problem | None: ...
 
-    def send(self, peer: str, raw: bytes) -> bool: ...
+    def send(self, peer: str, raw: bytes, *, urgent: bool = False) -> bool: ...
 
     def close(self) -> None: ...
 
@@ -41,7 +41,9 @@ class Circle(Protocol):
 
 
 class SocketLinks:
-    """`peers`: the other voters, each with endpoint and public key; one whose key is empty has not
+    """Two connections to each peer: what is urgent has one where nothing large is in its way.
+
+    `peers`: the other voters, each with endpoint and public key; one whose key is empty has not
     come in yet, and is neither heard nor spoken to."""
 
     def __init__(
@@ -54,7 +56,8 @@ class SocketLinks:
         self._introduced: dict[str, tuple[str, ...]] = {}
         self._bind, self._keys = bind, keys
         self._listener: Listener | None = None
-        self._senders: dict[str, Sender] = {}
+        self._senders: dict[tuple[str, bool], Sender] = {}
+        """By peer, and whether it carries what is urgent."""
 
     @property
     def peers(self) -> Collection[str]:
@@ -127,17 +130,18 @@ class SocketLinks:
 
     def _connect(self) -> None:
         accepted = self._accepted
-        for peer, sender in list(self._senders.items()):
+        for (peer, urgent), sender in list(self._senders.items()):
             if peer not in accepted or sender.endpoint != self._endpoints[peer]:
-                self._senders.pop(peer).close()
+                self._senders.pop((peer, urgent)).close()
         for peer, keys in accepted.items():
-            if peer not in self._senders:
-                self._senders[peer] = Sender(
-                    self._endpoints[peer], server_key=keys[0], keys=self._keys)
-            self._senders[peer].change_keys(server_keys=keys, keys=self._keys)
+            for way in ((peer, False), (peer, True)):
+                if way not in self._senders:
+                    self._senders[way] = Sender(
+                        self._endpoints[peer], server_key=keys[0], keys=self._keys)
+                self._senders[way].change_keys(server_keys=keys, keys=self._keys)
 
-    def send(self, peer: str, raw: bytes) -> bool:
-        sender = self._senders.get(peer)
+    def send(self, peer: str, raw: bytes, *, urgent: bool = False) -> bool:
+        sender = self._senders.get((peer, urgent))
         return sender is not None and sender.send(raw)
 
     def close(self) -> None:

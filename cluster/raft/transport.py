@@ -26,11 +26,12 @@ from cluster.raft.members import MembersUnreadable
 from cluster.raft.outgoing import Outgoing
 from cluster.raft.pin import FAIL_REASON, Member, Transport
 from cluster.raft.problems import Fatal, disk_failed, members_unreadable
+from cluster.raft.pulse import Pulses
 from cluster.raft.reads import Reads
 from cluster.raft.turns import Turns
 from cluster.raft.wire import (
-    AskIndex, Body, Envelope, Forward, Introduction, Message, Ping, PreVoteRequest, Stamps,
-    TellIndex, as_message, opened
+    AskIndex, Body, Envelope, Forward, Introduction, Message, Ping, PreVoteRequest, Pulse, PulseAck,
+    Stamps, TellIndex, as_message, opened
 )
 
 PING_S = 0.25
@@ -52,7 +53,8 @@ sent again."""
 class Wire(Protocol):
     """Carries bytes to a peer, or drops them; what arrives is given to `receive`."""
 
-    def send(self, peer: str, raw: bytes) -> bool: ...
+    def send(self, peer: str, raw: bytes, *, urgent: bool = False) -> bool:
+        """`urgent`: on a connection that carries nothing else."""
 
 
 class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no types
@@ -73,7 +75,7 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
         self._farewell_until_s: float | None = None
         self._abstains_until_s = 0.0
         self._wire, self._clock, self._timings, self._wake = wire, clock, timings, wake
-        self._stamps = self.stamps_type(boot)
+        self._boot, self._stamps = boot, self.stamps_type(boot)
         self._amnesia = amnesia
         self._flusher = flusher or InlineFlusher()
         self._held: list[tuple[Member, Envelope]] = []
@@ -103,6 +105,12 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
         self.incoming = self.incoming_type(
             engine, lease=self.lease, pre_votes=self.pre_votes, post=self.post,
             deliver=self._deliver, store=self._turns.store, drops=self.drops,
+        )
+        self._pulses = Pulses(
+            engine=engine, lease=self.lease, incoming=self.incoming, amnesia=self._amnesia,
+            clock=self._clock, wire=self._wire, boot=self._boot,
+            every_s=self._timings.raft_append_s,
+            is_hung=lambda: self._turns.is_waiting() and self._turns.is_hung(),
         )
         self._follow_members()
 
@@ -250,6 +258,9 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
         if envelope is None:
             self.drops["undecodable"] += 1
             return
+        if isinstance(envelope.body, (Pulse, PulseAck)):
+            self._pulses.admit(member, envelope)
+            return
         is_restart = self._stamps.is_restart(peer, envelope)
         refusal = self._stamps.refusal(peer, envelope)
         if refusal is not None:
@@ -317,6 +328,7 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
     def check_peers(self) -> None:
         """Note who went silent, and let nobody think it of us. To be called every tick."""
         self._bid_farewell()
+        self._pulses.beat()
         now_s = self._clock.boottime_s()
         for peer, heard_s in list(self._heard_s.items()):
             if now_s - heard_s > self._timings.raft_max_s:

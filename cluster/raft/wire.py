@@ -140,9 +140,23 @@ class Regressed(Value, array_like=True, tag=15):
     index: Natural
 
 
+class Pulse(Value, array_like=True, tag=16):
+    """The leader is there, said beside its heartbeats and promising nothing about the log."""
+
+    term: Natural
+    sent_s: float
+    quorum_age_s: float
+
+
+class PulseAck(Value, array_like=True, tag=17):
+    """Heard; brings the pulse's stamp back."""
+
+    sent_s: float
+
+
 Body = (
     Append | Install | Ack | VoteRequest | Vote | Forward | Forwarded | PreVoteRequest | PreVote
-    | HigherTerm | Ping | AskIndex | TellIndex | Introduction | Regressed
+    | HigherTerm | Ping | AskIndex | TellIndex | Introduction | Regressed | Pulse | PulseAck
 )
 
 

@@ -141,7 +141,7 @@ class RigWire:
     def __init__(self, rig: Rig, name: str) -> None:
         self._rig, self._name = rig, name
 
-    def send(self, peer: str, raw: bytes) -> bool:
+    def send(self, peer: str, raw: bytes, *, urgent: bool = False) -> bool:
         if self._rig.is_wire_down:
             return False
         self._rig.under_way.append((self._name, peer, raw))

@@ -266,7 +266,7 @@ class SearchWire:
     def __init__(self, search: Search, name: str) -> None:
         self._search, self._name = search, name
 
-    def send(self, peer: str, raw: bytes) -> bool:
+    def send(self, peer: str, raw: bytes, *, urgent: bool = False) -> bool:
         return self._search.carry(self._name, peer, raw)
 
 

@@ -245,7 +245,7 @@ def voter(folder: Path, name: str) -> Voter:
 
 
 class Silent:
-    def send(self, peer: str, raw: bytes) -> bool:
+    def send(self, peer: str, raw: bytes, *, urgent: bool = False) -> bool:
         return False
 
 

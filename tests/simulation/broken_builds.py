@@ -312,7 +312,7 @@ class DoorRaises(Build):
 class NarrowLinks(SimulatedLinks):
     """Carry nothing large: no snapshot arrives."""
 
-    def send(self, peer: str, raw: bytes) -> bool:
+    def send(self, peer: str, raw: bytes, *, urgent: bool = False) -> bool:
         return len(raw) < 1500 and super().send(peer, raw)
 
 

@@ -72,7 +72,7 @@ class KeyedLinks(SimulatedLinks):
 
         return super().start(heard)
 
-    def send(self, peer: str, raw: bytes) -> bool:
+    def send(self, peer: str, raw: bytes, *, urgent: bool = False) -> bool:
         return self._knows(peer) and super().send(peer, raw)
 
     def _knows(self, peer: str) -> bool:

@@ -138,7 +138,7 @@ class SimulatedLinks:
         self._network.listen(self._host, "raft", self._process, received)
         return None
 
-    def send(self, peer: str, raw: bytes) -> bool:
+    def send(self, peer: str, raw: bytes, *, urgent: bool = False) -> bool:
         return self._network.send(self._host, peer, "raft", raw)
 
     def close(self) -> None:

@@ -101,7 +101,8 @@ class Proofs:
         if host.has_power and left_s > 0:
             return f"it has a lease of {left_s:.3f} s"
         wrong = [each.name for each in freed
-                 if each.state == "detached" or not each.spec.lease_is_proof]
+                 if each.state == "detached" and not each.guarded
+                 or not each.spec.lease_is_proof]
         return f"{wrong} need more than that" if wrong else ""
 
     def _against_power(

@@ -5,6 +5,8 @@ from tests.mutants.mutant import Mutant
 RULES, TERMS = "cluster/core/leases.py", "cluster/nodes/terms.py"
 BOOK, LANDLORD = "cluster/nodes/lease.py", "cluster/nodes/granting.py"
 NUMBERS = "tests/core/test_lease_numbers.py"
+WAYS, WAY_TESTS = "cluster/nodes/lease_ways.py", "tests/core/test_lease_ways.py"
+PULSE, LET_GO = "cluster/raft/pulse.py", "tests/core/test_let_go.py"
 
 MUTANTS = [
     Mutant(RULES, "return tuple(each for each in state.leases if each.number >= taken)",
@@ -38,4 +40,35 @@ MUTANTS = [
             )),
     Mutant(LANDLORD, "held = leases.held(self._ledger.state, node) or (self._own,)",
            "held = (self._own,)", (f"{NUMBERS}::test_not_by_its_own_files_numbers",)),
+    # the way that a lease takes
+    Mutant(WAYS, "or answered != ask.number:", "or False:",
+           (f"{WAY_TESTS}::test_an_answer_to_another_request_grants_nothing",)),
+    Mutant(WAYS, "if not asked or late_s > UNANSWERED * self._terms.numbers.heartbeat_s:",
+           "if not asked:",
+           (f"{WAY_TESTS}::test_a_peer_passes_it_on_where_the_coordinator_does_not_answer",)),
+    Mutant(PULSE, "if isinstance(allowed, Ack) and allowed.sent_s is not None and",
+           "if isinstance(allowed, Ack) and",
+           ("tests/raft/test_amnesia.py::"
+            "test_two_of_three_are_no_majority_while_one_of_them_has_forgotten",)),
+    Mutant(PULSE, "return self._engine.log.is_term_durable() and not self._is_hung()",
+           "return True",
+           ("tests/raft/test_pulse.py::"
+            "test_whose_disk_is_stuck_neither_sends_nor_answers_one",)),
+    Mutant(PULSE, "if self._stamps.refusal(member.name, envelope) is not None:", "if False:",
+           ("tests/raft/test_pulse.py::test_a_pulse_is_taken_once",)),
+    # whom a lease says something about
+    Mutant("cluster/core/model.py",
+           'guarded = record.state != "detached" or record.guarded or kind not in',
+           'guarded = record.state != "detached" or kind not in',
+           (f"{LET_GO}::test_until_its_owner_lets_it_go_the_end_of_the_lease_frees_it_to_be_"
+            "started_elsewhere",)),
+    Mutant("cluster/core/membership.py",
+           "given = (record.owner, record.epoch) == (entry.node, entry.epoch)", "given = True",
+           (f"{LET_GO}::test_it_is_let_go_by_its_owner_in_its_epoch_alone",)),
+    Mutant("cluster/core/membership.py",
+           "    return with_package(state, changed(record, guarded=False))",
+           "    return state",
+           (f"{LET_GO}::test_after_that_nothing_that_rests_on_a_lease_does",)),
+    Mutant("cluster/core/duties.py", "return not self.guarded", "return True",
+           (f"{LET_GO}::test_its_duty_is_to_say_so_and_to_guard_it_until_that_is_agreed",)),
 ]

@@ -1,0 +1,88 @@
+"""A guest is left alone by its owner's own word: until then the end of its lease frees it.
+
+A node that is cut off just after `halt --detach` was agreed upon never hears of it: its guardian
+freezes the guest, which nothing but an operator freed before.
+"""
+
+from cluster.core import entries
+from cluster.core.coordinator import Knowledge, decide
+from cluster.core.duties import Leave, duties
+from cluster.core.model import Proof
+from tests.core.test_apply import Story
+
+
+def detached(*, lets_go: bool = True) -> Story:
+    story = Story().running("n1")
+    guest = entries.GuestReport(package="p1", epoch=1, boot_id="b")
+    assert story.say(entries.NodeJoined, node="n1", incarnation="i1", version="0.1.0",
+                     guests=(guest,), lets_go=lets_go) is None
+    assert story.say(entries.NodeHalted, node="n1", detach=True) is None
+    return story
+
+
+def fail(story: Story) -> str | None:
+    return story.say(
+        entries.NodeFailed, node="n1", incarnation="i1", proof=Proof(kind="lease", because="-"))
+
+
+def let_go(story: Story, **fields: object) -> str | None:
+    return story.say(entries.GuestLetGo, **{"package": "p1", "epoch": 1, "node": "n1", **fields})
+
+
+def settle(story: Story) -> list[entries.Entry]:
+    known = Knowledge(now_ms=1, term=1, heard=frozenset({"n1", "n2", "n3"}), dead={})
+    return [each for each in decide(story.state, known, lambda: "00000000000000ff")
+            if isinstance(each, entries.NodeHalted)]
+
+
+def test_the_node_keeps_its_lease_until_its_guests_are_left_alone():
+    story = detached()
+    assert story.state.nodes["n1"].state == "halting"
+    assert settle(story) == []
+    assert let_go(story) is None
+    assert len(settle(story)) == 1
+
+
+def test_until_its_owner_lets_it_go_the_end_of_the_lease_frees_it_to_be_started_elsewhere():
+    story = detached()
+    assert fail(story) is None
+    record = story.state.packages["p1"]
+    assert (record.state, record.owner) == ("relocate_wait", None)
+
+
+def test_after_that_nothing_that_rests_on_a_lease_does():
+    story = detached()
+    assert let_go(story) is None
+    fail(story)
+    record = story.state.packages["p1"]
+    assert (record.state, record.owner) == ("detached", "n1")
+
+
+def test_it_is_let_go_by_its_owner_in_its_epoch_alone():
+    story = detached()
+    assert let_go(story, node="n2") == "stale-order"
+    assert let_go(story, epoch=2) == "stale-order"
+    assert story.state.packages["p1"].guarded
+
+
+def test_its_duty_is_to_say_so_and_to_guard_it_until_that_is_agreed():
+    story = detached()
+    assert story.duty("n1") is Leave
+    assert not duties(story.state, "n1")["p1"].is_unguarded
+    let_go(story)
+    assert duties(story.state, "n1")["p1"].is_unguarded
+
+
+def test_a_daemon_of_a_release_that_says_nothing_lets_go_at_once():
+    story = detached(lets_go=False)
+    assert story.state.nodes["n1"].state == "halted"
+    assert not story.state.packages["p1"].guarded
+
+
+def test_whoever_is_run_again_is_guarded_as_running():
+    story = detached()
+    let_go(story)
+    story.say(entries.NodeHalted, node="n1", detach=True)
+    story.say(entries.NodeRun, node="n1")
+    assert story.say(entries.GuestStarted, package="p1", epoch=1, node="n1", machine="m") is None
+    assert not story.state.packages["p1"].guarded
