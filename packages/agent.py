@@ -325,7 +325,7 @@ class PackageAgent:
 
     async def _leave(self, duty: duties.Leave | duties.Wait) -> None:
         await self._stop_watch()
-        if duty.guarded:
+        if isinstance(duty, duties.Leave) and duty.guarded:
             await self.around.ledger.say(
                 entries.GuestLetGo, f"left alone on {self.around.node}", package=self.name,
                 epoch=duty.epoch, node=self.around.node)

@@ -256,15 +256,16 @@ def lose_node(state: State, record: PackageRecord, entry: entries.NodeFailed) ->
         return with_package(state, changed(record, move=aborting))
     if not suffices(entry.proof.kind, record):
         return state  # as if nothing had happened: its node may come back and go on with it
-    if record.state == "halting" or record.state == "detached":
-        return with_package(state, _without_owner(
-            record, entry, state_after=after_halt(state, record)))
-    if move is not None and move.stage == "frozen":
-        return with_package(state, orphan(record, entry.at_ms, entry.because, entry.proof))
-    record = end_move(record, problem(
+    ended = end_move(record, problem(
         "move-failed", f"package:{record.name}", what="The move was ended by a node's failure.",
         because=entry.because, fix="The package is started elsewhere; nothing needs to be done.",
     ))
+    if record.state == "halting" or record.state == "detached":
+        return with_package(state, _without_owner(
+            ended, entry, state_after=after_halt(state, record)))
+    if move is not None and move.stage == "frozen":
+        return with_package(state, orphan(record, entry.at_ms, entry.because, entry.proof))
+    record = ended
     lost = None
     if record.state in ("starting", "running") and entry.proof.kind != "storage" and (
             move is None or move.stage in ("opened", "copy")):

@@ -5,9 +5,11 @@ freezes the guest, which nothing but an operator freed before.
 """
 
 from cluster.core import entries
+from cluster.core.apply import apply
 from cluster.core.coordinator import Knowledge, decide
 from cluster.core.duties import Leave, duties
-from cluster.core.model import Proof
+from cluster.core.model import MoveRecord, Proof, with_package
+from packages.core.values import changed
 from tests.core.test_apply import Story
 
 
@@ -86,3 +88,19 @@ def test_whoever_is_run_again_is_guarded_as_running():
     story.say(entries.NodeRun, node="n1")
     assert story.say(entries.GuestStarted, package="p1", epoch=1, node="n1", machine="m") is None
     assert not story.state.packages["p1"].guarded
+
+
+def test_a_committed_move_ends_with_its_owner_also_while_the_package_is_halted():
+    """Found by the simulation: the cluster was halted between the commit and the thaw, then the
+    target failed: the move stayed committed for ever, and nobody could start the package."""
+    story = Story().running("n1")
+    record = story.state.packages["p1"]
+    move = MoveRecord(
+        id="m", package="p1", source="n2", target="n1", epoch=0, boot_id="b", machine="m",
+        opened_at_ms=1, by="-", stage="committed")
+    halting = with_package(story.state, changed(record, state="halting", move=move))
+    died = entries.NodeFailed(
+        id="f", at_ms=2, by="-", because="-", node="n1", incarnation="i1",
+        proof=Proof(kind="lease", because="-"))
+    after = apply(halting, story.state.applied + 1, died).packages["p1"]
+    assert (after.owner, after.moving) == (None, False)
