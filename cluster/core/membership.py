@@ -76,7 +76,7 @@ def node_joined(state: State, entry: entries.NodeJoined) -> State | Problem:
     node = changed(node, incarnation=entry.incarnation, version=entry.version, proof=None,
                    host_boot=entry.host_boot or node.host_boot,
                    fence=None, sightings=(), watchdog="", watchdog_s=0.0,
-                   guardian_silent=entry.guardian_silent, lets_go=entry.lets_go)
+                   lets_go=entry.lets_go, guardian_silent=entry.guardian_silent)
     if after != node.state:
         because = why(node) if after == "quarantined" else entry.because
         node = changed(node, state=after, since_ms=entry.at_ms, because=because)

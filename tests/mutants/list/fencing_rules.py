@@ -62,8 +62,8 @@ MUTANTS = [
         ("tests/core/test_rules_hold_of_nodes.py::test_whom_a_fence_is_not_ordered_of",)),
     Mutant(
         "cluster/core/model.py",
-        'guarded = record.state != "detached" or kind not in ("lease", "watchdog")',
-        "guarded = True",
+        'guarded = record.state != "detached" or record.guarded or kind not in ("lease",',
+        'guarded = True or kind not in ("lease",',
         ("tests/core/test_endings.py::"
          "test_nothing_is_concluded_about_a_halted_node_that_holds_nothing_guarded",)),
     Mutant(

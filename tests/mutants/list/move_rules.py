@@ -78,8 +78,8 @@ MUTANTS = [
         ("tests/core/test_endings.py::test_a_target_that_was_lost_is_never_committed_to",)),
     Mutant(
         "cluster/core/moves.py",
-        'wanted = record.state == "halting" and record.auto_run and state.running',
-        'wanted = record.state == "halting" and record.auto_run',
+        'wanted = stopping and record.auto_run and state.running',
+        'wanted = stopping and record.auto_run',
         ("tests/core/test_endings.py::"
          "test_a_cluster_halted_between_commit_and_thaw_ends_the_move",)),
     Mutant(
@@ -109,8 +109,8 @@ MUTANTS = [
         ("tests/core/test_endings.py::test_a_guest_is_not_given_back_to_a_source_that_was_lost",)),
     Mutant(
         "cluster/core/moves.py",
-        'wanted = record.state == "halting" and record.auto_run and state.running',
-        'wanted = record.state == "halting" and state.running',
+        'wanted = stopping and record.auto_run and state.running',
+        'wanted = stopping and state.running',
         ("tests/core/test_maintenance.py::"
          "test_what_a_drain_took_away_is_brought_home_one_way_or_the_other",)),
     Mutant(
