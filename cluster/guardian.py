@@ -166,11 +166,11 @@ class Guardian:
         """Until asked to end with nobody left to guard."""
         left_s = self.lease.expiry_s - boottime_s()
         say(f"guarding {len(self.guests)} guests, lease ends in {left_s:.3f} s")
-        wake_s = min(WAKE_S, self.watchdog.timeout_s / 3 or WAKE_S)  # two pets may be late
         while self.guests or not self.ending:
             self.enforce()
             self.pet()
             self.write_down()
+            wake_s = min(WAKE_S, self.watchdog.timeout_s / 3 or WAKE_S)  # two pets may be late
             for key, _ in self.selector.select(wake_s):
                 key.data()
         self.watchdog.close()

@@ -77,28 +77,44 @@ class Watchdog:
     set_timeout, get_timeout, get_support = 0xC0045706, 0x80045707, 0x80285700  # WDIOC_*
 
     def __init__(self, path: str, timeout_s: float) -> None:
-        self.fd, self.timeout_s, self.identity = -1, 0.0, ""
-        if not path:
+        self.path, self.wished_s = path, timeout_s
+        self.fd, self.timeout_s, self.identity, self.said = -1, 0.0, "", ""
+        self.open()
+
+    def open(self) -> None:
+        """Tried again at each petting: a predecessor that was killed leaves the device counting,
+        and may let go of it only after this process has begun; then it has to be petted soon."""
+        if not self.path or self.fd >= 0:
             return
         try:  # not waiting: a pipe that nobody reads is no watchdog
-            self.fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            self.fd = os.open(self.path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
-            say(f"no watchdog: {path}: {error.strerror}")
+            why = f"no watchdog: {self.path}: {error.strerror}"
+            if why != self.said:
+                say(why)
+            self.said = why
             return
-        self.timeout_s, self.identity = timeout_s, os.path.basename(path)
+        self.said, self.timeout_s = "", self.wished_s
+        self.identity = os.path.basename(self.path)
+        self._learn()
+        say(f"watchdog {self.identity}: resets this host after {self.timeout_s:g} s")
+
+    def _learn(self) -> None:
+        """What it really is, and takes."""
+        wish = struct.pack("i", max(1, int(self.wished_s)))
         try:
-            fcntl.ioctl(self.fd, self.set_timeout, struct.pack("i", max(1, int(timeout_s))))
+            fcntl.ioctl(self.fd, self.set_timeout, wish)
             [held_s] = struct.unpack("i", fcntl.ioctl(self.fd, self.get_timeout, bytes(4)))
             support = fcntl.ioctl(self.fd, self.get_support, bytes(40))
             self.timeout_s = float(held_s)
             self.identity = support[8:].split(b"\0")[0].decode(errors="replace")
         except OSError as error:
             if not stat.S_ISFIFO(os.fstat(self.fd).st_mode):
-                say(f"{path} has a timeout of its own, which proves nothing: {error.strerror}")
+                say(f"{self.path} has a timeout of its own, which proves nothing: {error.strerror}")
                 self.timeout_s = 0.0
-        say(f"watchdog {self.identity}: resets this host after {self.timeout_s:g} s")
 
     def pet(self) -> None:
+        self.open()
         self._write(b"\0")
 
     def close(self) -> None:

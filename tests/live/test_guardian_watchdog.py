@@ -90,3 +90,45 @@ async def test_without_a_watchdog_it_says_so_and_goes_on(tmp_path: Path) -> None
     finally:
         await link.close()
         guard.end()
+
+
+async def test_one_that_is_busy_at_first_is_petted_as_soon_as_it_is_let_go(tmp_path: Path) -> None:
+    """A killed predecessor leaves it counting: whoever does not pet it then has the host reset."""
+    path = tmp_path / "dog"
+    os.mkfifo(path)  # that nobody reads: it cannot be opened
+    guard = Guard(tmp_path, "--watchdog", str(path), "--watchdog-s", "3.0")
+    link = GuardianLink(guard.socket_path, heard=lambda news: None)
+    try:
+        assert await link.connect(deadline_s=DEADLINE_S) is None
+        await until(lambda: guard.says("no watchdog"))
+        assert await link.watchdog() == Watchdog(), "nothing rests on one that is not held"
+        reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        await until(lambda: guard.says("resets this host after 3 s"))
+        assert await link.watchdog() == Watchdog(name="dog", proves_s=3.0)
+        assert os.read(reader, 1) == b"\0"
+        os.close(reader)
+    finally:
+        await link.close()
+        guard.end()
+
+
+async def test_one_that_takes_no_more_is_said_and_stops_nothing(
+    guard: Guard, link: GuardianLink, pipe: Pipe, tmp_path: Path,
+) -> None:
+    """Then it resets the host, and guarding goes on until it does."""
+    web = Ticker(tmp_path, "web")
+    try:
+        expiry_s = now_s() + LONG_S
+        link.renew(expiry_s, expiry_s + LONG_S)
+        link.guard([web.guest])
+        await until(lambda: guard.says("watchdog dog"))
+        while True:
+            try:
+                os.write(pipe.fd, bytes(4096))
+            except BlockingIOError:
+                break
+        await until(lambda: guard.says("CANNOT write to the watchdog"))
+        link.revoke(now_s(), now_s() + LONG_S)
+        await until(web.stopped)
+    finally:
+        web.end()
