@@ -54,9 +54,10 @@ async def _by_the_coordinator(
 
 
 def _longest_s(fences: tuple[FenceConfig, ...]) -> float:
-    """One level after the other; those of one level at the same time."""
+    """One level after the other; those of one level at the same time, each asked to switch off and
+    then how the power stands."""
     return SLACK_S + sum(
-        max(each.timeout_s for each in level) for _, level in levels_of(fences))
+        2 * max(each.timeout_s for each in level) for _, level in levels_of(fences))
 
 
 async def fence(desk: Desk, _: Caller, ask: AskFence) -> Reply:

@@ -15,6 +15,12 @@ class FakePowerFence:
         self.broken: set[str] = set()
         """Agents that end with a failure."""
         self.hanging: set[str] = set()
+        self.lying: set[str] = set()
+        """Agents that say that it is done, and do nothing."""
+        self.blind: set[str] = set()
+        """Agents that do it, and cannot tell how the power stands."""
+        self.late_looks = 0
+        """How often a host that was switched off is still seen on."""
         self.without_power: set[str] = set()
         self.asked: list[str] = []
         """Agent and host of each switch_off, in order."""
@@ -24,15 +30,21 @@ class FakePowerFence:
         host = fence.options.get("plug", "")
         self.asked.append(f"{fence.agent} {host}")
         failure = await self._failure(fence)
-        if failure is None and host not in self.without_power:
+        is_done = failure is None and fence.agent not in self.lying
+        if is_done and host not in self.without_power:
             self.without_power.add(host)
             self._off(host)
         return failure
 
     async def power(self, fence: FenceConfig) -> Power | Problem:
         failure = await self._failure(fence)
+        if failure is None and fence.agent in self.blind:
+            failure = fence_failed(fence, "It ended with 1.")
         if failure is not None:
             return failure
+        if self.late_looks:
+            self.late_looks -= 1
+            return "on"
         return "off" if fence.options.get("plug") in self.without_power else "on"
 
     async def check(self, fence: FenceConfig) -> list[Problem]:

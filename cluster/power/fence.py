@@ -1,7 +1,7 @@
 """The door to what switches a host's power off: one fence agent with its parameters.
 
-What must never happen here: `switch_off` that returns None while the host may still run. An agent
-that does not answer in time, or in a way nobody foresaw, has proven nothing.
+What must never happen here: an agent that does not answer in time, or in a way nobody foresaw, taken
+for one that has proven something. What proves a host off is levels.py.
 """
 
 from typing import Literal, Protocol
@@ -16,7 +16,7 @@ class PowerFence(Protocol):
     """Doing any of these twice is the same as once. Each ends within the fence's `timeout_s`."""
 
     async def switch_off(self, fence: FenceConfig) -> Problem | None:
-        """None: the power is off, and was seen off by whatever switches it."""
+        """None: whatever switches it says that it is done. Whether it is, `power` tells."""
 
     async def power(self, fence: FenceConfig) -> Power | Problem:
         """How the power stands; changes nothing."""

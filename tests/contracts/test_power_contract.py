@@ -20,6 +20,22 @@ class World:
     def __init__(self, door, good: FenceConfig, bad: FenceConfig, is_off) -> None:
         self.door, self.good, self.bad, self.is_off = door, good, bad, is_off
 
+    def liar(self, folder: Path) -> FenceConfig:
+        """Reports success, and does nothing."""
+        if isinstance(self.door, FakePowerFence):
+            self.door.lying.add("fence_liar")
+            return changed(self.good, agent="fence_liar")
+        text = AGENT.replace("\noff)\n", "\noff) exit 0;;\nnever)\n")
+        return changed(self.good, agent=make_agent(folder, text, name="fence_liar"))
+
+    def mute(self, folder: Path) -> FenceConfig:
+        """Switches the host off, and then cannot say how its power stands."""
+        if isinstance(self.door, FakePowerFence):
+            self.door.blind.add("fence_mute")
+            return changed(self.good, agent="fence_mute")
+        text = AGENT.replace("\nstatus)", "\nstatus) exit 1;;\nnever)")
+        return changed(self.good, agent=make_agent(folder, text, name="fence_mute"))
+
 
 @pytest.fixture(params=["fake", "agents"])
 def world(request, tmp_path):
@@ -63,6 +79,46 @@ async def test_levels_are_tried_in_order_and_all_of_one_must_succeed(world):
     done = await switched_off(world.door, fences, failed=failed, may_go_on=lambda: True)
     assert done == f"{world.good.agent} (level 2)" and told == [(1, "fence-failed")]
     await until(world.is_off)
+
+
+async def test_an_agent_that_reports_success_while_the_host_is_on_has_proven_nothing(
+    world, tmp_path,
+):
+    told = []
+
+    async def failed(why: Problem, level: int) -> None:
+        told.append((level, why.code, why.because))
+
+    liar = world.liar(tmp_path)
+    fences = [liar, changed(world.good, level=2)]
+    done = await switched_off(world.door, fences, failed=failed, may_go_on=lambda: True)
+    assert done == f"{world.good.agent} (level 2)"
+    assert told == [(
+        1, "fence-failed", "It reported success, and then that the power is still on.")]
+    await until(world.is_off)
+
+
+async def test_an_agent_that_cannot_say_how_the_power_stands_has_proven_nothing(world, tmp_path):
+    told = []
+
+    async def failed(why: Problem, level: int) -> None:
+        told.append((level, why.code))
+
+    mute = world.mute(tmp_path)
+    done = await switched_off(world.door, [mute], failed=failed, may_go_on=lambda: True)
+    assert done is None and told == [(1, "fence-failed")]
+
+
+async def test_a_host_that_goes_off_slowly_is_waited_for():
+    door = FakePowerFence()
+    door.late_looks = 2
+
+    async def failed(why: Problem, level: int) -> None:
+        raise AssertionError(why)
+
+    good = FenceConfig(agent="fence_good", options={"plug": "h1"})
+    done = await switched_off(door, [good], failed=failed, may_go_on=lambda: True)
+    assert done == "fence_good (level 1)"
 
 
 async def test_no_level_is_tried_any_more_once_it_may_not_go_on(world):

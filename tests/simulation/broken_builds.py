@@ -24,7 +24,7 @@ from packages.vm.driver import Guest
 from packages.vm.fake_guest import FakeGuest
 from tests.simulation.broken_proofs import (
     GuardianTrusted, LeaseAlwaysProof, NervousSuspicion, NotFrozenByDaemon, PettedByOthers,
-    ProofBeforeAnswer, ResetForNothing, SilenceBelieved, SoftdogBelieved
+    ProofBeforeAnswer, ResetForNothing, SilenceBelieved, SoftdogBelieved, SuccessBelieved
 )
 from tests.simulation.disk import HostsDisk
 from tests.simulation.guardian import SimulatedGuardian
@@ -375,7 +375,8 @@ BROKEN: Mapping[str, type[Build]] = {
         EarlierLeadersForgotten, NobodyFrozen, BlindAfterRestart, MemoryLeftBehind,
         SuspendedForGood, FreezesWatched, GuestsEnded, MovesNeverThawed, StartsNeverAgreed,
         NothingDestroyed, DoorRaises,
-        SnapshotsLost, KeysKept, RemovedHeard, SilenceBelieved, ProofBeforeAnswer,
+        SnapshotsLost, KeysKept, RemovedHeard, SilenceBelieved, SuccessBelieved,
+        ProofBeforeAnswer,
         NervousSuspicion, LeaseAlwaysProof, PettedByOthers, ResetForNothing, SoftdogBelieved,
         GuardianTrusted, NotFrozenByDaemon,
     )

@@ -12,6 +12,7 @@ from cluster.node import Node
 from cluster.nodes.granting import Landlord
 from cluster.nodes.guardian_link import SOFTWARE, Watchdog
 from cluster.nodes.guarding import Guarding
+from cluster.power.fence import Power
 from packages.core.problem import Problem
 from packages.core.values import Map, changed
 from tests.simulation.guardian import SimulatedGuardian
@@ -29,6 +30,9 @@ class CredulousFence(SimulatedPowerFence):
         await super().switch_off(fence)
         return None
 
+    async def power(self, fence: FenceConfig) -> Power | Problem:
+        return "off"
+
 
 class SilenceBelieved(Build):
     """A controller that does not answer is taken for one that has switched the host off."""
@@ -45,11 +49,29 @@ class HastyFence(SimulatedPowerFence):
         self._process.begin(super()._asked(fence, "off"))
         return None
 
+    async def power(self, fence: FenceConfig) -> Power | Problem:
+        return "off"
+
 
 class ProofBeforeAnswer(Build):
     """A node is called dead when its fence was asked, not when it has answered."""
 
     power = HastyFence
+    needs = Hardware(has_controllers=True)
+    caught_by = ("proof", "death")
+
+
+class UnseenFence(SimulatedPowerFence):
+    """Does not look whether what was reported as done is."""
+
+    async def power(self, fence: FenceConfig) -> Power | Problem:
+        return "off"
+
+
+class SuccessBelieved(Build):
+    """A controller that reports success is believed, though the host is still on."""
+
+    power = UnseenFence
     needs = Hardware(has_controllers=True)
     caught_by = ("proof", "death")
 

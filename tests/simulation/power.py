@@ -24,9 +24,10 @@ OUTLETS = ("a", "b")
 ANSWER_S = 2.0
 """How long an agent has; a real one has 20 s, and a run is over in 30."""
 
-Manner = Literal["well", "deaf", "refuses", "mute"]
-"""Does what it is told; hears nothing; says that it did not; does it, and does not say so."""
-BROKEN_MANNERS: tuple[Manner, ...] = ("deaf", "refuses", "mute")
+Manner = Literal["well", "deaf", "refuses", "mute", "lies"]
+"""Does what it is told; hears nothing; says that it did not; does it, and does not say so; says
+that it did, and did not."""
+BROKEN_MANNERS: tuple[Manner, ...] = ("deaf", "refuses", "mute", "lies")
 Action = Literal["off", "status"]
 Answered = Callable[[Power | None], None]
 """None: it was not done."""
@@ -79,10 +80,10 @@ class Controllers:
         is_dead = fence.agent == CONTROLLER and host in self.without_mains
         if is_dead or manner == "deaf" or by in self.cut_off:
             self.under_way -= 1
-        elif action == "status" or manner == "refuses":
+        elif action == "status" or manner in ("refuses", "lies"):
             self.under_way -= 1
             shown: Power = "on" if self._hosts[host].has_power else "off"
-            self._answer(by, answered, shown if manner == "well" else None)
+            self._answer(by, answered, shown if manner in ("well", "lies") else None)
         else:
             slowest_s = self._dice.choice((0.2, 1.0, 1.8))
             self._timeline.after(

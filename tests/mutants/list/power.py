@@ -26,8 +26,8 @@ MUTANTS = [
         ("tests/contracts/test_power_contract.py::test_a_fence_that_fails_proves_nothing",)),
     Mutant(
         "cluster/power/levels.py",
-        'return await door.switch_off(fence) if may_go_on() else "given up"',
-        "return await door.switch_off(fence)",
+        "if not may_go_on():",
+        "if False:",
         ("tests/contracts/test_power_contract.py::"
          "test_no_level_is_tried_any_more_once_it_may_not_go_on",)),
     Mutant(
@@ -36,6 +36,18 @@ MUTANTS = [
         "first = problems[-1]",
         ("tests/contracts/test_power_contract.py::"
          "test_levels_are_tried_in_order_and_all_of_one_must_succeed",)),
+    Mutant(
+        "cluster/power/levels.py",
+        "return await door.switch_off(fence) or await _seen_off(door, fence)",
+        "return await door.switch_off(fence)",
+        ("tests/contracts/test_power_contract.py::"
+         "test_an_agent_that_reports_success_while_the_host_is_on_has_proven_nothing",)),
+    Mutant(
+        "cluster/power/levels.py",
+        'return None if power == "off" else power',
+        "return None",
+        ("tests/contracts/test_power_contract.py::"
+         "test_an_agent_that_cannot_say_how_the_power_stands_has_proven_nothing",)),
     Mutant(
         "cluster/power/metadata.py",
         'parameter.get("obsoletes", name), *long',
