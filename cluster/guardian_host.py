@@ -232,11 +232,26 @@ def harden() -> None:
     current_future_onfault = 1 | 2 | 4  # lock what is used, not all that is mapped
     if LIBC.mlockall(current_future_onfault) != 0:
         say("memory is not locked: a swapping host may freeze guests late")
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
-        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:
-            score.write("-1000")
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    except (OSError, ValueError) as error:
-        say(f"no real-time priority: {error}")
+    for what, attempt in (
+        ("real-time priority", _in_real_time),
+        ("exemption from the end for want of memory", _never_ended_for_memory),
+        ("more descriptors", _all_descriptors),
+    ):
+        try:
+            attempt()
+        except (OSError, ValueError) as error:  # what one lacks must not cost the others
+            say(f"no {what}: {error}")
+
+
+def _in_real_time() -> None:
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+
+
+def _never_ended_for_memory() -> None:
+    with open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:
+        score.write("-1000")
+
+
+def _all_descriptors() -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -180,3 +180,36 @@ async def test_without_descriptors_a_guest_that_cannot_be_held_is_not_called_gua
         await link.close()
     finally:
         guard.end()
+
+
+async def test_an_older_record_of_this_boot_counts_until_the_daemons_first_word(guard, tickers):
+    """It holds an earlier lease and not every guest: both are said again on the first line."""
+    web, db = tickers("web"), tickers("db")
+    link = await connected(guard, [])
+    first_s, later_s = now_s() + LONG_S, now_s() + 2 * LONG_S
+    link.renew(first_s, later_s)
+    link.guard([web.guest])
+    await report(link)
+    older = (guard.folder / "guardian.json").read_bytes()
+    link.renew(later_s, later_s + LONG_S)
+    link.guard([web.guest, db.guest])
+    await report(link)
+
+    guard.process.kill()
+    guard.process.wait()
+    (guard.folder / "guardian.json").write_bytes(older)
+    guard.process = guard.start()
+    await until(lambda: guard.says("guarding 1 guests"))
+    await until(lambda: link.connected)
+    after = await report(link)
+    assert after.expiry_s == later_s
+    assert sorted(each.package for each in after.guarded) == ["db", "web"]
+    assert not web.stopped() and not db.stopped()
+    await link.close()
+
+
+async def test_it_is_the_last_that_a_host_short_of_memory_ends(guard):
+    link = await connected(guard, [])
+    score = Path(f"/proc/{guard.process.pid}/oom_score_adj").read_text(encoding="ascii")
+    assert int(score) == -1000
+    await link.close()
