@@ -31,6 +31,7 @@ from cluster.raft.syncobj import SyncObjReplica
 from cluster.rooms import Rooms
 from cluster.seating import endpoint_of, founding_members
 from cluster.sockets import keys_of, make_keys, public_of
+from cluster.supervision import signs_of_life
 from packages.core.problem import Problem
 from packages.fencing.fences import fences_of_host
 from packages.storage.block_devices import BlockDevices
@@ -136,11 +137,12 @@ class Daemon:
         return server
 
     async def run(self) -> Problem | None:
-        looking = asyncio.ensure_future(self.rooms.run())
+        beside = [asyncio.ensure_future(each) for each in (self.rooms.run(), signs_of_life())]
         try:
             return await self.node.run(self._server())
         finally:
-            looking.cancel()
+            for each in beside:
+                each.cancel()
             self.host_keys.close()
 
 
