@@ -1,7 +1,7 @@
 """The door to what switches a host's power off: one fence agent with its parameters.
 
-What must never happen here: an agent that does not answer in time, or in a way nobody foresaw, taken
-for one that has proven something. What proves a host off is levels.py.
+What must never happen here: an agent that does not answer in time, or in a way nobody foresaw,
+taken for one that has proven something. What proves a host off is levels.py.
 """
 
 from typing import Literal, Protocol

@@ -1,9 +1,9 @@
 """A node's fences in order: level by level, all agents of a level, until one level is through.
 
 A host with two power supplies has an agent for each on one level: it is off when both are. What
-must never happen here: a host taken for off because one of its supplies is, or because an agent said
-that it did what it was asked. Agents are programs of others: each that reports success is asked how
-the power stands after that, and only `off` counts.
+must never happen here: a host taken for off because one of its supplies is, or because an agent
+said that it did what it was asked. Agents are programs of others: each that reports success is
+asked how the power stands after that, and only `off` counts.
 """
 
 import asyncio

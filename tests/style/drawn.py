@@ -17,6 +17,8 @@ from cluster.core.runs import LIFECYCLE  # noqa: E402
 from packages.core.move_recovery import SOURCE  # noqa: E402
 from packages.core.problem_catalogue import CATALOGUE  # noqa: E402
 from tests.scenarios.pains.table import PAINS  # noqa: E402
+from tests.scenarios.safety.cell import FAULTS, Cell, Nothing  # noqa: E402
+from tests.scenarios.safety.table import PARTS  # noqa: E402
 
 
 def stages() -> str:
@@ -54,6 +56,22 @@ def pains() -> str:
     return "\n".join([head, "|---|---|---|---|", *rows])
 
 
+def safety() -> str:
+    return "\n\n".join("\n".join([
+        f"### {part.name}", "", f"Trusts: {part.trusts}", "", f"Proves: {part.proves}", "",
+        "| what if it | then | seen by | within | ended by | shown by |",
+        "|---|---|---|---|---|---|",
+        *(f"| {words} | {_answered(part.cells[fault])} |" for fault, words in FAULTS.items()),
+    ]) for part in PARTS)
+
+
+def _answered(cell: Cell | Nothing) -> str:
+    if isinstance(cell, Nothing):
+        return f"({cell.why}) | | | | "
+    tests = "<br>".join(_linked(each) for each in cell.shown_by)
+    return f"{cell.follows} | {cell.seen} | {cell.within} | {cell.ends} | {tests}"
+
+
 def _linked(test: str) -> str:
     """A test by its name, with the way to its file."""
     path, _, name = test.partition("::")
@@ -65,6 +83,7 @@ DRAWN: dict[str, dict[str, Callable[[], str]]] = {
     "docs/packages.md": {"lifecycle": lifecycle},
     "docs/pains.md": {"pains": pains},
     "docs/problems.md": {"problems": problems},
+    "docs/safety.md": {"safety": safety},
 }
 
 

@@ -17,8 +17,8 @@ def _drawn() -> object:
     return module
 
 
-@pytest.mark.parametrize(
-    "path", ["docs/moves.md", "docs/packages.md", "docs/pains.md", "docs/problems.md"])
+@pytest.mark.parametrize("path", [
+    "docs/moves.md", "docs/packages.md", "docs/pains.md", "docs/problems.md", "docs/safety.md"])
 def test_drawn_parts_are_up_to_date(path: str) -> None:
     again = _drawn().redrawn(path)  # type: ignore[attr-defined]
     assert (ROOT / path).read_text() == again, "run: python tests/style/drawn.py"

@@ -57,7 +57,8 @@ MUTANTS = [
     Mutant("cluster/guardian_host.py", "for each in (self.path, self.path + \".new\"):",
            "for each in ():",
            (f"{TRUST}::test_a_record_that_cannot_be_written_is_not_left_as_it_was",)),
-    Mutant("cluster/guardian_host.py", "        self.open()\n        self._write", "        self._write",
+    Mutant("cluster/guardian_host.py",
+           "        self.open()\n        self._write", "        self._write",
            ("tests/live/test_guardian_watchdog.py"
             "::test_one_that_is_busy_at_first_is_petted_as_soon_as_it_is_let_go",)),
 ]
