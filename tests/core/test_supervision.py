@@ -57,10 +57,19 @@ async def test_where_nobody_asks_nothing_is_said() -> None:
     await signs_of_life({"NOTIFY_SOCKET": "/nowhere"})
 
 
-def test_the_unit_asks_and_starts_it_again() -> None:
+def service(name: str) -> configparser.SectionProxy:
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     unit.optionxform = str  # type: ignore[assignment,method-assign]
-    unit.read(ROOT / "conf/systemd/vmsgd.service")
-    service = unit["Service"]
-    assert service["WatchdogSec"] == "30s" and service["NotifyAccess"] == "main"
-    assert service["Restart"] == "always"
+    unit.read(ROOT / "conf/systemd" / name)
+    return unit["Service"]
+
+
+def test_the_unit_asks_and_starts_it_again() -> None:
+    daemon = service("vmsgd.service")
+    assert daemon["WatchdogSec"] == "30s" and daemon["NotifyAccess"] == "main"
+    assert daemon["Restart"] == "always"
+
+
+def test_the_guardians_unit_spares_it_when_memory_is_short() -> None:
+    guardian = service("vmsg-guard.service")
+    assert guardian["OOMScoreAdjust"] == "-1000" and guardian["Restart"] == "always"

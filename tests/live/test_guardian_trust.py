@@ -208,8 +208,9 @@ async def test_an_older_record_of_this_boot_counts_until_the_daemons_first_word(
     await link.close()
 
 
-async def test_it_is_the_last_that_a_host_short_of_memory_ends(guard):
+async def test_it_asks_to_be_the_last_that_is_ended_for_want_of_memory(guard):
+    """And says so where it may not; as its unit has it, it may (tests/core/test_supervision.py)."""
     link = await connected(guard, [])
     score = Path(f"/proc/{guard.process.pid}/oom_score_adj").read_text(encoding="ascii")
-    assert int(score) == -1000
+    assert int(score) == -1000 or guard.says("no exemption from the end for want of memory")
     await link.close()

@@ -130,7 +130,9 @@ WATCHER = Part(
             "the start that failed: guardian-unreachable", "at once",
             "a descriptor; the limit is the highest that the host allows",
             (TRUST + "without_descriptors_a_guest_that_cannot_be_held_is_not_called_guarded",
-             TRUST + "it_is_the_last_that_a_host_short_of_memory_ends")),
+             TRUST + "it_asks_to_be_the_last_that_is_ended_for_want_of_memory",
+             CORE + "test_supervision.py"
+                    "::test_the_guardians_unit_spares_it_when_memory_is_short")),
         "full": Cell(
             "A record that cannot be written is taken away, so that no older one hides a guest; "
             "guarding goes on.",
