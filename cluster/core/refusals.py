@@ -310,7 +310,8 @@ def guardian_unreachable(name: str) -> Problem:
     return problem(
         "guardian-unreachable", f"node:{name}", what=f"Node {name} takes no packages.",
         because="Its guardian does not answer its daemon, so it renews no lease.",
-        fix=f"On {name}: systemctl restart vmsg-guard; or choose another node.",
+        fix=f"On {name}: systemctl kill -s KILL vmsg-guard (its unit starts it again), or "
+            "systemctl start vmsg-guard; or choose another node.",
     )
 
 

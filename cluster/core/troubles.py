@@ -95,7 +95,8 @@ def _unguarded(record: NodeRecord) -> Problem:
         because="No lease is renewed that nobody enforces: when the last one ends its daemon "
                 "freezes the guests, and they start elsewhere. Were the daemon to end as well, "
                 f"{behind}",
-        fix=f"On {record.name}: systemctl restart vmsg-guard (it takes up lease and guests)",
+        fix=f"On {record.name}: systemctl kill -s KILL vmsg-guard (its unit starts it again, and "
+            "it takes up lease and guests); if its unit is off: systemctl start vmsg-guard",
         severity="warn",
     )
 

@@ -57,7 +57,8 @@ def guardian_unreachable(asked: PreflightInput) -> Problem | None:
         "guardian-unreachable", f"node:{asked.target}",
         what=f"{asked.target} takes no packages",
         because="its guardian does not answer its daemon, so it renews no lease",
-        fix=f"on {asked.target}: systemctl restart vmsg-guard; or choose another node",
+        fix=f"on {asked.target}: systemctl kill -s KILL vmsg-guard (its unit starts it again), or "
+            "systemctl start vmsg-guard; or choose another node",
     )
 
 
