@@ -38,7 +38,7 @@ class FakeFabric:
         self.channels: dict[str, str] = {}
         """A source's path to a target's: who listens there shows when something is sent."""
         self.held: set[int] = set()
-        """Pids of guests that their own daemon has stopped, and nobody has let go on since."""
+        """Pids that their daemon has stopped, and nobody has let go on since."""
         self.missing_disks: set[str] = set()
         self.remains: dict[str, list[FakeGuest]] = defaultdict(list)
         """By node: guests that no driver holds."""
@@ -85,8 +85,7 @@ class FakeFabric:
             found.end(POWERED_OFF)
 
     def break_guest(self, node: str, package: str, state: RunState) -> None:
-        """Into one of the states of failure: io-error, panicked, watchdog, suspended; or `paused`
-        by somebody's stop, of which nothing else is told."""
+        """Into a state of failure; or `paused`, by somebody's stop, of which nothing is told."""
         if found := self.guest(node, package):
             if state != "paused":
                 found.tell(state)
@@ -317,8 +316,7 @@ class FakeDriver:
         if self._find(guest) is not None:
             self._fabric.thaw(self._node, guest.package)
 
-    async def announce(self, guest: Guest) -> None:
-        return None
+    async def announce(self, guest: Guest) -> None: ...
 
     async def close(self) -> None:
         for stop in self._deafen:

@@ -1,6 +1,6 @@
 """A backup's file is whole or not there, and nobody else's to read; putting it back wants a yes."""
 
-import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -31,21 +31,26 @@ def test_a_dry_run_and_a_refusal_write_nothing(farm: RecordedCluster, desk: Path
     assert [each.dry_run for each in farm.heard if isinstance(each, ask.BackUpCluster)] == [True]
 
 
-@pytest.mark.parametrize("failing", ["fsync", "replace"])
-def test_a_write_that_fails_leaves_the_earlier_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str,
-) -> None:
+def test_a_write_that_fails_leaves_the_earlier_file(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     path.write_text("earlier")
-
-    def fails(*args: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, failing, fails)
-    refused = backup.written(path, "later")
-    assert refused is not None and "No space" in refused.because
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8, before[1]))  # as a disk without room does
+    try:
+        refused = backup.written(path, "later, and longer than there is room for")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert refused is not None and "too large" in refused.because
     assert [each.name for each in tmp_path.iterdir()] == ["record.json"]
     assert path.read_text() == "earlier"
+
+
+def test_what_cannot_be_put_in_its_place_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    path.mkdir()
+    refused = backup.written(path, "later")
+    assert refused is not None and "directory" in refused.because
+    assert [each.name for each in tmp_path.iterdir()] == ["record.json"]
 
 
 @pytest.mark.parametrize(("line", "code", "asked"), [

@@ -21,6 +21,9 @@ WORDS = {"NODE": "n1", "NAME": "n1", "ADDRESS": "10.0.0.1", "TEXT": "text", "DIR
 BY_HAND = {
     "access-lost": "another operator makes a key: tests/commands/test_cli_consent.py",
     "authority-missing": "a key is put back on a host: tests/live/test_joining_live.py",
+    "node-not-heard": "a cable or a daemon is looked at: tests/core/test_let_go.py",
+    "request-differs": "another id is drawn by the command itself: tests/core/test_outcomes.py",
+    "request-forgotten": "another id is drawn by the command itself: tests/core/test_outcomes.py",
     "backup-damaged": "another copy is looked for: tests/core/test_backup.py",
     "cluster-file-changed": "two ask at once; the file is looked at",
     "dependency-unmet": "test_fixes.py beside the table",

@@ -87,28 +87,10 @@ MUTANTS = [
         ("tests/scenarios/test_switch_order.py::test_a_guest_that_nobody_guards_never_runs",)),
     Mutant(
         "packages/departure.py",
-        'if refused is not None and not (stage is not None and stage.stage == "frozen"):',
-        "if False:",
-        ("tests/scenarios/test_switch_order.py::"
-         "test_nothing_is_switched_before_the_record_says_that_it_stands",)),
-    Mutant(
-        "packages/departure.py",
-        "        if not is_awaited:\n",
-        "        if False:\n",
-        ("tests/scenarios/test_switch_order.py::"
-         "test_nothing_is_switched_to_a_target_that_does_not_answer",)),
-    Mutant(
-        "packages/departure.py",
         'if settled == "commit" and word != "ready":',
         "if False:",
         ("tests/scenarios/test_switch_order.py::"
          "test_nothing_is_committed_to_a_target_that_fell_silent_in_the_switch",)),
-    Mutant(
-        "packages/departure.py",
-        'if observed.state == "postmigrate" and observed.migration == "completed":',
-        'if observed.migration == "completed":',
-        ("tests/scenarios/test_switch_order.py::"
-         "test_nothing_is_committed_before_the_source_stands_for_good",)),
     Mutant(
         "packages/departure.py",
         "        if self.switching and not await self._abort_agreed():\n"
