@@ -54,11 +54,19 @@ class Worker:
         guests = self.guarded()
         standing = {each.pid for each in guests if each.pid in self.frozen}
         await self._let_go(self.frozen - standing)
-        new = [each for each in guests if each.pid not in standing]
-        self.frozen = frozenset(standing | {each.pid for each in new})
-        for each in new:
-            await self.around.driver.freeze(each)
+        new = {each.pid for each in guests
+               if each.pid not in standing and await self._stopped(each)}
+        self.frozen = frozenset(standing | new)
         return bool(new)
+
+    async def _stopped(self, guest: Guest) -> bool:
+        """Whatever is wrong with one must not let the others run on; it is tried again."""
+        try:
+            await self.around.driver.freeze(guest)
+        except Exception as error:
+            log.error("%s runs without a lease and could not be stopped: %r", guest.package, error)
+            return False
+        return True
 
     async def _let_go(self, pids: frozenset[int]) -> None:
         for each in self.guests():
