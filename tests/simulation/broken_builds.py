@@ -24,7 +24,7 @@ from packages.vm.driver import Guest
 from packages.vm.fake_guest import FakeGuest
 from tests.simulation.broken_proofs import (
     GuardianTrusted, LeaseAlwaysProof, NervousSuspicion, NotFrozenByDaemon, PettedByOthers,
-    ProofBeforeAnswer, ResetForNothing, SilenceBelieved, SoftdogBelieved, SuccessBelieved
+    ProofBeforeAnswer, ResetForNothing, SilenceBelieved, SoftdogBelieved
 )
 from tests.simulation.disk import HostsDisk
 from tests.simulation.guardian import SimulatedGuardian
@@ -375,8 +375,7 @@ BROKEN: Mapping[str, type[Build]] = {
         EarlierLeadersForgotten, NobodyFrozen, BlindAfterRestart, MemoryLeftBehind,
         SuspendedForGood, FreezesWatched, GuestsEnded, MovesNeverThawed, StartsNeverAgreed,
         NothingDestroyed, DoorRaises,
-        SnapshotsLost, KeysKept, RemovedHeard, SilenceBelieved, SuccessBelieved,
-        ProofBeforeAnswer,
+        SnapshotsLost, KeysKept, RemovedHeard, SilenceBelieved, ProofBeforeAnswer,
         NervousSuspicion, LeaseAlwaysProof, PettedByOthers, ResetForNothing, SoftdogBelieved,
         GuardianTrusted, NotFrozenByDaemon,
     )

@@ -7,8 +7,10 @@ a story at once.
 import pytest
 
 from cluster.core.model import State
+from tests.simulation.broken_proofs import SuccessBelieved
 from tests.simulation.guardian import Record
 from tests.simulation.hardware import Hardware
+from tests.simulation.judge import Broken
 from tests.simulation.power import CONTROLLER, STRIP
 from tests.simulation.test_simulation import cut_off, owner, web_on_a_follower
 from tests.simulation.watchdog import HARDWARE
@@ -187,3 +189,17 @@ def test_a_controller_that_reports_success_frees_nothing_while_the_host_is_on() 
         world.until(lambda: not world.hosts[here].has_power, within_s=25.0, what="switched off")
         taken_over(world, here, within_s=20.0)
         assert world.judge.counts["proof power"] == 1
+
+
+def test_one_that_is_believed_is_caught() -> None:
+    hardware = Hardware(has_controllers=True)
+    with World(1, hardware=hardware, build=SuccessBelieved()) as world:
+        here = web_on_a_follower(world, lease_is_proof=False)
+        controllers = world.around.controllers
+        assert controllers is not None
+        for each in (CONTROLLER, STRIP):
+            controllers.manners[each, here] = "lies"
+        cut_off(world, here)
+        with pytest.raises(Broken) as caught:
+            world.run(15.0)
+        assert caught.value.checker in SuccessBelieved.caught_by

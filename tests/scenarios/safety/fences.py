@@ -130,7 +130,8 @@ POWER_FENCE = Part(
             "the next level, or another proof",
             (POWER + "an_agent_that_reports_success_while_the_host_is_on_has_proven_nothing",
              POWER + "an_agent_that_cannot_say_how_the_power_stands_has_proven_nothing",
-             SIMULATED + "a_controller_that_reports_success_frees_nothing_while_the_host_is_on")),
+             SIMULATED + "a_controller_that_reports_success_frees_nothing_while_the_host_is_on",
+             SIMULATED + "one_that_is_believed_is_caught")),
         "exhausted": Cell(
             "An agent that cannot be started has proven nothing.",
             "program-missing or fence-failed", "at once", "the next level",
