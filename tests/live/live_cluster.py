@@ -34,6 +34,7 @@ from tests.live.cuts import cut_agreement
 from tests.live.evidence import Place, evidence, standing
 from tests.live.guest_processes import Copy, copy_of, parent_of, running_of, until_gone
 from tests.live.guest_side import GuestPage, page
+from tests.live.phases import reached
 
 WITHIN_S = 40.0
 """For whatever takes a takeover at the most, on a starved machine."""
@@ -182,14 +183,8 @@ class LiveCluster:
 
     async def step(self, node: str, move: str, step: str) -> None:
         """Wait until the source's agent says in its log that it takes this step of the move."""
-        end = time.monotonic() + WITHIN_S
-        with Path(self.node(node).folder, "log", "daemon.log").open() as log:
-            text = log.read()
-            while not any(f"move {move} of" in line and line.endswith(f": {step}")
-                          for line in text.splitlines()):
-                assert time.monotonic() < end, f"{node} never came to {step} of {move}"
-                await asyncio.sleep(0.002)
-                text = text.rpartition("\n")[2] + log.read()
+        log = Path(self.node(node).folder, "log", "daemon.log")
+        await reached(log, move, step, within_s=WITHIN_S)
 
     def relay(self, node: str, move: str) -> int:
         """The process id of this move's relay on a node."""
