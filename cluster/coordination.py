@@ -92,6 +92,6 @@ class Coordination:
         return Knowledge(
             now_ms=self._clock.wall_ms(), time_ms=self._ledger.time_ms(),
             term=self._ledger.replica.term(), heard=self._landlord.heard(), dead=dict(dead),
-            reset=dict(self._landlord.reset()),
+            reset=dict(self._landlord.reset()), over=self._landlord.over(),
             suspected=self._landlord.suspected(), limits=self._limits(),
         )

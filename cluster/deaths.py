@@ -38,7 +38,10 @@ class Deaths:
         replica = self._ledger.replica
         if not replica.is_leader() or not self._landlord.settled():
             return None
-        now_ms = self._clock.wall_ms()
+        now_ms, left_ms = self._clock.wall_ms(), {
+            name: round(left_s * 1000)
+            for name, left_s in sorted(self._landlord.silences().items())
+        }
         return Silence(
             fenced=self.fenced(), term=replica.term(), ahead_ms=dict(self.ahead_ms),
             through=dict(self._landlord.links.broken(
@@ -46,10 +49,8 @@ class Deaths:
             narrow={name: others for name, others in sorted(self._landlord.links.narrow.items())
                     if others},
             heard=(*sorted(self._landlord.heard() | self._landlord.arrived() | {self._node}),),
-            lease_over_ms={
-                name: now_ms + round(left_s * 1000)
-                for name, left_s in sorted(self._landlord.silences().items())
-            },
+            lease_over_ms={name: now_ms + each for name, each in left_ms.items()},
+            lease_left_ms={name: max(0, each) for name, each in left_ms.items()},
         )
 
     async def declare(self, death: NodeFailed) -> Problem | None:

@@ -1,15 +1,20 @@
 """Answers about the death of a node: who is heard, and an operator's word that one is off."""
 
+from cluster.answers.consent import unconfirmed, with_consequences
 from cluster.answers.desk import ENTRY_S, Desk, done, late, preview, refusal
 from cluster.api.messages import AskDeath, AskPatience, AskSilence, ConfirmDead, Reply
 from cluster.api.roles import Caller
-from cluster.core import entries, refusals
+from cluster.core import entries, refusals, words
 from cluster.core.beside import Silence
-from cluster.core.model import Proof
+from cluster.core.model import Proof, State, may_be_lost
 from cluster.deaths import against_death
 from cluster.raft.problems import no_quorum
-from packages.core.problem import Problem, problem
+from packages.core.problem import Problem
 from packages.core.values import changed, plain
+
+WAIT_S = 60.0
+"""Longer than the longest lease and its margin, twice over: the coordinator may change meanwhile.
+The word waits on when its asker has gone."""
 
 
 async def silence(desk: Desk, _: Caller, ask: AskSilence) -> Reply:
@@ -22,19 +27,73 @@ async def patience(desk: Desk, caller: Caller, ask: AskPatience) -> Reply:
 
 
 async def confirm_dead(desk: Desk, caller: Caller, ask: ConfirmDead) -> Reply:
-    """Carried out by the coordinator, whichever node is asked."""
-    if ask.node not in desk.ledger.state.nodes:
+    """Recorded at once, and carried out by the coordinator when the node's lease is over."""
+    state = desk.ledger.state
+    if ask.node not in state.nodes:
         return refusal(ask, refusals.unknown_node(ask.node))
+    before = state.outcomes.get(ask.request)
+    if before is not None and not ask.now:  # asked again, to wait for it or for a lost answer
+        return refusal(ask, before.problem) if before.problem is not None else (
+            await _carried_out(desk, ask))
     known = await desk.silence()
     if known is None:
         return refusal(ask, no_quorum(desk.node))
+    refused = against_death(state, known, ask.node, "operator") if before is None else None
+    if refused is not None:
+        return refusal(ask, refused)
+    left_s = known.lease_left_ms.get(ask.node, 0) / 1000
     wish = AskDeath(request=ask.request, node=ask.node, by=caller.name, reason=ask.reason)
+    said = desk.entry(
+        entries.DeathSaid, caller, ask, node=ask.node,
+        incarnation=state.nodes[ask.node].incarnation)
     if ask.dry_run:
-        refused = against_death(desk.ledger.state, known, ask.node, "operator")
-        if refused is not None:
-            return refusal(ask, refused)
-        shown = preview(desk.ledger.state, ask, _entry(desk, wish, known))
-        return changed(shown, problems=(*shown.problems, warning(ask.node)))
+        death = _entry(desk, wish, known)
+        return _preview(desk, ask, *((death,) if ask.now else (said, death)), left_s=left_s)
+    if ask.now:
+        return unconfirmed(ask, [words.at_once(ask.node, left_s)]) or (
+            await _at_once(desk, caller, ask, wish))
+    stopped = await desk.change(ask, said)
+    return stopped or await _carried_out(desk, ask, words.warning(ask.node), left_s=left_s)
+
+
+def _preview(desk: Desk, ask: ConfirmDead, *found: entries.Entry, left_s: float) -> Reply:
+    shown = preview(desk.ledger.state, ask, *found)
+    if shown.verdict != "done":
+        return shown
+    if ask.now:
+        return with_consequences(shown, [words.at_once(ask.node, left_s)])
+    first, *rest = shown.result["would"]
+    waits = [f"node:{ask.node}: its lease is over in {left_s:.1f} s at the latest; then:"]
+    return changed(
+        shown, problems=(*shown.problems, words.warning(ask.node)),
+        result={"would": [first, *(waits if left_s > 0 else []), *rest], "waits_s": left_s})
+
+
+async def _carried_out(
+    desk: Desk, ask: ConfirmDead, *warnings: Problem, left_s: float | None = None,
+) -> Reply:
+    """The word is in the record; now, or once it has been carried out or taken back."""
+
+    def is_over(state: State) -> bool:
+        return ask.node not in state.nodes or state.nodes[ask.node].word is None
+
+    if not await desk.ledger.until(is_over, deadline_s=WAIT_S if ask.wait else 0.0) and ask.wait:
+        return late(ask, f"node:{ask.node}", f"{ask.node} is not called dead yet.")
+    state = desk.ledger.state
+    node = state.nodes.get(ask.node)
+    if node is not None and node.word is None and may_be_lost(state, node, "operator"):
+        return refusal(ask, words.taken_back(ask.node))
+    if left_s is None and not is_over(state):
+        known = await desk.silence()
+        left_s = known.lease_left_ms.get(ask.node, 0) / 1000 if known is not None else 0.0
+    return done(ask, {
+        "node": ask.node, "state": node.state if node is not None else "removed",
+        "waits_s": 0.0 if is_over(state) else left_s,
+    }, list(warnings))
+
+
+async def _at_once(desk: Desk, caller: Caller, ask: ConfirmDead, wish: AskDeath) -> Reply:
+    """By the coordinator, whichever node is asked."""
     leader = desk.ledger.replica.leader()
     if leader is None or leader not in desk.peers:
         answer: Reply | Problem = await death(desk, caller, wish)
@@ -44,7 +103,7 @@ async def confirm_dead(desk: Desk, caller: Caller, ask: ConfirmDead) -> Reply:
         return late(ask, f"node:{ask.node}", f"Nobody has said what became of {ask.node}.")
     if answer.verdict != "done":
         return changed(answer, number=0, request=ask.request)
-    return done(ask, {"node": ask.node, "state": "failed"}, [warning(ask.node)])
+    return done(ask, {"node": ask.node, "state": "failed", "waits_s": 0.0})
 
 
 async def death(desk: Desk, _: Caller, ask: AskDeath) -> Reply:
@@ -62,20 +121,10 @@ async def death(desk: Desk, _: Caller, ask: AskDeath) -> Reply:
 
 
 def _entry(desk: Desk, ask: AskDeath, known: Silence) -> entries.NodeFailed:
-    """Good for this coordinator only: it rests on its not having heard the node."""
+    """At once. Good for this coordinator only: it rests on its not having heard the node."""
     said = f"{ask.by} says that it is off: {ask.reason}"
     return entries.NodeFailed(
         id=ask.request or desk.clock.token(), at_ms=desk.clock.wall_ms(), by=ask.by, because=said,
         node=ask.node, incarnation=desk.ledger.state.nodes[ask.node].incarnation,
         proof=Proof(kind="operator", because=said), term=known.term,
-    )
-
-
-def warning(node: str) -> Problem:
-    return problem(
-        "operator-word", f"node:{node}", what=f"Nothing but your word says that {node} is off.",
-        because="If a guest still runs there, it is now started a second time, and its disks are "
-                "ruined.",
-        fix=f"See with your own eyes that {node} is off, or cut it off its storage.",
-        severity="warn",
     )

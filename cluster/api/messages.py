@@ -135,9 +135,14 @@ class ResumeNode(Changing, tag="node-resume"):
 
 
 class ConfirmDead(Changing, tag="node-confirm-dead"):
-    """An operator's word that a silent node is off. Result: {"node", "state"}."""
+    """An operator's word that a silent node is off, carried out when its lease is over. Result:
+    {"node", "state", "waits_s"}, which is 0 once it is carried out."""
 
     node: str = ""
+    wait: bool = True
+    """Answer when it is carried out, or taken back; else as soon as it is recorded."""
+    now: bool = False
+    """Whatever lease the node may hold: its guests may run twice."""
 
 
 class UnquarantineNode(Changing, tag="node-unquarantine"):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from cluster.core import (
     admission, agreed_time, backup, entries, fencing, leases, maintenance, members, membership,
-    moves, quarantine, queue, runs, suspensions
+    moves, quarantine, queue, runs, suspensions, words
 )
 from cluster.core.model import EVENTS_KEPT, Event, State
 from cluster.core.outcomes import against, record_outcome
@@ -33,6 +33,8 @@ RULES: dict[type[entries.Entry], Callable[..., State | Problem]] = {
     entries.ClusterHalted: membership.cluster_halted,
     entries.NodeJoined: membership.node_joined,
     entries.NodeFailed: membership.node_failed,
+    entries.DeathSaid: words.death_said,
+    entries.DeathUnsaid: words.death_unsaid,
     entries.LeaseTaken: leases.lease_taken,
     entries.SightingsChanged: membership.sightings_changed,
     entries.WatchdogChanged: membership.watchdog_changed,

@@ -17,6 +17,8 @@ class Silence(Value):
     heard: tuple[str, ...]
     lease_over_ms: dict[str, int] = {}
     """Silent node -> when its lease is over at the latest, by the coordinator's wall clock."""
+    lease_left_ms: dict[str, int] = {}
+    """The same from the moment of this answer, whatever any wall clock shows; 0: it is over."""
     fenced: tuple[str, ...] = ()
     """Nodes that a power fence can switch off."""
     ahead_ms: dict[str, int] = {}

@@ -36,6 +36,8 @@ class Knowledge(Value):
     limits: Limits = Limits()
     time_ms: int = 0
     """The cluster's time (agreed_time.py); 0: nothing has told it, and the wall clock has to do."""
+    over: frozenset[str] = frozenset()
+    """Silent nodes of which it is known that whatever lease they were granted is over."""
     suspected: Mapping[str, str] = {}
     """Node -> how long it has been silent, too long for one that is well."""
 
@@ -53,8 +55,11 @@ refused at once would otherwise fill the log, while the node that could take it 
 
 def decide(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]:
     """Entries to propose now, in order; the same list again until they are applied."""
+    words = _words(state, known, mint)
+    spoken_of = {each.node for each in words if isinstance(each, entries.NodeFailed)}
     return [
-        *_deaths(state, known, mint),
+        *words,
+        *(each for each in _deaths(state, known, mint) if each.node not in spoken_of),
         *_fences(state, known, mint),
         *_starts(state, known, mint),
         *_settled(state, known, mint),
@@ -63,8 +68,31 @@ def decide(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]:
     ]
 
 
-def _deaths(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]:
-    found: list[entries.Entry] = []
+def _words(
+    state: State, known: Knowledge, mint: Mint,
+) -> list[entries.NodeFailed | entries.DeathUnsaid]:
+    """Operators' words that nodes are off become proofs, or are taken back."""
+    found: list[entries.NodeFailed | entries.DeathUnsaid] = []
+    for name, node in sorted(state.nodes.items()):
+        word = node.word
+        if word is None:
+            continue
+        is_waited_for = may_be_lost(state, node, "operator")
+        if name in known.heard or not is_waited_for:
+            found.append(entries.DeathUnsaid(
+                id=mint(), at_ms=known.now_ms, by=BY, node=name, word=word.id,
+                because="it is heard" if is_waited_for else "nothing waits for that any more"))
+        elif name in known.over and name in known.suspected:
+            # Under the id of the request, so that its events show what came of it.
+            found.append(entries.NodeFailed(
+                id=f"{word.id}-{known.term}", at_ms=known.now_ms, by=word.by, because=word.because,
+                node=name, incarnation=node.incarnation, term=known.term,
+                proof=Proof(kind="operator", because=word.because)))
+    return found
+
+
+def _deaths(state: State, known: Knowledge, mint: Mint) -> list[entries.NodeFailed]:
+    found: list[entries.NodeFailed] = []
     proven: tuple[tuple[ProofKind, Mapping[str, str]], ...] = (
         ("lease", known.dead), ("watchdog", known.reset))
     for kind, dead in proven:

@@ -21,6 +21,8 @@ from cluster.core.key_entries import OperatorAdded as OperatorAdded
 from cluster.core.key_entries import OperatorRemoved as OperatorRemoved
 from cluster.core.key_entries import RotationAsked as RotationAsked
 from cluster.core.key_entries import TrustFormed as TrustFormed
+from cluster.core.lease_entries import DeathSaid as DeathSaid
+from cluster.core.lease_entries import DeathUnsaid as DeathUnsaid
 from cluster.core.lease_entries import GuestLetGo as GuestLetGo
 from cluster.core.lease_entries import LeaseTaken as LeaseTaken
 from cluster.core.lease_numbers import LeaseNumbers
@@ -390,5 +392,5 @@ AnyEntry = Union[
     OperatorAdded, OperatorRemoved, NodeRejoining, DrainCancelled, PackageRelocated, ReturnEnded,
     MoveQueued, MoveUnqueued, FenceOrdered, FenceAnswered, NodeUnquarantined, PowerFenceFailed,
     SightingsChanged, WatchdogChanged, LeaseTaken, GuardianChanged, RecordBackedUp, RecordRestored,
-    GuestLetGo,
+    GuestLetGo, DeathSaid, DeathUnsaid,
 ]

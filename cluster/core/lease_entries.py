@@ -19,3 +19,18 @@ class GuestLetGo(Entry, tag="guest-let-go"):
     package: str
     epoch: int
     node: str
+
+
+class DeathSaid(Entry, tag="death-said"):
+    """An operator's word that the silent node is off: a proof once its lease is over."""
+
+    node: str
+    incarnation: str
+
+
+class DeathUnsaid(Entry, tag="death-unsaid"):
+    """The node was heard after all, or nothing waits for its death any more."""
+
+    node: str
+    word: str
+    """The id of the entry that gave it."""

@@ -17,6 +17,7 @@ from cluster.core.moves import end_move, lose_node
 from cluster.core.quarantine import counts, is_quarantined, released, why, with_failure
 from cluster.core.suspensions import gone_with_its_node, in_maintenance
 from cluster.core.trust import without_invitation
+from cluster.core.words import after_death
 from packages.core.problem import Problem, problem
 from packages.core.values import changed
 
@@ -74,7 +75,7 @@ def node_joined(state: State, entry: entries.NodeJoined) -> State | Problem:
     state = _lost_after_join(state, node, entry)
     after = _after_join(state, node, state.time_ms)
     node = changed(node, incarnation=entry.incarnation, version=entry.version, proof=None,
-                   host_boot=entry.host_boot or node.host_boot,
+                   word=None, host_boot=entry.host_boot or node.host_boot,
                    fence=None, sightings=(), watchdog="", watchdog_s=0.0,
                    lets_go=entry.lets_go, guardian_silent=entry.guardian_silent)
     if after != node.state:
@@ -181,7 +182,7 @@ def node_failed(state: State, entry: entries.NodeFailed) -> State | Problem:
     ))
     for record in packages_of(state, entry.node):
         state = lose_node(state, record, entry)
-    return state
+    return after_death(state, node)
 
 
 def watchdog_changed(state: State, entry: entries.WatchdogChanged) -> State | Problem:

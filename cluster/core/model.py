@@ -69,6 +69,15 @@ class Proof(Value):
     by: str = ""
 
 
+class Word(Value):
+    """An operator's, that a silent node is off: a proof once the node's lease is over."""
+
+    id: str
+    by: str
+    because: str
+    at_ms: int = 0
+
+
 class Stuck(Value):
     """A package that a drain could not move, and why; it runs on where it is."""
 
@@ -87,6 +96,8 @@ class NodeRecord(Value):
     since_ms: int = 0
     because: str = ""
     proof: Proof | None = None
+    word: Word | None = None
+    """Given about this life of its daemon, and waiting for the end of its lease."""
     fence: Problem | None = None
     """Why it could not be switched off the last time it was to be."""
     watchdog: str = ""

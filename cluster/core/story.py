@@ -110,6 +110,7 @@ def _node(name: str, before: NodeRecord | None, after: NodeRecord | None) -> lis
         ))
     elif before.incarnation != after.incarnation:
         told.append(_event(subject, "daemon restarted", before=before.state, after=after.state))
+    told += _word(subject, before, after)
     if after.lease_number != before.lease_number:
         told.append(_event(subject, "has taken the new lease"))
     if after.watchdog != before.watchdog and before.incarnation == after.incarnation:
@@ -138,6 +139,18 @@ def _node(name: str, before: NodeRecord | None, after: NodeRecord | None) -> lis
     if len(after.returning) > len(before.returning):
         told.append(_event(subject, f"brings home {', '.join(after.returning)}"))
     return told
+
+
+def _word(subject: str, before: NodeRecord, after: NodeRecord) -> list[Event]:
+    """A word that became a proof, or came too late for one, is told of by the node's death."""
+    if after.word is not None and after.word != before.word:
+        return [_event(
+            subject, "said to be off",
+            because=f"{after.word.because}. It counts when the lease of the node is over")]
+    is_proven = after.proof is not None and after.proof != before.proof
+    if before.word is not None and after.word is None and not is_proven:
+        return [_event(subject, "no longer said to be off")]
+    return []
 
 
 def _seats(before: State, after: State) -> list[Event]:

@@ -3,7 +3,7 @@
 from cluster.core import dependence, leases, maintenance, quarantine, refusals, truth
 from cluster.core.beside import Surroundings, by_wall, is_silent, rfc3339, votes
 from cluster.core.links import link_problems
-from cluster.core.model import UP, NodeRecord, PackageRecord, State, unproven
+from cluster.core.model import UP, NodeRecord, PackageRecord, State, Word, unproven
 from cluster.core.runs import blocked_nodes
 from cluster.core.suspensions import in_maintenance, is_suspended, suspended_by
 from packages.core.problem import Problem, problem
@@ -71,6 +71,8 @@ def _node_problems(state: State, record: NodeRecord, around: Surroundings) -> li
     if record.state in UP and is_silent(record.name, around):
         over_ms = around.silence.lease_over_ms.get(record.name) if around.silence else None
         over = f" Its lease is over by {rfc3339(over_ms)}." if over_ms is not None else ""
+        if record.word is not None:
+            return [*waiting, _said_to_be_off(record, record.word, around)]
         return [*waiting, problem(
             "node-silent", subject, what=f"Node {record.name} is silent.",
             because="It has not asked for its lease lately, and is not proven dead: nothing it has "
@@ -83,6 +85,18 @@ def _node_problems(state: State, record: NodeRecord, around: Surroundings) -> li
         until_ms = by_wall(record.quarantined_until_ms or 0, around)
         waiting = [*waiting, quarantine.shown(record, rfc3339(until_ms))]
     return [*waiting, *(each.problem for each in maintenance.still_stuck(state, record))]
+
+
+def _said_to_be_off(record: NodeRecord, word: Word, around: Surroundings) -> Problem:
+    left_ms = around.silence.lease_left_ms.get(record.name) if around.silence else None
+    left = f", in {left_ms / 1000:.1f} s at the latest" if left_ms else ""
+    return problem(
+        "node-silent", f"node:{record.name}",
+        what=f"Node {record.name} is silent, and said to be off by {word.by}.",
+        because=f"{word.because}. It counts as dead when its lease is over{left}; if it is heard "
+                "before, the word is taken back.",
+        fix="Wait for that. Nothing needs to be done.", severity="warn",
+    )
 
 
 def _unguarded(record: NodeRecord) -> Problem:

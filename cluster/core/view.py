@@ -79,6 +79,8 @@ def awaited(state: State, record: NodeRecord, around: Surroundings) -> dict[str,
         if not held:
             return None
         over_ms = record.proof.at_ms if record.proof else 0
+    if record.word is not None:
+        until_ms = over_ms  # no other proof comes by itself before
     if record.watchdog_s > 0 and any(suffices("watchdog", each) for each in held):
         kinds = ["watchdog", *kinds]
         until_ms = until_ms or over_ms + int(record.watchdog_s * 1000)
@@ -92,6 +94,18 @@ def awaited(state: State, record: NodeRecord, around: Surroundings) -> dict[str,
     }
 
 
+def _word(record: NodeRecord, around: Surroundings) -> dict[str, Any] | None:
+    """Whose it is, and for how long it still waits; null for that where nobody knows it."""
+    if record.word is None:
+        return None
+    left_ms = around.silence.lease_left_ms.get(record.name) if around.silence else None
+    return {
+        "by": record.word.by, "because": record.word.because,
+        "at": rfc3339(record.word.at_ms),
+        "waits_s": left_ms / 1000 if left_ms is not None else None,
+    }
+
+
 def _node(
     state: State, record: NodeRecord, around: Surroundings, verbose: bool,
 ) -> dict[str, Any]:
@@ -101,6 +115,7 @@ def _node(
         "name": record.name, "status": "up" if up and not silent else "down",
         "state": record.state, "address": around.addresses.get(record.name, ""),
         "awaited": awaited(state, record, around) if around.quorum else None,
+        "word": _word(record, around),
         "role": record.role, "votes": votes(state, record),
         "guardian": "unreachable" if record.guardian_silent else "ok",
     }

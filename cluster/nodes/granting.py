@@ -12,7 +12,7 @@ from cluster.config.schema import Timings
 from cluster.core import leases
 from cluster.core.entries import CoordinatorBegan, Entry, NodeFailed
 from cluster.core.lease_numbers import LeaseNumbers
-from cluster.core.model import UP, may_be_lost
+from cluster.core.model import UP, NodeRecord, may_be_lost
 from cluster.ledger import Ledger
 from cluster.nodes.lease import LeaseBook, new_lease_book
 from cluster.nodes.links import Links
@@ -243,9 +243,14 @@ class Landlord:
         if book is None or not self.settled():
             return Map()
         return Map({
-            name: self._over_at_s(book, name) - now_s for name in self._ledger.state.nodes
+            name: 0.0 if _is_proven(record) else self._over_at_s(book, name) - now_s
+            for name, record in self._ledger.state.nodes.items()
             if name != self._node and name not in heard
         })
+
+    def over(self) -> frozenset[str]:
+        """Silent nodes of which it is known that whatever they were granted is over."""
+        return frozenset(name for name, left_s in self.silences().items() if left_s <= 0)
 
     def _over_at_s(self, book: LeaseBook, name: str) -> float:
         known_s = self._known_since_s(name, self._ledger.state.nodes[name].incarnation)
@@ -323,6 +328,13 @@ class Landlord:
             if name in self._doubted.values()
             or name in state.nodes and state.nodes[name].state not in UP
         }
+
+
+def _is_proven(record: NodeRecord) -> bool:
+    """Whether its lease is over by the record, whoever coordinates; a word alone may say that of
+    one whose lease is good."""
+    return record.state == "failed" and record.proof is not None and (
+        record.proof.kind != "operator")
 
 
 def _silence(book: LeaseBook, name: str, now_s: float) -> str:

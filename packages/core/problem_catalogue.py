@@ -35,6 +35,7 @@ CATALOGUE: dict[str, str] = {
     "guest-misplaced": "a guest is seen of a package that runs nowhere by the record",
     "guest-nowhere": "by the record the guest runs on the node, which does not see it",
     "operator-word": "what follows rests on an operator's word alone",
+    "word-taken-back": "a node that was said to be off was heard before that counted",
     "stale-order": "the answer belongs to an older epoch or order and was ignored",
     # sockets and keys
     "cannot-listen": "a socket could not be bound to its address",
@@ -99,6 +100,7 @@ CATALOGUE: dict[str, str] = {
     "move-not-converging": "the guest dirties memory faster than it can be copied; it runs on",
     # what is not done in passing
     "not-confirmed": "what cannot be taken back, or makes things worse, was not confirmed",
+    "death-at-once": "a node would be called dead while it may hold a lease",
     "access-lost": "an operator would be let in no more by the very key that asks",
     "node-gone": "a node would be removed for good, with its name and its keys",
     "power-cut": "a node's power would be switched off, whatever runs there",

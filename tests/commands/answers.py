@@ -259,7 +259,10 @@ HAPPY: dict[type[ask.Request], Any] = {
         {"from": "n2", "agent": "fence_ipmilan", "level": 1, "power": None,
          "problems": [plain(NO_ANSWER)]},
     ]}),
-    ask.ConfirmDead: done({"node": "n3", "state": "failed"}, WORD),
+    ask.ConfirmDead: [
+        done({"node": "n3", "state": "running", "waits_s": 2.9}, WORD),
+        done({"node": "n3", "state": "failed", "waits_s": 0.0}),
+    ],
     ask.CheckPackages: done(None, SHARED),
     ask.ApplyPackages: done({"applied": ["web"], "unchanged": ["db"]}),
     ask.GetPackages: done({"text": "name: web\n", "packages": [{"name": "web"}]}),

@@ -54,6 +54,7 @@ EVERY_COMMAND = (
     "package maintenance web on --for 90s", "package maintenance web off", "move web n2",
     "move web n2 --no-wait", "move web --status", "move web --abort", "preflight web",
     "events", "events --package web --since 1h", "node confirm-dead n3 --reason burnt",
+    "node confirm-dead n3 --reason burnt --no-wait",
     "node invite n2", "node rotate n2", "node add n4 10.1.0.4", "node remove n2", "node fence n3",
     "node fence n3 --test",
     "node rotate --all", "operator list", "operator remove ann",
@@ -66,7 +67,8 @@ def test_every_command_for_people_and_for_programs(
 ) -> None:
     shown = []
     for output in ("", " -o json", " -o yaml"):
-        farm.replies[ask.GetMove] = list(answers.HAPPY[ask.GetMove])
+        for each in (ask.GetMove, ask.ConfirmDead):
+            farm.replies[each] = list(answers.HAPPY[each])
         shown.append(transcript(vmsg, line + output))
     golden(f"{line.replace(' ', '_').replace('--', '')}.txt", "\n".join(shown))
 

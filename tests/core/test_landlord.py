@@ -205,3 +205,30 @@ async def test_a_leader_whose_beginning_is_not_in_the_record_grants_nothing() ->
         assert elected.landlord.grant("n2", "i1") is None
         assert await elected.landlord.begin()
         assert elected.landlord.grant("n2", "i1") is not None
+
+
+async def test_a_lease_is_known_to_be_over_only_when_all_that_was_granted_is() -> None:
+    """That is when an operator's word about a silent node is carried out."""
+    async with Elected() as leader:
+        assert await leader.landlord.begin()
+        granted_s = leader.clock.now_s
+        assert leader.landlord.grant("n2", "i1") is not None
+        while "n2" not in leader.landlord.over():
+            assert leader.landlord.silences().get("n2", 1.0) > 0
+            leader.clock.now_s += 0.05
+        assert leader.clock.now_s - granted_s >= LAN.lease_s + LAN.margin_s
+
+
+@pytest.mark.parametrize(("kind", "is_over"), [("lease", True), ("power", True),
+                                               ("operator", False)])
+async def test_a_node_proven_dead_has_no_lease_whoever_coordinates(
+    kind: str, is_over: bool,
+) -> None:
+    async with Elected() as leader:
+        assert await leader.landlord.begin()
+        assert leader.landlord.grant("n2", "i1") is not None
+        await leader.ledger.say(
+            entries.NodeFailed, "-", node="n2", incarnation="i1",
+            proof=Proof(kind=kind, because="-"))
+        leader.clock.now_s += LAN.suspect_s + 0.1
+        assert ("n2" in leader.landlord.over()) == is_over

@@ -168,8 +168,10 @@ class Operators:
         off = [name for name, host in self._world.hosts.items() if not host.has_power]
         if not off:
             return self._run_cluster()
+        request = self._id()
         return ask.ConfirmDead(
-            request=self._id(), node=self._dice.choice(off), reason="it is off")
+            request=request, node=self._dice.choice(off), reason="it is off",
+            now=is_even(request))
 
     def _fence(self) -> ask.AnyRequest:
         node = self._node()

@@ -33,7 +33,7 @@ class Proofs:
         self._ordered_until_s: dict[str, float] = {}
         self._truths: dict[str, Callable[[Host, entries.NodeFailed, list[PackageRecord]], str]] = {
             "lease": self._against_lease, "power": self._against_power,
-            "operator": self._against_power, "watchdog": self._against_watchdog,
+            "operator": self._against_word, "watchdog": self._against_watchdog,
         }
 
     # what is seen of the daemons
@@ -113,6 +113,13 @@ class Proofs:
             return "it was not off since"
         left = [each.name for each in freed if self._guest(host, each) is not None]
         return f"{left} are there" if left else ""
+
+    def _against_word(
+        self, host: "Host", entry: entries.NodeFailed, freed: list[PackageRecord],
+    ) -> str:
+        """Whoever gave it need not have looked, for what a lease guards."""
+        untrue = self._against_power(host, entry, freed)
+        return untrue and self._against_lease(host, entry, freed)
 
     def _against_watchdog(
         self, host: "Host", _: entries.NodeFailed, freed: list[PackageRecord],

@@ -73,6 +73,7 @@ BY_HAND = {
     "restore-unsafe": "what runs is halted first: tests/core/test_backup.py",
     "storage-fence-failed": "a storage is looked at: tests/contracts/test_fence_contract.py",
     "timed-out": "what goes on is followed: tests/commands/test_cli_waiting.py",
+    "word-taken-back": "the node is emptied instead: tests/scenarios/test_words.py",
     "unknown-operator": "a list is looked at: tests/live/test_rotation_live.py",
 }
 """Codes whose fix names a command, but is not typed in tests/scenarios/test_fixes.py, and why."""
