@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from cluster.clock import Clock
 from cluster.core.codec import encode_entry
 from cluster.core.entries import Entry
-from cluster.core.floor import SINCE, refused_by_floor
+from cluster.core.floor import SINCE, as_all_know, refused_by_floor
 from cluster.core.machine import StateMachine
 from cluster.core.model import Outcome, PackageRecord, State
 from cluster.core.outcomes import against
@@ -96,7 +96,8 @@ class Ledger:
         refused = refused_by_floor(self.state, type(entry), self._since)
         if refused is not None:
             return refused
-        entry = changed(entry, time_ms=self.time_ms(), seen=self.state.applied)
+        entry = as_all_know(self.state, changed(
+            entry, time_ms=self.time_ms(), seen=self.state.applied))
         raw = encode_entry(entry)
         end_s = self.clock.boottime_s() + deadline_s
         doubt: Problem | None = None

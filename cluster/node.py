@@ -58,7 +58,7 @@ from packages.vm.carrier import Carrier
 from packages.vm.driver import Driver
 from packages.worker import Worker
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 
 log = logging.getLogger("vmsgd")
 

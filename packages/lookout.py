@@ -9,6 +9,7 @@ import asyncio
 import logging
 
 from cluster.core.entries import SightingsChanged, WatchdogChanged
+from cluster.core.floor import as_all_see
 from cluster.core.membership import gives
 from cluster.core.model import UP, State, packages_of
 from cluster.nodes.guardian_link import Guardian
@@ -59,7 +60,7 @@ class Lookout:
         if left is not None:
             log.error("%s %s", left.what, left.because)
         now = [*self._own(state), *await self._by_hand(state)]
-        found, self._last = lasting(self._last, now), now
+        found, self._last = as_all_see(state, lasting(self._last, now)), now
         me = self._ledger.state.nodes.get(self._node)
         if me is None or me.sightings == found:
             return

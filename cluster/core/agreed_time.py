@@ -13,6 +13,7 @@ ahead: a hold may last longer for it, none ends early.
 from collections.abc import Iterator
 
 from cluster.core.entry import Entry
+from cluster.core.floor import V0_2, floor_allows
 from cluster.core.model import State
 from packages.core.failover import WINDOW_MS
 from packages.core.values import changed
@@ -23,7 +24,10 @@ TELL_MS = 60_000
 
 def on(state: State, entry: Entry) -> State:
     """The state at the entry's time. One without a stamp, of an earlier version of the product,
-    counts by its proposer's wall clock until the first that has one."""
+    counts by its proposer's wall clock until the first that has one; while one of those takes part,
+    that alone is the time, as it has it."""
+    if not floor_allows(state, V0_2):
+        return changed(state, time_ms=entry.at_ms)
     if not entry.time_ms and state.is_timed:
         return state
     time_ms = max(state.time_ms, entry.time_ms or entry.at_ms)
@@ -33,6 +37,8 @@ def on(state: State, entry: Entry) -> State:
 def after(state: State, entry: Entry, until_ms: int | None) -> int | None:
     """An end that the proposer's wall clock gave, in the cluster's time: both of the entry's times
     are of one clock and one moment, so only what lies between them counts."""
+    if not floor_allows(state, V0_2):
+        return until_ms
     return None if until_ms is None else state.time_ms + max(0, until_ms - entry.at_ms)
 
 

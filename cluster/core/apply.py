@@ -11,6 +11,7 @@ from cluster.core import (
     admission, agreed_time, backup, entries, fencing, leases, maintenance, members, membership,
     moves, quarantine, queue, runs, suspensions, words
 )
+from cluster.core.floor import as_all_know
 from cluster.core.model import EVENTS_KEPT, Event, State
 from cluster.core.outcomes import against, record_outcome
 from cluster.core.story import tell
@@ -98,6 +99,7 @@ def apply(state: State, index: int, entry: entries.Entry) -> State:
     """The next state. `index` is the entry's place in the log and grows."""
     if entry.id in state.outcomes:
         return changed(state, applied=index)
+    entry = as_all_know(state, entry)
     state = agreed_time.on(state, entry)
     after = against(state, entry) or decide(state, entry)
     if isinstance(after, Problem):

@@ -6,6 +6,7 @@ more when it is agreed upon.
 """
 
 import posixpath
+from collections.abc import Callable
 
 from packages.core.model import DiskSpec, PackageSpec
 from packages.core.problem import Problem, problem
@@ -30,6 +31,22 @@ def _keys(disk: DiskSpec) -> tuple[str, ...]:
 
 def _key_of(identity: str) -> str:
     return f"identity {bare_identity(identity)}"
+
+
+def reindexed(
+    index: Map[str, str], name: str, before: frozenset[str], after: frozenset[str],
+    holders: Callable[[str], list[str]],
+) -> Map[str, str]:
+    """The index after what the package `name` claims has changed. By older rules two may claim the
+    same; then it is the least name's, so that no order of events makes another index. `holders`:
+    who else claims a key."""
+    for key in sorted(before - after):
+        if index.get(key) == name:
+            left = holders(key)
+            index = index.set(key, min(left)) if left else index.delete(key)
+    for key in sorted(after - before):
+        index = index.set(key, min(name, index.get(key, name)))
+    return index
 
 
 def claimed_twice(spec: PackageSpec, other: str) -> Problem:

@@ -4,7 +4,20 @@ A node that does not know a kind of entry refuses it, and one that does applies 
 would differ from there on. So nothing is proposed that the lowest version among the nodes does not
 know. `SINCE` says in which version a kind came in; those of the first version are not listed. The
 same holds for a field on which a rule acts: whoever makes the entry leaves it at its default
-until the floor allows it, and for a default the rule does what it did before.
+until the floor allows it, and for a default the rule does what it did before. `FIELDS` says which
+these are; the ledger resets them in what it proposes, and `apply` in what it is given, so that also
+a journal in which they stand is read as the older version read it.
+
+A rule that does something else than before with an entry that was there before asks the floor:
+where `floor_allows` says no, it does what it did. These came in with 0.2.0:
+
+* a lost owner keeps its package until another has it (moves.py), failures during a suspension are
+  noted and failures are counted when the guest is gone (runs.py), a node that an operator works on
+  is not quarantined for going (membership.py), a committed move ends with its owner (moves.py);
+* holds of several owners stand side by side, and give nothing back that was taken for good
+  (suspensions.py); what is halted may be halted again (runs.py);
+* disks and MAC addresses of others are refused (runs.py);
+* time is the cluster's own (agreed_time.py), and outcomes are kept by it (outcomes.py).
 
 The floor never falls: a node that comes with a version below it is not let in, for the log may
 hold what it cannot read.
@@ -12,13 +25,35 @@ hold what it cannot read.
 
 from collections.abc import Mapping
 
+from cluster.core import entries
 from cluster.core.entries import Entry
 from cluster.core.model import State
 from packages.core.problem import Problem, problem
+from packages.core.sightings import Sighting
+from packages.core.values import changed
 from packages.core.versions import FIRST, Version, are_adjacent, version_of
 
-SINCE: Mapping[type[Entry], Version] = {}
-"""Every kind so far is of the first version."""
+V0_2: Version = (0, 2, 0)
+
+SINCE: Mapping[type[Entry], Version] = {
+    entries.GuardianChanged: V0_2, entries.LeaseTaken: V0_2, entries.RecordBackedUp: V0_2,
+    entries.RecordRestored: V0_2, entries.GuestLetGo: V0_2,
+}
+
+STAMPS: Mapping[str, object] = {"time_ms": 0, "seen": 0}
+FIELDS: Mapping[type[Entry], Mapping[str, object]] = {
+    entries.CoordinatorBegan: {"lease": None},
+    entries.ClusterFormed: {"lease": None},
+    entries.NodeJoined: {"guardian_silent": False, "host_boot": "", "lets_go": False},
+    entries.PackageApplied: {"new_disks": ()},
+    entries.HoldEnded: {"hold": ""},
+    entries.GuestStarted: {"disks": ()},
+    entries.GuestFailed: {"blameless": False},
+    entries.MoveAborted: {"target_hangs": False},
+    entries.MoveThawed: {"disks": ()},
+}
+"""Since 0.2.0, with what they are before; `STAMPS` are of every entry, and `as_all_know` has those
+that stand deeper."""
 
 
 def floor(state: State) -> Version:
@@ -27,12 +62,34 @@ def floor(state: State) -> Version:
     return min(versions, default=FIRST)
 
 
+def floor_allows(state: State, needed: Version) -> bool:
+    """Whether no node of an older version takes part. A cluster is founded by one version: before
+    anybody has joined it, all is allowed."""
+    return all(version_of(each.version) >= needed
+               for each in state.nodes.values() if each.version)
+
+
+def as_all_know(state: State, entry: Entry) -> Entry:
+    """The entry without the fields that some node would not see in it."""
+    if floor_allows(state, V0_2):
+        return entry
+    if isinstance(entry, entries.SightingsChanged):
+        entry = changed(entry, sightings=as_all_see(state, entry.sightings))
+    return changed(entry, **{**STAMPS, **FIELDS.get(type(entry), {})})
+
+
+def as_all_see(state: State, sightings: tuple[Sighting, ...]) -> tuple[Sighting, ...]:
+    if floor_allows(state, V0_2):
+        return sightings
+    return tuple(changed(each, stuck=False) for each in sightings)
+
+
 def refused_by_floor(
     state: State, kind: type[Entry], since: Mapping[type[Entry], Version] = SINCE,
 ) -> Problem | None:
     """Why an entry of this kind may not be proposed yet."""
     needed = since.get(kind)
-    if needed is None or floor(state) >= needed:
+    if needed is None or floor_allows(state, needed):
         return None
     behind = sorted(
         name for name, each in state.nodes.items()

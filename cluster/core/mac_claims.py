@@ -4,6 +4,9 @@ The rule stands in the record, because two files applied at the same moment are 
 the other counts. PURE.
 """
 
+from collections.abc import Iterable
+
+from cluster.core.claims import reindexed
 from packages.core.mac_addresses import mac_in_use, mac_unusable, macs
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem
@@ -13,17 +16,19 @@ Claims = Map[str, str]
 """MAC -> the package that has it."""
 
 
-def reclaimed(claims: Claims, before: PackageSpec | None, after: PackageSpec | None) -> Claims:
-    """The index after a package's description has changed, come or gone."""
-    if before is after or before and after and before.vm.networks == after.vm.networks:
+def reclaimed(
+    claims: Claims, before: PackageSpec | None, after: PackageSpec | None,
+    others: Iterable[PackageSpec] = (),
+) -> Claims:
+    """The index after a package's description has changed, come or gone, beside these others."""
+    of = after or before
+    if of is None or before is after or (
+            before and after and before.vm.networks == after.vm.networks):
         return claims
-    for mac in macs(before) if before is not None else ():
-        if before is not None and claims.get(mac) == before.name:
-            claims = claims.delete(mac)
-    for mac in macs(after) if after is not None else ():
-        if after is not None and mac not in claims:
-            claims = claims.set(mac, after.name)
-    return claims
+    return reindexed(
+        claims, of.name, frozenset(macs(before) if before else ()),
+        frozenset(macs(after) if after else ()),
+        lambda mac: [each.name for each in others if each.name != of.name and mac in macs(each)])
 
 
 def against_claiming(

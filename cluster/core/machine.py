@@ -9,6 +9,7 @@ import logging
 
 from cluster.core.apply import apply
 from cluster.core.codec import Garbled, decode_entry, decode_state, encode_state
+from cluster.core.floor import refused_by_floor
 from cluster.core.model import Outcome, State
 from cluster.core.outcomes import against, record_outcome
 from packages.core.problem import Problem, problem
@@ -38,6 +39,10 @@ class StateMachine:
         except Garbled as error:
             self.state = changed(self.state, applied=index)
             return Outcome(entry="", index=index, problem=_bug(f"an entry was unreadable: {error}"))
+        unknown = refused_by_floor(self.state, type(entry))
+        if unknown is not None:  # an older node cannot read it, and remembers nothing of it
+            self.state = changed(self.state, applied=index)
+            return Outcome(entry="", index=index, problem=unknown)
         differs = against(self.state, entry) if entry.id in self.state.outcomes else None
         if differs is not None:
             self.state = changed(self.state, applied=index)

@@ -7,7 +7,7 @@ somebody else; a takeover without a proof.
 from collections.abc import Iterable
 
 from cluster.core import entries, refusals
-from cluster.core.floor import refused_version
+from cluster.core.floor import V0_2, floor_allows, refused_version
 from cluster.core.leases import with_numbers
 from cluster.core.model import (
     UP, NodeRecord, NodeState, PackageRecord, State, may_be_lost, packages_of, with_node,
@@ -23,7 +23,9 @@ from packages.core.values import changed
 
 
 def coordinator_began(state: State, entry: entries.CoordinatorBegan) -> State | Problem:
-    if entry.term <= state.coordinator_term:
+    # One that began while a node knew nothing of numbers says them once all do.
+    says = entry.term == state.coordinator_term and entry.lease is not None and not state.leases
+    if entry.term <= state.coordinator_term and not says:
         return refusals.stale_order("cluster", "A later coordinator has begun.")
     if not state.leases:
         state = with_numbers(state, entry.lease)
@@ -172,7 +174,8 @@ def node_failed(state: State, entry: entries.NodeFailed) -> State | Problem:
     # A halted node stays so; without its incarnation it is granted nothing until it joins anew.
     after: NodeState = "halted" if node.state in ("halted", "halting") else "failed"
     since_ms = entry.at_ms if after != node.state else node.since_ms
-    if after == "failed" and node.state in UP and counts(node):
+    is_counted = counts(node) or not floor_allows(state, V0_2)
+    if after == "failed" and node.state in UP and is_counted:
         node = with_failure(node, state.time_ms)
     state = with_node(state, changed(
         node, state=after, since_ms=since_ms, because=entry.because, proof=entry.proof,

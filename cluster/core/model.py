@@ -8,7 +8,7 @@ without a release, a proof or a commit.
 
 from typing import Literal
 
-from cluster.core.claims import claims_of
+from cluster.core.claims import claims_of, reindexed
 from cluster.core.hold_records import Hold as Hold
 from cluster.core.hold_records import LostOwner as LostOwner
 from cluster.core.hold_records import NotedFailure as NotedFailure
@@ -306,33 +306,33 @@ def with_package(state: State, record: PackageRecord) -> State:
         moves = moves.set(record.name, True)
     elif record.name in moves:
         moves = moves.delete(record.name)
-    claims = state.claims
-    if before is None or before.spec is not record.spec:
-        claims = _without_claims(claims, before)
-        for key in sorted(claims_of(record.spec)):
-            claims = claims.set(key, record.name)
+    state = _claiming(state, before.spec if before else None, record.spec)
     return changed(
         state, packages=state.packages.set(record.name, record), placed=placed, waiting=waiting,
-        moves=moves, macs=reclaimed(state.macs, before.spec if before else None, record.spec),
-        claims=claims,
-    )
+        moves=moves)
 
 
-def _without_claims(claims: Map[str, str], record: PackageRecord | None) -> Map[str, str]:
-    for key in sorted(claims_of(record.spec)) if record is not None else ():
-        if record is not None and claims.get(key) == record.name:
-            claims = claims.delete(key)
-    return claims
+def _claiming(state: State, before: PackageSpec | None, after: PackageSpec | None) -> State:
+    """With the indices of what only one package may have."""
+    of = after or before
+    if of is None or before is after:
+        return state
+    others = [each.spec for each in state.packages.values()] if before is not None else []
+    return changed(
+        state, macs=reclaimed(state.macs, before, after, others),
+        claims=reindexed(
+            state.claims, of.name, claims_of(before) if before else frozenset(),
+            claims_of(after) if after else frozenset(),
+            lambda key: [each.name for each in others
+                         if each.name != of.name and key in claims_of(each)]))
 
 
 def without_package(state: State, name: str) -> State:
     """The state without a package that nobody owns."""
     waiting = state.waiting.delete(name) if name in state.waiting else state.waiting
     moves = state.moves.delete(name) if name in state.moves else state.moves
-    claims = _without_claims(state.claims, state.packages[name])
-    return changed(
-        state, packages=state.packages.delete(name), waiting=waiting, moves=moves, claims=claims,
-        macs=reclaimed(state.macs, state.packages[name].spec, None))
+    state = _claiming(state, state.packages[name].spec, None)
+    return changed(state, packages=state.packages.delete(name), waiting=waiting, moves=moves)
 
 
 def with_node(state: State, record: NodeRecord) -> State:

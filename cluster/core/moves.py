@@ -8,6 +8,7 @@ after an abort was agreed, a claim of a target's copy that the source may have o
 from collections.abc import Callable
 
 from cluster.core import entries, refusals
+from cluster.core.floor import V0_2, floor_allows
 from cluster.core.model import (
     UP, Freeze, LostOwner, MoveRecord, MoveStage, PackageRecord, PackageState, Proof, QueuedMove,
     State, suffices, with_package
@@ -260,12 +261,16 @@ def lose_node(state: State, record: PackageRecord, entry: entries.NodeFailed) ->
         "move-failed", f"package:{record.name}", what="The move was ended by a node's failure.",
         because=entry.because, fix="The package is started elsewhere; nothing needs to be done.",
     ))
+    is_earlier = not floor_allows(state, V0_2)
     if record.state == "halting" or record.state == "detached":
         return with_package(state, _without_owner(
-            ended, entry, state_after=after_halt(state, record)))
+            record if is_earlier else ended, entry, state_after=after_halt(state, record)))
     if move is not None and move.stage == "frozen":
         return with_package(state, orphan(record, entry.at_ms, entry.because, entry.proof))
     record = ended
+    if is_earlier:
+        return with_package(state, _without_owner(
+            record, entry, state_after="relocate_wait" if record.auto_run else "failed"))
     lost = None
     if record.state in ("starting", "running") and entry.proof.kind != "storage" and (
             move is None or move.stage in ("opened", "copy")):

@@ -16,6 +16,9 @@ from packages.core.values import changed, to_msgpack
 
 KEPT_MS = 300_000
 """Of the cluster's time: ten times what the API waits, and more than any command retries for."""
+KEPT_BEFORE = 4096
+"""By number, as all were before 0.2.0: of entries without the cluster's time, which are all while a
+node of before takes part (floor.py)."""
 MOST = 131_072
 """About 15 MB of snapshot; 437 entries a second for the whole time."""
 FORGET = 4
@@ -51,7 +54,8 @@ def record_outcome(
 ) -> State:
     """Remember what came of an entry; what is older than anybody's patience is forgotten."""
     outcomes = state.outcomes.set(entry.id, Outcome(
-        entry=entry.id, index=index, problem=refused, at_ms=state.time_ms, said=said(entry)))
+        entry=entry.id, index=index, problem=refused,
+        at_ms=state.time_ms if entry.time_ms else 0, said=said(entry)))
     outcome_at = state.outcome_at.set(index, entry.id)
     forgotten = state.forgotten or min(outcome_at) - 1
     for _ in range(FORGET):
@@ -59,13 +63,19 @@ def record_outcome(
         if old is None:
             if forgotten + 1 >= index:
                 break
-        elif len(outcome_at) <= most and outcomes[old].at_ms + KEPT_MS >= state.time_ms:
+        elif len(outcome_at) <= most and _is_wanted(outcomes[old], state, index):
             break
         else:
             outcome_at, outcomes = outcome_at.delete(forgotten + 1), outcomes.delete(old)
         forgotten += 1
     return changed(
         state, applied=index, outcomes=outcomes, outcome_at=outcome_at, forgotten=forgotten)
+
+
+def _is_wanted(outcome: Outcome, state: State, index: int) -> bool:
+    if not outcome.at_ms:
+        return outcome.index > index - KEPT_BEFORE
+    return outcome.at_ms + KEPT_MS >= state.time_ms
 
 
 def _differs(entry: Entry) -> Problem:

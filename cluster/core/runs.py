@@ -7,6 +7,7 @@ only after the old one answered *released* for its epoch, or was proven dead.
 
 from cluster.core import dependence, entries, refusals, truth
 from cluster.core.claims import against_claims
+from cluster.core.floor import V0_2, floor_allows
 from cluster.core.hold_records import lifted
 from cluster.core.mac_claims import against_claiming
 from cluster.core.model import (
@@ -14,7 +15,7 @@ from cluster.core.model import (
 )
 from cluster.core.moves import after_halt, end_move, orphan
 from cluster.core.suspensions import (
-    applied, gone_with_its_node, is_suspended, noted, resumed, switched_off
+    applied, gone_with_its_node, in_maintenance, is_suspended, noted, resumed, switched_off
 )
 from packages.core.failover import after_failure, recent
 from packages.core.known_disks import kept, learnt
@@ -40,9 +41,11 @@ def package_applied(state: State, entry: entries.PackageApplied) -> State | Prob
         if state.nodes[name].role == "witness":
             return refusals.node_is_witness(spec.name, name)
     record = state.packages.get(spec.name)
-    refused = dependence.against_applying(state, spec) or against_claiming(
-        state.macs, record.spec if record is not None else None, spec)
-    refused = refused or against_claims(state.claims, spec)
+    refused = dependence.against_applying(state, spec)
+    if refused is None and floor_allows(state, V0_2):
+        refused = against_claiming(
+            state.macs, record.spec if record is not None else None, spec)
+        refused = refused or against_claims(state.claims, spec)
     if refused is not None:
         return refused
     if record is None:
@@ -67,7 +70,7 @@ def package_applied(state: State, entry: entries.PackageApplied) -> State | Prob
             record.lost.node not in spec.nodes or (old, record.spec.vm) != (new, spec.vm)):
         return refusals.owner_lost(record, "Its guest may be whole there, as it was started.")
     if spec.auto_run != record.spec.auto_run:
-        record = applied(record, spec.auto_run)
+        record = applied(state, record, spec.auto_run)
     disks = kept(record.disks, record.spec, spec, entry.new_disks)
     record = changed(record, spec=spec, disks=disks)
     return with_package(state, resumed(state, record, entry.at_ms))
@@ -175,10 +178,14 @@ def guest_failed(state: State, entry: entries.GuestFailed) -> State | Problem:
     record = _owned(state, entry, "guest-failed")
     if isinstance(record, Problem):
         return record
+    is_earlier = not floor_allows(state, V0_2)
+    if is_earlier:  # counted now, and not when it is over
+        record = changed(
+            record, failures_ms=(*recent(record.failures_ms, entry.at_ms), entry.at_ms))
     move = record.move if record.moving else None
     if entry.switching and move is not None and move.stage in ("copy", "frozen"):
         return with_package(state, orphan(record, entry.at_ms, entry.problem.what))
-    avoid, counts = record.avoid, not is_suspended(record) and not entry.blameless
+    avoid, counts = record.avoid, is_earlier or not (is_suspended(record) or entry.blameless)
     if record.state == "starting" and entry.node not in avoid and counts:
         avoid = (*avoid, entry.node)
     record = end_move(record, problem(
@@ -205,20 +212,22 @@ def guest_released(state: State, entry: entries.GuestReleased) -> State | Proble
             attaching=False,
         ))
     if entry.powered_off:
-        return with_package(state, _powered_off(record, entry))
+        return with_package(state, _powered_off(state, record, entry))
     if record.state == "running":
         return refusals.stale_order(f"package:{record.name}", "A running package is not released.")
     return with_package(state, _after_failure(state, record, entry))
 
 
-def _powered_off(record: PackageRecord, entry: entries.GuestReleased) -> PackageRecord:
+def _powered_off(
+    state: State, record: PackageRecord, entry: entries.GuestReleased,
+) -> PackageRecord:
     """A guest that powered itself off is a halt, not a failure: it stays off."""
     record = end_move(record, problem(
         "move-failed", f"package:{record.name}", what="The guest powered itself off.",
         because="It did so during its move.", fix=f"vmsg package run {record.name}",
     ))
     return changed(
-        switched_off(record), state="halted", owner=None, since_ms=entry.at_ms,
+        switched_off(state, record), state="halted", owner=None, since_ms=entry.at_ms,
         because="the guest powered itself off",
     )
 
@@ -229,15 +238,18 @@ def _after_failure(
     """Counted now that it is over: what is lost with its node meanwhile is no failure of it."""
     if record.blameless:
         return gone_with_its_node(record, entry.node, entry.at_ms, record.because)
-    if is_suspended(record):
+    is_earlier = not floor_allows(state, V0_2)
+    if is_suspended(record) and not is_earlier:
         return noted(record, entry.node, entry.at_ms)
     node = state.nodes.get(entry.node)
-    now_ms = state.time_ms
-    failures_ms = (*recent(record.failures_ms, now_ms), now_ms)
+    now_ms, is_maintained = state.time_ms, in_maintenance(record)
+    failures_ms = record.failures_ms if is_earlier else (
+        *recent(record.failures_ms, now_ms), now_ms)
     remedy = after_failure(
         record.spec, node=entry.node, failures_ms=failures_ms, avoid=record.avoid,
-        now_ms=now_ms, started=entry.node not in record.avoid,
-        may_stay=node is not None and node.state == "running" and state.running, auto_run=True,
+        now_ms=now_ms, started=entry.node not in record.avoid and not is_maintained,
+        may_stay=node is not None and node.state == "running" and state.running,
+        auto_run=record.auto_run and not is_maintained,
     )
     because = f"{record.because} ({remedy.because})"
     record = changed(
@@ -247,7 +259,7 @@ def _after_failure(
         return changed(record, state="starting", epoch=record.epoch + 1, boot_id=entry.id)
     if remedy.choice == "relocate":
         return changed(record, state="relocate_wait", owner=None)
-    return changed(switched_off(record), state="failed", owner=None)
+    return changed(switched_off(state, record), state="failed", owner=None)
 
 
 def package_halted(state: State, entry: entries.PackageHalted) -> State | Problem:
@@ -258,9 +270,11 @@ def package_halted(state: State, entry: entries.PackageHalted) -> State | Proble
         return refusals.package_moving(record)
     if record.state not in LIFECYCLE["package-halted"]:
         return refusals.not_in_state(record, "be halted")
+    if record.state in ("halting", "halted") and not floor_allows(state, V0_2):
+        return refusals.not_in_state(record, "be halted")
     after: PackageState = "halted" if record.owner is None else "halting"
     since_ms = record.since_ms if record.state == after else entry.at_ms
     return with_package(state, changed(
-        switched_off(record), state=after, since_ms=since_ms, noted=None, lost=None,
+        switched_off(state, record), state=after, since_ms=since_ms, noted=None, lost=None,
         because=entry.because or f"halted by {entry.by}",
     ))

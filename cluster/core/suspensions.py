@@ -10,6 +10,7 @@ that failed in maintenance left down, with its switching off, when that is over.
 
 from cluster.core import entries, refusals
 from cluster.core.agreed_time import after
+from cluster.core.floor import V0_2, floor_allows
 from cluster.core.hold_records import Hold, NotedFailure, giving_nothing_back, joined, lifted
 from cluster.core.model import PackageRecord, State, with_package
 from packages.core.failover import after_failure, recent
@@ -26,8 +27,10 @@ def is_suspended(record: PackageRecord) -> bool:
     return in_maintenance(record) or not record.auto_run
 
 
-def switched_off(record: PackageRecord) -> PackageRecord:
+def switched_off(state: State, record: PackageRecord) -> PackageRecord:
     """By something that lasts: no hold that ends switches it on again."""
+    if not floor_allows(state, V0_2):
+        return changed(record, auto_run=False)
     return changed(record, auto_run=False, holds=giving_nothing_back(record.holds))
 
 
@@ -75,7 +78,7 @@ def resumed(state: State, record: PackageRecord, at_ms: int) -> PackageRecord:
         record, noted=None, failures_ms=failures_ms, avoid=remedy.avoid, since_ms=at_ms,
         because=f"{failure.because} ({remedy.because})")
     if remedy.choice == "stop":
-        return switched_off(record)
+        return switched_off(state, record)
     return changed(
         record, state="relocate_wait", preferred=failure.node if remedy.choice == "restart" else "")
 
@@ -89,7 +92,7 @@ def switching_set(state: State, entry: entries.SwitchingSet) -> State | Problem:
     if entry.enabled:
         return with_package(state, resumed(state, _enabled(record, entry.node), entry.at_ms))
     if entry.node is not None:
-        return with_package(state, changed(record, holds=joined(record.holds, Hold(
+        return with_package(state, changed(record, holds=_holding(state, record, Hold(
             kind="node-switching", by=entry.by, reason=entry.because, since_ms=entry.at_ms,
             node=entry.node, until_ms=after(state, entry, entry.until_ms), id=entry.id))))
     restores = record.auto_run or any(
@@ -98,7 +101,13 @@ def switching_set(state: State, entry: entries.SwitchingSet) -> State | Problem:
         kind="switching", by=entry.by, reason=entry.because, since_ms=entry.at_ms,
         until_ms=after(state, entry, entry.until_ms), id=entry.id, restores=restores)
     return with_package(state, changed(
-        record, holds=joined(record.holds, hold), auto_run=False))
+        record, holds=_holding(state, record, hold), auto_run=False))
+
+
+def _holding(state: State, record: PackageRecord, new: Hold) -> tuple[Hold, ...]:
+    if floor_allows(state, V0_2):
+        return joined(record.holds, new)
+    return (*lifted(record.holds, new.kind, new.node), changed(new, id="", restores=True))
 
 
 def _enabled(record: PackageRecord, node: str | None) -> PackageRecord:
@@ -116,7 +125,7 @@ def maintenance_set(state: State, entry: entries.MaintenanceSet) -> State | Prob
     if record.moving:
         return refusals.package_moving(record)
     if entry.on:
-        return with_package(state, changed(record, holds=joined(record.holds, Hold(
+        return with_package(state, changed(record, holds=_holding(state, record, Hold(
             kind="maintenance", by=entry.by, reason=entry.because, since_ms=entry.at_ms,
             until_ms=after(state, entry, entry.until_ms), id=entry.id))))
     record = changed(record, holds=lifted(record.holds, "maintenance"))
@@ -142,12 +151,13 @@ def _is_meant(hold: Hold, entry: entries.HoldEnded) -> bool:
     return hold.id == entry.hold if entry.hold else hold.since_ms == entry.since_ms
 
 
-def applied(record: PackageRecord, wanted: bool) -> PackageRecord:
+def applied(state: State, record: PackageRecord, wanted: bool) -> PackageRecord:
     """The package's file says otherwise about switching than it did: a hold stands until its end,
     and what is wanted comes back then."""
     if not wanted:
-        return switched_off(record)
-    if not any(each.kind == "switching" for each in record.holds):
+        return switched_off(state, record)
+    if not floor_allows(state, V0_2) or (
+            not any(each.kind == "switching" for each in record.holds)):
         return changed(record, auto_run=True)
     return changed(record, holds=tuple(
         changed(each, restores=True) if each.kind == "switching" else each

@@ -11,6 +11,7 @@ from cluster.clock import Clock
 from cluster.config.schema import Timings
 from cluster.core import leases
 from cluster.core.entries import CoordinatorBegan, Entry, NodeFailed
+from cluster.core.floor import V0_2, floor_allows
 from cluster.core.lease_numbers import LeaseNumbers
 from cluster.core.model import UP, NodeRecord, may_be_lost
 from cluster.ledger import Ledger
@@ -133,12 +134,13 @@ class Landlord:
     async def begin(self) -> bool:
         """Have this leadership in the record; True once it is."""
         replica, term = self._ledger.replica, self._ledger.replica.term()
-        if self._ledger.state.coordinator_term == term:
-            return True
         state = self._ledger.state
+        lacks_numbers = not state.leases and bool(state.nodes) and floor_allows(state, V0_2)
+        if state.coordinator_term == term and not lacks_numbers:
+            return True
         refused = await self._ledger.say(
             CoordinatorBegan, "it was elected", deadline_s=2.0, node=self._node, term=term,
-            lease=None if state.leases or not state.nodes else of_older_record(state, self._own))
+            lease=of_older_record(state, self._own) if lacks_numbers else None)
         return refused is None and replica.is_leader() and replica.term() == term
 
     def heard(self) -> frozenset[str]:

@@ -20,6 +20,7 @@ from typing import Protocol
 
 from cluster.clock import Clock
 from cluster.core.entries import GuardianChanged
+from cluster.core.floor import refused_by_floor
 from cluster.core.model import UP
 from cluster.ledger import Ledger
 from cluster.nodes.guardian_link import Guardian
@@ -57,7 +58,7 @@ class Guarding:
         self._guardian, self._guests, self._told = guardian, guests, told
         self._unanswered, self._was_heard = 0, False
         self._until_s: float | None = None
-        self._has_renewed = False
+        self._has_renewed = self._logged = False
         self._saying: asyncio.Task[object] | None = None
 
     # what the doors tell
@@ -123,7 +124,11 @@ class Guarding:
         if self._saying is not None and not self._saying.done():
             return
         because = "it does not answer the daemon" if self.is_silent else "it answers again"
-        log.error("guardian: %s", because)
+        if self._logged != self.is_silent:
+            log.error("guardian: %s", because)
+        self._logged = self.is_silent
+        if refused_by_floor(self._ledger.state, GuardianChanged) is not None:
+            return  # said once every node can read it
         self._saying = asyncio.ensure_future(self._ledger.say(
             GuardianChanged, because, deadline_s=SAY_S, node=self._node,
             incarnation=me.incarnation, is_silent=self.is_silent))

@@ -14,6 +14,7 @@ from cluster.config.cluster_file import cluster_from_text
 from cluster.config.schema import PROFILES, Timings
 from cluster.core import leases
 from cluster.core.entries import LeaseTaken
+from cluster.core.floor import refused_by_floor
 from cluster.core.lease_numbers import LeaseNumbers
 from cluster.core.model import State
 from cluster.ledger import Ledger
@@ -98,6 +99,8 @@ class Terms:
             return
         if self._clock.boottime_s() < self._seen_at_s + self._older_s:
             return
+        if refused_by_floor(state, LeaseTaken) is not None:
+            return  # an older node counts by its own file's numbers
         refused = await self._ledger.say(
             LeaseTaken, "no lease by older numbers is left on it", deadline_s=SAY_S,
             node=self._node, incarnation=me.incarnation, number=self._seen)

@@ -93,7 +93,7 @@ def test_an_invitation_ends_with_the_next_and_with_the_node_taking_part() -> Non
     assert story.invite("inv2", "again") == ""
     assert story.admit() == "invitation-invalid"
     assert story.admit(invitation="inv2") == ""
-    assert story.say(entries.NodeJoined, node="n2", incarnation="i", version="1") == ""
+    assert story.say(entries.NodeJoined, node="n2", incarnation="i", version="0.2.0") == ""
     assert story.state.trust.invitations == ()
     assert story.invite("inv3", "late") == "node-known"
 

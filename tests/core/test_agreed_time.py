@@ -70,7 +70,7 @@ def test_a_quarantine_lasts_its_half_hour(step_ms: int) -> None:
         orders(story, entries.NodeFailed, time_ms=time_ms, wall_ms=9 + step_ms * number, node="n1",
                incarnation=f"i{number + 1}", proof=Proof(kind="lease", because="silent"))
         orders(story, entries.NodeJoined, time_ms=time_ms, wall_ms=9, node="n1",
-               incarnation=f"i{number + 2}", version="1")
+               incarnation=f"i{number + 2}", version="0.2.0")
     assert story.state.nodes["n1"].state == "quarantined"
 
     def released(time_ms: int) -> list[entries.Entry]:

@@ -45,7 +45,7 @@ class Story:
     def join(
         self, node: str, incarnation: str = "i1", guests: tuple[object, ...] = (),
     ) -> str | None:
-        return self.say(entries.NodeJoined, node=node, incarnation=incarnation, version="1",
+        return self.say(entries.NodeJoined, node=node, incarnation=incarnation, version="0.2.0",
                         guests=guests)
 
     def running(self, node: str = "n1", **spec: object) -> "Story":

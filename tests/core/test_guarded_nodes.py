@@ -55,8 +55,8 @@ def test_only_the_life_that_the_record_knows_says_so():
 
 def test_a_daemon_that_joins_says_how_it_stands():
     story = silent("n2")
-    story.say(entries.NodeJoined, node="n2", incarnation="later", version="0.1.0")
+    story.say(entries.NodeJoined, node="n2", incarnation="later", version="0.2.0")
     assert not story.state.nodes["n2"].guardian_silent
-    story.say(entries.NodeJoined, node="n2", incarnation="latest", version="0.1.0",
+    story.say(entries.NodeJoined, node="n2", incarnation="latest", version="0.2.0",
               guardian_silent=True)
     assert story.state.nodes["n2"].guardian_silent

@@ -48,7 +48,7 @@ class Elected:
             entries.ClusterFormed, "-", name="f", nodes=("n1", "n2", "n3"), config_text="-")
         for name in ("n1", "n2", "n3"):
             await self.ledger.say(
-                entries.NodeJoined, "-", node=name, incarnation="i1", version="1")
+                entries.NodeJoined, "-", node=name, incarnation="i1", version="0.2.0")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -152,7 +152,7 @@ async def test_a_node_that_has_just_joined_counts_as_heard_by_an_operators_word(
     async with Leader() as leader:
         assert leader.landlord.arrived() - {"n1"} == set()
         await leader.ledger.say(
-            entries.NodeJoined, "-", node="n3", incarnation="i2", version="1")
+            entries.NodeJoined, "-", node="n3", incarnation="i2", version="0.2.0")
         assert leader.landlord.arrived() - {"n1"} == {"n3"}
         leader.clock.now_s += LAN.suspect_s + 0.1
         assert leader.landlord.arrived() - {"n1"} == set()

@@ -35,7 +35,7 @@ class Record:
 
     def join(self, node, incarnation="i1"):
         return self.say(
-            entries.NodeJoined, node=node, incarnation=incarnation, version="0.1.0")
+            entries.NodeJoined, node=node, incarnation=incarnation, version="0.2.0")
 
     def take(self, node, number, incarnation="i1"):
         return self.say(

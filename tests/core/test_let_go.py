@@ -16,7 +16,7 @@ from tests.core.test_apply import Story
 def detached(*, lets_go: bool = True) -> Story:
     story = Story().running("n1")
     guest = entries.GuestReport(package="p1", epoch=1, boot_id="b")
-    assert story.say(entries.NodeJoined, node="n1", incarnation="i1", version="0.1.0",
+    assert story.say(entries.NodeJoined, node="n1", incarnation="i1", version="0.2.0",
                      guests=(guest,), lets_go=lets_go) is None
     assert story.say(entries.NodeHalted, node="n1", detach=True) is None
     return story

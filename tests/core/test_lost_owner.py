@@ -149,7 +149,7 @@ def test_a_node_shut_out_of_the_disks_keeps_nothing() -> None:
 
 
 def boot(story: Story, name: str, host_boot: str, *guests: entries.GuestReport) -> None:
-    assert story.say(entries.NodeJoined, node=name, incarnation=next(story.ids), version="1",
+    assert story.say(entries.NodeJoined, node=name, incarnation=next(story.ids), version="0.2.0",
                      guests=guests, host_boot=host_boot) is None
 
 

@@ -75,7 +75,7 @@ def test_two_changes_are_refused_whichever_way(record: Record) -> None:
 
 
 def test_a_node_that_holds_a_package_stays(record: Record) -> None:
-    record.say(entries.NodeJoined, node="n3", incarnation="i", version="0.1.0")
+    record.say(entries.NodeJoined, node="n3", incarnation="i", version="0.2.0")
     assert record.say(entries.PackageApplied, spec=package("n3", "n1")) == ""
     assert record.say(
         entries.PackageAssigned, package="web", node="n3", boot_id="b") == ""

@@ -33,7 +33,8 @@ def test_a_guest_seen_twice_is_not_up():
     found, codes = shown(story)
     assert (found["status"], found["state"], codes) == ("twice", "twice", ["guest-twice"])
     assert found["seen"] == [{
-        "node": "n2", "package": "p1", "kind": "by-hand", "pid": 99, "because": HAND.because}]
+        "node": "n2", "package": "p1", "kind": "by-hand", "pid": 99, "because": HAND.because,
+        "stuck": False}]
     assert see(story, "n2") is None
     assert (shown(story)[0]["status"], shown(story)[1]) == ("up", [])
 

@@ -59,6 +59,8 @@ class Copy:
     def __init__(self, root: Path, folder: Path) -> None:
         self.root = folder
         shutil.copytree(root, folder, ignore=LEFT_OUT, symlinks=True)
+        if (root / ".git").exists():  # the code of an earlier version is read out of it
+            (folder / ".git").symlink_to((root / ".git").resolve())
         self._age_s = itertools.count(1)
 
     def write(self, file: str, text: str) -> None:

@@ -104,7 +104,7 @@ class Rig:
             await node.replica.start()
         await self.say(entries.ClusterFormed, name="farm", nodes=tuple(self.nodes), config_text="-")
         for name in self.nodes:
-            await self.say(entries.NodeJoined, node=name, incarnation="i1", version="1")
+            await self.say(entries.NodeJoined, node=name, incarnation="i1", version="0.2.0")
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -20,7 +20,7 @@ async def test_a_start_that_the_record_took_back_on_the_way_never_runs() -> None
             assert guest is not None
             guest.listeners.append(lambda event: ran.append(event.kind))
             await rig.fail("n1")
-            await rig.say(entries.NodeJoined, node="n1", incarnation="i2", version="1")
+            await rig.say(entries.NodeJoined, node="n1", incarnation="i2", version="0.2.0")
             await rig.say(entries.PackageAssigned, package="p1", node="n2", boot_id="b2")
             return None
 

@@ -22,7 +22,8 @@ async def test_a_guest_that_nobody_was_given_is_left_alone_and_goes_on() -> None
         await rig.until(lambda: node.agent.watch is None)
         assert rig.fabric.guest("n1", "p1") is life, "it was ended, and nobody else had it"
         guest = entries.GuestReport(package="p1", epoch=1, boot_id="b1")
-        await rig.say(entries.NodeJoined, node="n1", incarnation="i2", version="1", guests=(guest,))
+        await rig.say(
+            entries.NodeJoined, node="n1", incarnation="i2", version="0.2.0", guests=(guest,))
         node.has_lease = True
         rig.fabric.thaw("n1", "p1")
         await rig.until(lambda: node.agent.watch is not None)

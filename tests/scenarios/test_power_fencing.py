@@ -57,7 +57,7 @@ class Coordinator:
         await self.say(entries.ClusterFormed, name="farm", nodes=("n1", "n2", "n3"),
                        config_text=TEXT)
         for name in ("n1", "n2", "n3"):
-            await self.say(entries.NodeJoined, node=name, incarnation="i1", version="1")
+            await self.say(entries.NodeJoined, node=name, incarnation="i1", version="0.2.0")
         assert await self.landlord.begin()
         self.clock.now_s += 10
         self.landlord.grant("n2", "i1")

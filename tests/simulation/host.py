@@ -56,7 +56,7 @@ class SimulatedFacts:
     ) -> NodeFacts:
         await asyncio.sleep(0.01)
         return NodeFacts(
-            name=self._host, version="0.1.0", cpu_vendor="GenuineIntel", cpu_family=6,
+            name=self._host, version="0.2.0", cpu_vendor="GenuineIntel", cpu_family=6,
             kvm_works=True, machines=("q35", "pc-q35-7.2"), memory_free_mib=self.memory_free_mib,
             memory_total_mib=64_000, qemu_version="7.2",
             disks=tuple(

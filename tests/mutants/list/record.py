@@ -11,8 +11,8 @@ OUTCOMES = "tests/core/test_outcomes.py::"
 MUTANTS = [
     Mutant(
         file="cluster/core/runs.py",
-        line="    if is_suspended(record):\n        return noted(record, entry.node, "
-             "entry.at_ms)\n",
+        line="    if is_suspended(record) and not is_earlier:\n"
+             "        return noted(record, entry.node, entry.at_ms)\n",
         broken="",
         tests=(
             SUSPENSIONS + "test_a_failure_in_a_suspension_is_noted_and_treated_at_its_end",
@@ -29,7 +29,7 @@ MUTANTS = [
     ),
     Mutant(
         file="cluster/core/runs.py",
-        line="        switched_off(record), state=after, ",
+        line="        switched_off(state, record), state=after, ",
         broken="        record, auto_run=False, state=after, ",
         tests=(
             SUSPENSIONS + "test_an_operators_halt_stands_when_a_hold_ends",
@@ -37,7 +37,7 @@ MUTANTS = [
     ),
     Mutant(
         file="cluster/core/runs.py",
-        line='        switched_off(record), state="halted", owner=None, ',
+        line='        switched_off(state, record), state="halted", owner=None, ',
         broken='        record, auto_run=False, state="halted", owner=None, ',
         tests=(
             SUSPENSIONS + "test_a_guest_that_powered_itself_off_stays_off_when_a_hold_ends",
@@ -131,7 +131,7 @@ MUTANTS = [
     ),
     Mutant(
         file="cluster/core/runs.py",
-        line="    refused = refused or against_claims(state.claims, spec)\n",
+        line="        refused = refused or against_claims(state.claims, spec)\n",
         broken="",
         tests=(CLAIMS + "test_two_packages_never_get_one_lun",),
     ),
@@ -173,8 +173,8 @@ MUTANTS = [
     ),
     Mutant(
         file="cluster/core/runs.py",
-        line="    now_ms = state.time_ms\n",
-        broken="    now_ms = entry.at_ms\n",
+        line="    now_ms, is_maintained = state.time_ms, ",
+        broken="    now_ms, is_maintained = entry.at_ms, ",
         tests=(TIME + "test_failures_are_counted_in_their_window_whatever_the_clocks_say",),
     ),
     Mutant(

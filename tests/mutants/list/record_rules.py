@@ -25,7 +25,7 @@ MUTANTS = [
          "test_only_adjacent_versions_take_part_and_none_goes_below_the_floor",)),
     Mutant(
         "cluster/core/floor.py",
-        "if needed is None or floor(state) >= needed:",
+        "if needed is None or floor_allows(state, needed):",
         "if True:",
         ("tests/core/test_members_rules.py::test_the_floor_is_the_lowest_version",)),
     Mutant(
@@ -130,7 +130,7 @@ MUTANTS = [
          "test_each_order_that_comes_at_the_wrong_time_names_what_ends_that_time",)),
     Mutant(
         "cluster/core/membership.py",
-        "if entry.term <= state.coordinator_term:",
+        "if entry.term <= state.coordinator_term and not says:",
         "if entry.term < state.coordinator_term:",
         ("tests/core/test_rules_hold.py::test_a_coordinator_begins_once",)),
     Mutant(
