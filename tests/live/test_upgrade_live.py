@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from cluster.api.messages import Preflight
+from cluster.api.messages import (
+    HaltPackage, Preflight, RunPackage, SetMaintenance, SetSwitching
+)
 from cluster.lab import lab
 from cluster.lab import record as records
 from cluster.node import VERSION
@@ -21,7 +23,7 @@ from tests.live.evidence import standing
 from tests.live.guest_processes import until_gone
 from tests.live.guest_side import held_connection
 from tests.live.hosts import ROOT, hosts
-from tests.live.live_cluster import LiveCluster
+from tests.live.live_cluster import LiveCluster, one, token
 from tests.live.other_version import LANDED, HistoryIsMissing, checked_out
 from tests.live.waiting import until
 
@@ -85,7 +87,7 @@ async def lab_of(tree: Path, folder: Path) -> LiveCluster:
     """A lab that this tree's own code has brought up, with its daemons and guardians."""
     made = subprocess.run(
         [sys.executable, "-c", "from cli.main import main; main()", "lab", "up", "--dir",
-         str(folder), "--nodes", "3", "--packages", "1"],
+         str(folder), "--nodes", "3", "--packages", "2"],
         cwd=tree, env={**os.environ, "PYTHONPATH": str(tree)}, capture_output=True, text=True,
         timeout=150)
     assert made.returncode == 0, made.stdout + made.stderr
@@ -106,6 +108,7 @@ async def test_another_commits_code_and_todays_are_one_cluster(tmp_path: Path) -
     cluster = await lab_of(old, folder)
     try:
         with standing(cluster.evidence):
+            await halted(cluster, "p2")
             before, life = await cluster.until_running(), (await cluster.said()).boot_id
             assert all(runs_from(cluster.daemon(each)) == old for each in cluster.names)
             async with held_connection(cluster.package().guest_address) as caller:
@@ -119,6 +122,8 @@ async def test_another_commits_code_and_todays_are_one_cluster(tmp_path: Path) -
                         each["status"] == "up" for each in status["nodes"]))
                     await there_and_back(cluster)
                     await caller.goes_on()
+                    if upgraded == cluster.names[0]:
+                        await troubled(cluster, new=upgraded)
             assert all(runs_from(cluster.daemon(each)) == ROOT for each in cluster.names)
             after = await cluster.one_copy()
             assert (await cluster.said()).boot_id == life
@@ -126,6 +131,62 @@ async def test_another_commits_code_and_todays_are_one_cluster(tmp_path: Path) -
     finally:
         cluster.close()
         assert await lab.down(folder) is None
+
+
+async def halted(cluster: LiveCluster, package: str) -> None:
+    await cluster.until_running(package)
+    await cluster.done(HaltPackage(request=token(), package=package))
+
+
+async def troubled(cluster: LiveCluster, *, new: str) -> None:
+    """Rules that are others since: a guest fails in maintenance, and over and over; and a node of
+    each code says the same of it."""
+    package = "p2"
+    await cluster.done(RunPackage(request=token(), package=package))
+    await cluster.done(SetMaintenance(request=token(), package=package, on=True))
+    await agree(cluster, new)
+    began = await cluster.shown(package)
+    cluster.kill(cluster.copy_on(began["node"], package).pid)  # nobody looks at it now
+    await cluster.done(SetMaintenance(request=token(), package=package, on=False))
+    await cluster.until(lambda status: one(status, package)["boot_id"] != began["boot_id"])
+    await agree(cluster, new)
+    while (await cluster.until_running(package))["node"] == began["node"]:
+        await fail(cluster, package)
+    await agree(cluster, new)
+    for by in (new, next(each for each in cluster.names if each != new)):
+        await cluster.done(SetSwitching(
+            request=token(), package=package, enabled=False, for_s=600.0), node=by)
+    await agree(cluster, new)
+    await cluster.done(HaltPackage(request=token(), package=package))
+    await agree(cluster, new)
+
+
+async def fail(cluster: LiveCluster, package: str) -> None:
+    """Its guest dies, and the record knows of it."""
+    shown = await cluster.until_running(package)
+    cluster.kill(cluster.copy_on(shown["node"], package).pid)
+    await cluster.until(lambda status: one(status, package)["boot_id"] != shown["boot_id"]
+                        or one(status, package)["state"] != "running")
+
+
+async def agree(cluster: LiveCluster, new: str) -> None:
+    """The records of a node of the newer and one of the older code, in what both know."""
+    old = next(each for each in cluster.names if each != new)
+
+    async with asyncio.timeout(30):
+        while True:
+            its, ours = [await cluster.status(node=each) for each in (old, new)]
+            pairs = [(known(one(its, name)), known(one(ours, name))) for name in ("p1", "p2")]
+            if all(its_own == our_own for its_own, our_own in pairs):
+                return  # what one has applied already, the other soon has
+            await asyncio.sleep(0.2)
+
+
+def known(package: dict[str, Any]) -> dict[str, Any]:
+    holds = [{key: each[key] for key in ("kind", "by", "reason", "since_ms", "node")}
+             for each in package["holds"]]
+    return {key: package[key] for key in (
+        "node", "state", "epoch", "boot_id", "auto_run")} | {"holds": holds}
 
 
 async def exchange_guardian(cluster: LiveCluster, node: str) -> None:
