@@ -50,8 +50,8 @@ from typing import Any, NamedTuple
 
 from cluster.guardian_guests import Garbage, Guest, found_guests, number
 from cluster.guardian_host import (
-    CONNECTIONS, NEVER_S, Alarm, Json, Record, ToEnd, Watchdog, accepted, boottime_s, harden,
-    listening, locked, say
+    CONNECTIONS, NEVER_S, Alarm, Json, Place, Record, ToEnd, Watchdog, accepted, boottime_s, harden,
+    say
 )
 
 LINE_BYTES = 1 << 20  # a list of 5,000 guests is 500 KB: nobody sends more
@@ -140,12 +140,13 @@ class Connection:
 class Guardian:
     """The loop: enforce, record, wait, listen."""
 
-    def __init__(self, folder: str, watchdog: Watchdog) -> None:
+    def __init__(self, place: Place, watchdog: Watchdog) -> None:
         self.watchdog = watchdog
-        self.record = Record(folder)
+        self.place = place
+        self.record = Record(place.folder)
         self.alarm = Alarm()
         self.to_end = ToEnd()
-        self.listener = listening(os.path.join(folder, "guardian.sock"))
+        self.listener = place.listening()
         self.connections: list[Connection] = []
         self.guests: dict[tuple[int, int], Guest] = {}
         self.ending = False
@@ -155,7 +156,7 @@ class Guardian:
         self.watch(self.listener, self.accept)
         self.watch(self.to_end, self.asked_to_end)
         self.watch(self.alarm, lambda: None)
-        self.lease, guests, killed = remembered(self.record.read(), folder)
+        self.lease, guests, killed = remembered(self.record.read(), place.folder)
         self.killed = {guest.key: guest for guest in killed}
         self.take(guests)
 
@@ -169,11 +170,25 @@ class Guardian:
         while self.guests or not self.ending:
             self.enforce()
             self.pet()
+            self.keep_place()
             self.write_down()
             wake_s = min(WAKE_S, self.watchdog.timeout_s / 3 or WAKE_S)  # two pets may be late
             for key, _ in self.selector.select(wake_s):
                 key.data()
         self.watchdog.close()
+
+    def keep_place(self) -> None:
+        """What lies in the folder is made again when somebody has cleaned it up."""
+        if self.place.is_whole():
+            return
+        listener = self.place.made_again()
+        if listener is None:
+            return
+        say(f"{self.place.folder} was cleaned up: it listens there again")
+        self.selector.unregister(self.listener)
+        self.listener.close()
+        self.listener, self.unwritten = listener, True
+        self.watch(listener, self.accept)
 
     def write_down(self) -> None:
         """What a successor has to know, if it changed."""
@@ -341,12 +356,12 @@ def main() -> int:
     parser.add_argument("--watchdog", default="", metavar="DEVICE", help="pet it; none: do without")
     parser.add_argument("--watchdog-s", type=float, default=10.0, help="its timeout")
     options = parser.parse_args()
-    folder = options.run
-    if not locked(folder):
-        say(f"another guardian guards {folder}: this one refuses to run")
+    place = Place(options.run)
+    if not place.locked():
+        say(f"another guardian guards {place.folder}: this one refuses to run")
         return 1
     harden()
-    Guardian(folder, Watchdog(options.watchdog, options.watchdog_s)).run()
+    Guardian(place, Watchdog(options.watchdog, options.watchdog_s)).run()
     return 0
 
 

@@ -188,17 +188,66 @@ class ToEnd:
         self.readable.recv(64)
 
 
-def listening(path: str) -> socket.socket:
-    """Only the holder of the folder's lock comes here, so a socket found there is a dead one's."""
-    if os.path.exists(path):
-        os.unlink(path)
-    listener = socket.socket(socket.AF_UNIX)
-    before = os.umask(0o177)
-    listener.bind(path)
-    os.umask(before)
-    listener.listen(CONNECTIONS)
-    listener.setblocking(False)
-    return listener
+class Place:
+    """DIR, with the lock by which one guardian alone guards it, and its socket. Whoever cleans up
+    below /run takes both away: a daemon that starts would find nobody, and a second guardian would
+    start beside the first. The lock is held for as long as this process lives."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self.lock = -1
+        self.lock_path = os.path.join(folder, "guardian.lock")
+        self.socket_path = os.path.join(folder, "guardian.sock")
+
+    def locked(self) -> bool:
+        """Whether it is ours alone now. Raises OSError."""
+        lock = os.open(self.lock_path, os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            return False
+        if self.lock >= 0:
+            os.close(self.lock)
+        self.lock = lock
+        return True
+
+    def listening(self) -> socket.socket:
+        """Only the lock's holder comes here, so a socket found there is a dead one's."""
+        if os.path.exists(self.socket_path):
+            os.unlink(self.socket_path)
+        listener = socket.socket(socket.AF_UNIX)
+        before = os.umask(0o177)
+        try:
+            listener.bind(self.socket_path)
+        except OSError:
+            listener.close()
+            raise
+        finally:
+            os.umask(before)
+        listener.listen(CONNECTIONS)
+        listener.setblocking(False)
+        return listener
+
+    def is_whole(self) -> bool:
+        return self._has_lock() and os.path.exists(self.socket_path)
+
+    def made_again(self) -> socket.socket | None:
+        """A new listener where something was missing; None: not now."""
+        try:
+            os.makedirs(self.folder, 0o700, exist_ok=True)
+            if self._has_lock() or self.locked():
+                return self.listening()
+            say(f"another guardian guards {self.folder} since it was cleaned up")
+        except OSError as error:
+            say(f"CANNOT make again what was cleaned up in {self.folder}: {error}")
+        return None
+
+    def _has_lock(self) -> bool:
+        try:
+            return os.path.samestat(os.stat(self.lock_path), os.fstat(self.lock))
+        except OSError:
+            return False
 
 
 def accepted(listener: socket.socket) -> socket.socket | None:
@@ -215,16 +264,6 @@ def accepted(listener: socket.socket) -> socket.socket | None:
     sock.setblocking(False)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SENT_BYTES)
     return sock
-
-
-def locked(folder: str) -> bool:
-    """The lock is held for as long as this process lives; its descriptor is meant to leak."""
-    lock = os.open(os.path.join(folder, "guardian.lock"), os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def harden() -> None:

@@ -214,3 +214,39 @@ async def test_it_asks_to_be_the_last_that_is_ended_for_want_of_memory(guard):
     score = Path(f"/proc/{guard.process.pid}/oom_score_adj").read_text(encoding="ascii")
     assert int(score) == -1000 or guard.says("no exemption from the end for want of memory")
     await link.close()
+
+
+@pytest.mark.parametrize("lost", ["files", "folder"])
+async def test_a_run_folder_that_was_cleaned_up_is_made_again(tmp_path, tickers, lost):
+    """Lease and guests stay in force; a daemon that starts then finds its guardian, a second
+    guardian still refuses, and a successor goes on from the record."""
+    folder, ticker = tmp_path / "run", tickers("web")
+    folder.mkdir()
+    guard = Guard(folder)
+    try:
+        link = await connected(guard, [])
+        expiry_s = now_s() + LONG_S
+        link.renew(expiry_s, expiry_s + LONG_S)
+        link.guard([ticker.guest])
+        assert await link.taken_up() is None
+        await link.close()
+        if lost == "folder":
+            folder.rename(tmp_path / "gone")
+        else:
+            for each in folder.glob("guardian.*"):
+                each.unlink(missing_ok=True)
+        await until(lambda: (folder / "guardian.json").exists())
+        fresh = await connected(guard, [])
+        answer = await report(fresh)
+        assert [each.package for each in answer.guarded] == ["web"]
+        assert answer.expiry_s == expiry_s and answer.frozen == ()
+        second = guard.start()
+        assert second.wait(DEADLINE_S) == 1
+        await fresh.close()
+        guard.restart()
+        after = await report(await connected(guard, []))
+        assert [each.package for each in after.guarded] == ["web"]
+        assert after.expiry_s == expiry_s and after.frozen == ()
+        await ticker.ticks()
+    finally:
+        guard.end()

@@ -65,4 +65,10 @@ MUTANTS = [
            'environment.get("NOTIFY_SOCKET", "")',
            ("tests/core/test_supervision.py"
             "::test_a_loop_that_goes_round_says_so_and_one_that_stands_does_not",)),
+    Mutant(GUARDIAN, "if self.place.is_whole():", "if True:",
+           (f"{TRUST}::test_a_run_folder_that_was_cleaned_up_is_made_again",)),
+    Mutant("cluster/guardian_host.py", "if self._has_lock() or self.locked():", "if True:",
+           (f"{TRUST}::test_a_run_folder_that_was_cleaned_up_is_made_again",)),
+    Mutant(GUARDIAN, "self.listener, self.unwritten = listener, True", "self.listener = listener",
+           (f"{TRUST}::test_a_run_folder_that_was_cleaned_up_is_made_again",)),
 ]
