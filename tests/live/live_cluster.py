@@ -265,6 +265,10 @@ class LiveCluster:
         await until_gone(self.daemon(name))
         pid = await processes.start_daemon(node)
         assert isinstance(pid, int), pid
+        self.started(name, pid)
+
+    def started(self, name: str, pid: int) -> None:
+        """This process is its daemon from now on."""
         self._daemons[name] = pid
         self._returned.add(name)
         self.away.discard(name)
@@ -273,9 +277,7 @@ class LiveCluster:
         """Power on again after `lab.kill`."""
         record = await lab.start(self.record.dir, name)
         assert isinstance(record, LabRecord), record
-        self._daemons[name] = record.pids[name].daemon
-        self._returned.add(name)
-        self.away.discard(name)
+        self.started(name, record.pids[name].daemon)
 
     # what must hold
 
