@@ -157,6 +157,27 @@ vm:
     assert (await vmsg(cluster, "package", "delete", "dupa"))[0] == 0
 
 
+async def test_one_lun_in_two_packages_of_a_file_is_refused(
+    cluster: LiveCluster, loop: str, tmp_path: Path,
+) -> None:
+    file = tmp_path / "both.yaml"
+    file.write_text("---\n".join(f"""\
+name: {name}
+nodes: [n1, n2]
+auto_run: false
+vm:
+  memory_mib: 64
+  accel: tcg
+  disks:
+    - {{path: {loop}, locking: "off"}}
+""" for name in ("ya", "yb")))
+    for command in ("check", "apply"):
+        code, told = await vmsg(cluster, "package", command, str(file))
+        assert code == 3 and "disk-claimed" in {each["code"] for each in told["problems"]}, told
+    _, told = await vmsg(cluster, "package", "get")
+    assert [each["name"] for each in told["packages"]] == ["p1"]
+
+
 async def switch_of(cluster: LiveCluster) -> str:
     """The virtual switch that every node of the lab has."""
     _, told = await vmsg(cluster, "package", "get", "p1")
