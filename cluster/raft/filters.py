@@ -106,7 +106,7 @@ class Incoming:
                     return heard(1, body.sent_s)
             case Ack():
                 if term == engine.term and engine.is_leading and peer in engine.match_index:
-                    self._lease.confirmed(peer.name, body.sent_s)
+                    self._lease.confirmed(peer.name, body.sent_s, body.loyal_s)
                     engine.heard_from(peer)
         return None
 
@@ -227,7 +227,7 @@ class Incoming:
             return self._drop("ack-beyond-log")
         if self._has_lost(peer, body):
             return self._drop("regressed")
-        self._lease.confirmed(peer.name, body.sent_s)
+        self._lease.confirmed(peer.name, body.sent_s, body.loyal_s)
         if body.is_reset and not body.is_success:  # a reset never undoes what was acknowledged
             least = max(2, engine.match_index[peer] + 1)
             body = changed(body, next_index=max(body.next_index, least))

@@ -5,6 +5,11 @@ majority has brought back stamps of at least t, nobody else can have been electe
 t + raft_min_s, because a voter that heard the leader refuses every candidate for that long (Raft
 thesis 4.2.3, 6.4.1). The lease is a little shorter than that, for clocks that run differently.
 
+A voter keeps its loyalty by its own raft_min_s, which is another than the leader's while a change
+of the profile is under way: it says with each acknowledgement for how long. What a voter promised
+is over after that, whatever the leader's own number is; a longer one than its own a leader does not
+use. A voter of a release that does not say it counts with the leader's own, as it did before.
+
 With its vote each voter says how long ago it last confirmed a heartbeat: no round of an earlier
 leader that a majority confirmed began after the latest such moment of those who elected the next
 one, because every such majority shares a member with them, and that member confirms nothing of an
@@ -32,8 +37,11 @@ class Lease:
     def __init__(self, voters: Collection[str], *, clock: Clock, raft_min_s: float) -> None:
         self.voters = frozenset(voters)
         self._clock = clock
-        self._raft_min_s = raft_min_s
+        self.loyal_s = raft_min_s
+        """For how long this node votes for nobody else, once it has heard a leader."""
         self._confirmed_s: dict[str, float] = {}
+        self._loyal_s: dict[str, float] = {}
+        """Of others, as they said last; never longer than its own."""
         # A voter that restarts may have acknowledged a heartbeat just before.
         self._loyal_until_s = clock.boottime_s() + raft_min_s
         self.elected_at_s = 0.0
@@ -66,17 +74,22 @@ class Lease:
             return now_s
         return now_s - quiet_s
 
-    def confirmed(self, peer: str, sent_s: float | None) -> None:
-        """A peer acknowledged the heartbeat this leader sent then."""
+    def confirmed(self, peer: str, sent_s: float | None, loyal_s: float | None = None) -> None:
+        """A peer acknowledged the heartbeat this leader sent then, and is loyal for so long."""
         if sent_s is not None and self.elected_at_s <= sent_s <= self._clock.boottime_s():
             self._confirmed_s[peer] = max(self._confirmed_s.get(peer, 0.0), sent_s)
+            said_s = self.loyal_s if loyal_s is None else loyal_s
+            self._loyal_s[peer] = min(self.loyal_s, said_s if said_s >= 0 else 0.0)
 
     def quorum_at_s(self) -> float:
         """When the last round that a majority has confirmed began; 0 before any."""
         if not self.voters:
             return self._clock.boottime_s()
-        newest = sorted((self._confirmed_s.get(peer, 0.0) for peer in self.voters), reverse=True)
-        return newest[(len(newest) + 1) // 2 - 1]  # with this node itself, that is a majority
+        return self._of_majority([self._confirmed_s.get(peer, 0.0) for peer in self.voters])
+
+    def _of_majority(self, moments: list[float]) -> float:
+        """What so many of the others have reached that, with this node, they are a majority."""
+        return sorted(moments, reverse=True)[(len(moments) + 1) // 2 - 1]
 
     def confirmed_at_s(self, peer: str) -> float:
         """When this leader sent the newest heartbeat that the peer has acknowledged; its election
@@ -95,11 +108,15 @@ class Lease:
 
     def left_s(self) -> float:
         """What is left of the lease; not positive when there is none."""
-        return self.quorum_at_s() + LEASE_SHARE * self._raft_min_s - self._clock.boottime_s()
+        if not self.voters:
+            return LEASE_SHARE * self.loyal_s
+        ends_s = [self._confirmed_s.get(peer, 0.0) + LEASE_SHARE * self._loyal_s.get(peer, 0.0)
+                  for peer in self.voters]
+        return self._of_majority(ends_s) - self._clock.boottime_s()
 
     def heard_leader(self, quorum_age_s: float) -> None:
         now_s = self._confirms_until_s = self._clock.boottime_s()
-        self._loyal_until_s = now_s + self._raft_min_s
+        self._loyal_until_s = now_s + self.loyal_s
         self.majority_heard_s = max(self.majority_heard_s, now_s - max(0.0, quorum_age_s))
 
     def heard_at_s(self) -> float:

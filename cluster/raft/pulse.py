@@ -65,7 +65,8 @@ class Pulses:
         body = envelope.body
         if isinstance(body, PulseAck):
             self._incoming.heed(member, envelope.term, Ack(
-                next_index=1, is_reset=False, is_success=False, sent_s=body.sent_s))
+                next_index=1, is_reset=False, is_success=False, sent_s=body.sent_s,
+                loyal_s=body.loyal_s))
         elif isinstance(body, Pulse):
             heard = self._incoming.heed(member, envelope.term, Append(
                 term=body.term, commit_index=0, previous_index=None, previous_term=None, entries=[],
@@ -73,7 +74,8 @@ class Pulses:
             allowed = self._amnesia.allowed(heard) if heard is not None else None
             # Without its stamp it says nothing: whoever forgot its promises confirms no round.
             if isinstance(allowed, Ack) and allowed.sent_s is not None and self._may_speak():
-                self._send(member.name, PulseAck(sent_s=allowed.sent_s))
+                self._send(member.name, PulseAck(
+                    sent_s=allowed.sent_s, loyal_s=self._lease.loyal_s))
 
     def _may_speak(self) -> bool:
         return self._engine.log.is_term_durable() and not self._is_hung()

@@ -30,9 +30,10 @@ from cluster.raft.pulse import Pulses
 from cluster.raft.reads import Reads
 from cluster.raft.turns import Turns
 from cluster.raft.wire import (
-    AskIndex, Body, Envelope, Forward, Introduction, Message, Ping, PreVoteRequest, Pulse, PulseAck,
-    Stamps, TellIndex, as_message, opened
+    Ack, AskIndex, Body, Envelope, Forward, Introduction, Message, Ping, PreVoteRequest, Pulse,
+    PulseAck, Stamps, TellIndex, as_message, opened
 )
+from packages.core.values import changed
 
 PING_S = 0.25
 """What is said to a peer that nothing else was said to: two pings fit into the shortest time
@@ -377,6 +378,8 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
 
     def _say(self, peer: str, term: int, body: Body) -> None:
         self._said_s[peer] = self._clock.boottime_s()
+        if isinstance(body, Ack):
+            body = changed(body, loyal_s=self.lease.loyal_s)
         if self._wire.send(peer, self._stamps.sealed(peer, term, body)):
             return
         self.drops["not-sent"] += 1

@@ -57,6 +57,8 @@ class Ack(Value, array_like=True, tag=3):
     sent_s: float | None
     last_index: Natural | None = None
     """Of a reset: where the log here ends, from whoever promises anything."""
+    loyal_s: float | None = None
+    """For how long its sender votes for nobody else."""
 
 
 class VoteRequest(Value, array_like=True, tag=4):
@@ -152,6 +154,8 @@ class PulseAck(Value, array_like=True, tag=17):
     """Heard; brings the pulse's stamp back."""
 
     sent_s: float
+    loyal_s: float | None = None
+    """As in Ack."""
 
 
 Body = (

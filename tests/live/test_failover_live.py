@@ -103,6 +103,32 @@ async def test_an_operators_word_is_taken_for_a_node_that_is_silent_and_for_no_o
     cluster.check_disk()
 
 
+async def test_an_operators_word_about_a_node_that_is_merely_cut_off_waits_for_its_lease(cluster):
+    """Nothing runs twice, though the word was wrong."""
+    before, life = await cluster.shown(), (await cluster.said()).boot_id
+    here = before["node"]
+    at = next(each for each in cluster.names if each != here)
+    cluster.away.add(here)
+    assert await lab.cut(cluster.record.dir, here, ["cluster"]) is None
+    await cluster.until(lambda status: node_of(status, here)["status"] == "unknown")
+    word = ConfirmDead(request=token(), node=here, reason="it does not answer", wait=False)
+    said = await cluster.done(word, node=at)
+    assert 0 < said["waits_s"] < LEASE_S + 1 and said["state"] == "running"
+    assert not cluster.copy_on(here).stands, "its lease is good still"
+    assert (await cluster.done(changed(word, wait=True), node=at))["state"] == "failed"
+    assert cluster.copy_on(here).stands
+    status = await cluster.until(
+        lambda status: one(status)["node"] not in (None, here)
+        and one(status)["state"] == "running")
+    assert one(status)["proof"]["kind"] == "operator"
+    assert (await cluster.said()).boot_id != life
+    cluster.check_disk()
+    assert await lab.heal(cluster.record.dir, here) is None
+    cluster.away.clear()
+    await cluster.in_order()
+    assert [each.node for each in cluster.copies()] == [one(status)["node"]]
+
+
 async def test_without_a_stronger_proof_a_host_that_hangs_keeps_its_package_and_goes_on(cluster):
     """Its lease alone frees nothing, so that nobody writes beside it when it goes on."""
     await cluster.set_policy(lease_is_proof="false")

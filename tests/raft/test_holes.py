@@ -14,7 +14,7 @@ from cluster.raft.problems import Fatal
 from cluster.raft.snapshot import Snapshot, encoded
 from cluster.raft.wire import Ack, Forward, Install
 from packages.core.problem import Problem
-from tests.raft.rig import NO_OP, Rig, append, command, deliver, make_leader, tell
+from tests.raft.rig import NO_OP, TIMINGS, Rig, append, command, deliver, make_leader, tell
 
 both = pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "stock"])
 
@@ -67,7 +67,8 @@ def test_an_acknowledgement_says_no_more_than_was_compared(rig: Rig) -> None:
     tell(ape, "bee", 1, append(1, (1, 0), entries[:2], sent_s=7.0))
     ape.transport.pump()
     acks = [body for body in rig.said("ape", "bee") if isinstance(body, Ack)]
-    assert acks == [Ack(next_index=4, is_reset=False, is_success=True, sent_s=7.0)]
+    assert acks == [Ack(
+        next_index=4, is_reset=False, is_success=True, sent_s=7.0, loyal_s=TIMINGS.raft_min_s)]
 
 
 @both
@@ -206,7 +207,8 @@ def test_a_snapshot_does_not_take_acknowledged_entries_beyond_it(rig: Rig) -> No
     assert ape.engine.last_index == 11
     assert rig.books["ape"].commands == [b"2", b"3", b"4", b"5", b"6"]
     acks = [body for body in rig.said("ape", "bee") if isinstance(body, Ack)]
-    assert acks[-1] == Ack(next_index=7, is_reset=True, is_success=True, sent_s=1.0)
+    assert acks[-1] == Ack(
+        next_index=7, is_reset=True, is_success=True, sent_s=1.0, loyal_s=TIMINGS.raft_min_s)
 
 
 def test_a_snapshot_ahead_is_installed_and_acknowledged(rig: Rig) -> None:

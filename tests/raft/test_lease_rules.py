@@ -37,6 +37,21 @@ def test_a_round_that_this_leadership_did_not_begin_confirms_nothing() -> None:
     assert lease.quorum_at_s() == 0.0 and lease.left_s() < 0
 
 
+def test_a_leader_leads_no_longer_than_the_shortest_loyalty_of_its_majority() -> None:
+    """The voters' profile may be another than the leader's while a change of it is under way."""
+    lease, clock = elected()
+    lease.confirmed("bee", clock.now_s, 0.5)
+    lease.confirmed("cat", clock.now_s, 0.3)
+    lease.confirmed("dog", clock.now_s, 0.1)
+    assert lease.left_s() == pytest.approx(0.9 * 0.3), "bee, cat and this node are a majority"
+    lease.confirmed("cat", clock.now_s, 2.0)
+    assert lease.left_s() == pytest.approx(0.9 * 0.5), "no longer than by its own number"
+    lease.confirmed("cat", clock.now_s, None)
+    assert lease.left_s() == pytest.approx(0.9 * 0.5), "an older release does not say it"
+    lease.confirmed("cat", clock.now_s, float("nan"))
+    assert lease.left_s() == pytest.approx(0.9 * 0.1), "bee, dog and this node are one"
+
+
 def test_who_only_listens_grants_no_pre_vote() -> None:
     votes = PreVotes(OTHERS, clock=HandClock(), raft_min_s=0.5)
     for peer in ("zoe", "yak", "bee"):

@@ -144,8 +144,8 @@ MUTANTS = [
         ("tests/raft/test_votes.py::test_and_forgets_that_it_did_by_no_restart",)),
     Mutant(
         "cluster/raft/lease.py",
-        "return newest[(len(newest) + 1) // 2 - 1]",
-        "return newest[0]",
+        "return sorted(moments, reverse=True)[(len(moments) + 1) // 2 - 1]",
+        "return max(moments)",
         ("tests/raft/test_lease_rules.py::test_one_of_four_others_is_no_majority",)),
     Mutant(
         "cluster/raft/lease.py",
@@ -207,4 +207,22 @@ MUTANTS = [
         "and self.transport.lease.left_s() > 0 and self.engine.has_applied_first_entry",
         "and self.engine.has_applied_first_entry",
         ("tests/raft/test_votes.py::test_the_lease_ends_with_the_majority",)),
+    Mutant(
+        "cluster/raft/lease.py",
+        "self._loyal_s[peer] = min(self.loyal_s, said_s if said_s >= 0 else 0.0)",
+        "self._loyal_s[peer] = self.loyal_s",
+        ("tests/raft/test_loyalty.py::"
+         "test_a_leader_of_a_longer_profile_is_no_leader_when_its_voters_elect_another",)),
+    Mutant(
+        "cluster/raft/lease.py",
+        "min(self.loyal_s, said_s if said_s >= 0 else 0.0)",
+        "said_s if said_s >= 0 else 0.0",
+        ("tests/raft/test_lease_rules.py::"
+         "test_a_leader_leads_no_longer_than_the_shortest_loyalty_of_its_majority",)),
+    Mutant(
+        "cluster/raft/transport.py",
+        "body = changed(body, loyal_s=self.lease.loyal_s)",
+        "pass",
+        ("tests/raft/test_loyalty.py::"
+         "test_every_acknowledgement_says_how_loyal_its_sender_is",)),
 ]
