@@ -34,7 +34,10 @@ class TestClock:
 
 
 class Elected:
-    """n1 is to coordinate, and n2 and n3 have joined, long ago."""
+    """n1 is to coordinate, and n2 and n3 have joined, long ago; n3 may be of an older version."""
+
+    def __init__(self, older: str = "0.2.0") -> None:
+        self.older = older
 
     async def __aenter__(self) -> "Elected":
         self.clock = TestClock()
@@ -46,9 +49,10 @@ class Elected:
         self.landlord = Landlord(node="n1", timings=LAN, clock=self.clock, ledger=self.ledger)
         await self.ledger.say(
             entries.ClusterFormed, "-", name="f", nodes=("n1", "n2", "n3"), config_text="-")
-        for name in ("n1", "n2", "n3"):
+        for name in ("n3", "n1", "n2"):
             await self.ledger.say(
-                entries.NodeJoined, "-", node=name, incarnation="i1", version="0.2.0")
+                entries.NodeJoined, "-", node=name, incarnation="i1",
+                version=self.older if name == "n3" else "0.2.0")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -232,3 +236,16 @@ async def test_a_node_proven_dead_has_no_lease_whoever_coordinates(
             proof=Proof(kind=kind, because="-"))
         leader.clock.now_s += LAN.suspect_s + 0.1
         assert ("n2" in leader.landlord.over()) == is_over
+
+
+async def test_its_numbers_are_said_as_soon_as_every_node_can_read_them() -> None:
+    async with Elected(older="0.1.0") as elected:
+        ledger, landlord = elected.ledger, elected.landlord
+        assert await landlord.begin() and await landlord.begin()
+        assert ledger.state.leases == () and landlord.numbers.number == 0
+        await ledger.say(
+            entries.NodeJoined, "-", node="n3", incarnation="i2", version="0.2.0")
+        assert await landlord.begin()
+        assert landlord.numbers.number == 1 and len(ledger.state.leases) == 1
+        applied = ledger.state.applied
+        assert await landlord.begin() and ledger.state.applied == applied, "it is said once"

@@ -18,10 +18,12 @@ from cluster.core import entries
 from cluster.core.codec import decode_entry, decode_state, encode_state
 from cluster.core.floor import FIELDS, SINCE, STAMPS, V0_2, as_all_know, floor_allows
 from cluster.core.machine import StateMachine
+from cluster.core.model import State
+from packages.core.model import DiskSpec, NetworkSpec
 from packages.core.sightings import Sighting
 from packages.core.values import Map, changed
 from tests.core.random_log import NODES, Log
-from tests.core.test_apply import Story
+from tests.core.test_apply import Story, package
 from tests.live.other_version import ROOT, checked_out
 
 DECIDED = ROOT / "tests" / "core" / "decided.py"
@@ -162,6 +164,20 @@ def test_the_coordinator_says_its_numbers_when_all_can_read_them() -> None:
 def test_the_index_of_disks_is_the_same_however_it_came_about() -> None:
     """Two packages may have one disk by the older rules: a snapshot names the same one first."""
     log = Log(7).go_on(600)
-    state = decode_state(encode_state(log.machine.state))
-    assert dict(state.claims) == dict(log.machine.state.claims)
-    assert dict(state.macs) == dict(log.machine.state.macs)
+    assert_same_indices(log.machine.state)
+    story = older()
+    network = NetworkSpec(vswitch="lan0", mac="52:54:00:00:00:01")
+    for name in ("b", "a", "c"):
+        spec = package(name=name)
+        assert story.say(entries.PackageApplied, spec=changed(spec, vm=changed(
+            spec.vm, disks=(DiskSpec(path="/dev/x"),), networks=(network,)))) is None
+    for least in ("a", "b", "c"):
+        assert set(story.state.claims.values()) == set(story.state.macs.values()) == {least}
+        assert_same_indices(story.state)
+        assert story.say(entries.PackageDeleted, package=least) is None
+    assert not story.state.claims and not story.state.macs
+
+
+def assert_same_indices(state: State) -> None:
+    again = decode_state(encode_state(state))
+    assert (again.claims, again.macs) == (state.claims, state.macs)

@@ -12,9 +12,7 @@ from typing import Any
 
 import pytest
 
-from cluster.api.messages import (
-    HaltPackage, Preflight, RunPackage, SetMaintenance, SetSwitching
-)
+from cluster.api.messages import HaltPackage, Preflight, RunPackage, SetMaintenance, SetSwitching
 from cluster.lab import lab
 from cluster.lab import record as records
 from cluster.node import VERSION

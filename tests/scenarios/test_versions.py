@@ -3,16 +3,21 @@
 The newer one of this test knows a kind of entry, `package-deleted`, that the older does not.
 """
 
+import asyncio
 from collections.abc import Mapping
+from typing import cast
 
 import pytest
 
 from cluster.clock import HostClock
 from cluster.core import entries
 from cluster.core.codec import decode_entry, encode_state
+from cluster.core.floor import SINCE
 from cluster.core.machine import StateMachine
 from cluster.core.model import Outcome
 from cluster.ledger import Ledger
+from cluster.nodes.guardian_link import Guardian
+from cluster.nodes.guarding import PING_S, Guarding
 from cluster.raft.fake import FakeNetwork
 from packages.core.versions import Version
 from tests.core.test_apply import package
@@ -91,3 +96,44 @@ async def test_without_the_floor_two_versions_would_differ(
     await farm.found()
     await farm.say(entries.PackageDeleted, package="p1")
     assert farm.are_same is (since is NEWS)
+
+
+class Deaf:
+    """A guardian that never answers, and the guests that it has none of."""
+
+    def ping(self) -> None:
+        pass
+
+    def renew(self, expiry_s: float, kill_at_s: float) -> None:
+        pass
+
+    async def freeze(self) -> bool:
+        return False
+
+    def all_thawed(self) -> None:
+        pass
+
+
+async def test_a_silent_guardian_is_logged_once_and_said_when_all_can_read_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    farm = Farm(SINCE)
+    await farm.found()
+    deaf, ledger = Deaf(), farm.ledgers["n2"]
+    guarding = Guarding(
+        node="n2", clock=farm.clock, ledger=ledger, guardian=cast("Guardian", deaf),
+        guests=lambda: deaf, told=lambda: None)
+    running = asyncio.ensure_future(guarding.run())
+    try:
+        async with asyncio.timeout(30):
+            while not guarding.is_silent:
+                await asyncio.sleep(PING_S)
+        applied = ledger.state.applied
+        await asyncio.sleep(5 * PING_S)
+        assert ledger.state.applied == applied, "nothing is proposed that an older node refuses"
+        assert caplog.text.count("it does not answer the daemon") == 1
+        await farm.say(entries.NodeJoined, node="n1", incarnation="j", version="0.2.0")
+        assert await ledger.until(
+            lambda state: state.nodes["n2"].guardian_silent, deadline_s=30.0)
+    finally:
+        running.cancel()

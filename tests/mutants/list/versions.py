@@ -110,4 +110,10 @@ MUTANTS = [
         "index = index.set(key, min(left)) if left else index.delete(key)",
         "index = index.delete(key)",
         INDEX),
+    Mutant(
+        "cluster/nodes/granting.py",
+        "        if state.coordinator_term == term and not lacks_numbers:\n",
+        "        if state.coordinator_term == term:\n",
+        ("tests/core/test_landlord.py::"
+         "test_its_numbers_are_said_as_soon_as_every_node_can_read_them",)),
 ]
