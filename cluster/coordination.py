@@ -94,4 +94,5 @@ class Coordination:
             term=self._ledger.replica.term(), heard=self._landlord.heard(), dead=dict(dead),
             reset=dict(self._landlord.reset()), over=self._landlord.over(),
             suspected=self._landlord.suspected(), limits=self._limits(),
+            is_new=self._landlord.is_new(),
         )

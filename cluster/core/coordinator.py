@@ -40,6 +40,8 @@ class Knowledge(Value):
     """Silent nodes of which it is known that whatever lease they were granted is over."""
     suspected: Mapping[str, str] = {}
     """Node -> how long it has been silent, too long for one that is well."""
+    is_new: bool = False
+    """It was elected a moment ago: who is not heard yet may be on its way back."""
 
 
 def reckoned(known: Knowledge) -> int:
@@ -156,6 +158,8 @@ def _starts(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]:
         choice = place(record, views)
         if choice.node is None or _too_soon(record, choice.node, reckoned(known)):
             continue
+        if known.is_new and _may_come_back(record, choice.node):
+            continue
         if unmet(state, record.spec) or truth.beside(seen.get(name, [])):
             continue
         if choice.node not in starting:
@@ -169,6 +173,13 @@ def _starts(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]:
             boot_id=mint(), because=_why(record, choice),
         ))
     return found
+
+
+def _may_come_back(record: PackageRecord, node: str) -> bool:
+    """Whether its lost owner, cut off with everybody else, may have it whole: a quorum that has
+    just come back gives it that moment. One that was switched off has nothing to bring."""
+    return record.lost is not None and record.lost.node != node and (
+        record.proof is not None and record.proof.kind == "lease")
 
 
 def _too_soon(record: PackageRecord, node: str, now_ms: int) -> bool:

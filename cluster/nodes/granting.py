@@ -21,6 +21,9 @@ from cluster.nodes.terms import numbers_of, of_older_record
 from packages.core.problem import Problem
 from packages.core.values import Map, changed
 
+NEW = 2
+"""Times of suspicion for which a coordinator waits with what a lost owner may bring back whole."""
+
 STANDS_STILL = 2
 """What of the time of suspicion the leader itself may have stood still: with a heartbeat more, the
 others' silence is still shorter than that time."""
@@ -173,6 +176,13 @@ class Landlord:
         if book is None:
             return False
         return self._clock.boottime_s() >= book.elected_at_s + self.numbers.suspect_s
+
+    def is_new(self) -> bool:
+        """Whether nodes that were cut off together with it may only be on their way back: they hear
+        of their leader, and join again, within the time after which two would be suspected."""
+        book = self._opened()
+        return book is None or (
+            self._clock.boottime_s() < book.elected_at_s + NEW * self.numbers.suspect_s)
 
     def stop(self, death: NodeFailed) -> None:
         """Grant nothing to this life of the node any more: before its death is proposed, and until

@@ -11,6 +11,7 @@ from cluster.core.membership import gives
 from cluster.core.model import PackageRecord, Proof
 from cluster.core.view import Surroundings, status
 from packages.core.model import VmSpec
+from packages.core.values import changed
 from tests.core.test_apply import ILL, Story, package
 
 GUEST = entries.GuestReport(package="p1", epoch=1, boot_id="b1")
@@ -201,3 +202,26 @@ def test_a_node_in_maintenance_may_go_down_without_being_counted() -> None:
                          proof=Proof(kind="lease", because="silent")) is None
         assert story.join("n1", f"i{number + 2}") is None
     assert story.state.nodes["n1"].failures_ms == ()
+
+
+def test_a_coordinator_that_has_just_begun_gives_a_lost_owner_a_moment() -> None:
+    """All were cut off, this one first; a whole, frozen guest is not given up 0.3 s too early."""
+    story = Story().running()
+    story.fail("n1")
+    known = story.knowledge(heard=frozenset({"n2", "n3"}))
+
+    def given(**fields: object) -> list[str]:
+        wanted = decide(story.state, changed(known, **fields), lambda: next(story.ids))
+        return [each.node for each in wanted if isinstance(each, entries.PackageAssigned)]
+
+    assert given(is_new=True) == []
+    assert given(is_new=False) == ["n2"]
+
+
+def test_a_host_that_was_switched_off_is_not_waited_for() -> None:
+    story = Story().running()
+    assert story.say(entries.NodeFailed, node="n1", incarnation="i1",
+                     proof=Proof(kind="power", because="-")) is None
+    known = story.knowledge(heard=frozenset({"n2", "n3"}), is_new=True)
+    wanted = decide(story.state, known, lambda: next(story.ids))
+    assert [each.node for each in wanted if isinstance(each, entries.PackageAssigned)] == ["n2"]

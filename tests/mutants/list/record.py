@@ -201,4 +201,8 @@ MUTANTS = [
         broken="        is_same = True\n",
         tests=(OUTCOMES + "test_one_id_never_stands_for_two_orders",),
     ),
+    Mutant("cluster/core/coordinator.py",
+           "if known.is_new and _may_come_back(record, choice.node):", "if False:",
+           ("tests/core/test_lost_owner.py"
+            "::test_a_coordinator_that_has_just_begun_gives_a_lost_owner_a_moment",)),
 ]
