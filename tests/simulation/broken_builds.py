@@ -254,7 +254,7 @@ class RefusingMachine(WatchedMachine):
         if not isinstance(entry, self.refused):
             return super().apply(index, command)
         why = stale_order("package:-", "It is refused by a broken build.")
-        self.state = record_outcome(self.state, index, entry.id, why)
+        self.state = record_outcome(self.state, index, entry, why)
         self._around.judge.applied(self.host, index, command, self.state)
         return self.state.outcomes[entry.id]
 
