@@ -205,9 +205,12 @@ def done(ask: Request, result: Any = None, problems: list[Problem] | None = None
                  request=ask.request)
 
 
-def already(ask: Changing, said: str, **facts: Any) -> Reply:
+def already(
+    ask: Changing, said: str, warnings: list[Problem] | None = None, /, **facts: Any,
+) -> Reply:
     """What was asked for is so: done, and said."""
-    return done(ask, {**facts, "already": said, **({"would": []} if ask.dry_run else {})})
+    shown = {**facts, "already": said, **({"would": []} if ask.dry_run else {})}
+    return done(ask, shown, warnings)
 
 
 VERDICTS: dict[str, Verdict] = {"no-quorum": "no-quorum", "timed-out": "timed-out"}

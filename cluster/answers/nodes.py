@@ -30,7 +30,10 @@ async def run_cluster(desk: Desk, caller: Caller, ask: RunCluster) -> Reply:
 async def halt_cluster(desk: Desk, caller: Caller, ask: HaltCluster) -> Reply:
     held = _to_be_halted(desk.ledger.state.packages.values())
     if not held and not desk.ledger.state.running:
-        return already(ask, "The cluster is halted already.", running=False)
+        alone = _left_alone(desk.ledger.state.packages.values())
+        return already(
+            ask, "The cluster is halted already.", [] if ask.detach else _warnings(alone),
+            running=False, detached=[each.name for each in alone])
     if held and not (ask.force or ask.detach):
         return refusal(ask, problem(
             "packages-running", f"cluster:{desk.config.name}",
@@ -69,7 +72,10 @@ async def halt_node(desk: Desk, caller: Caller, ask: HaltNode) -> Reply:
     held, node = _to_be_halted(packages_of(desk.ledger.state, ask.node)), (
         desk.ledger.state.nodes.get(ask.node))
     if node is not None and node.state == "halted":
-        return already(ask, f"Node {ask.node} is halted already.", node=ask.node, state="halted")
+        alone = _left_alone(packages_of(desk.ledger.state, ask.node))
+        return already(
+            ask, f"Node {ask.node} is halted already.", [] if ask.detach else _warnings(alone),
+            node=ask.node, state="halted", detached=[each.name for each in alone])
     if node is None or node.state != "halting" or ask.dry_run:  # else its end is waited for
         unheard = await _against_detaching(desk, held) if ask.detach else []
         if unheard:

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -107,19 +108,20 @@ async def test_a_disk_that_is_not_a_lun_of_its_own_is_refused(
 ) -> None:
     own = cluster.record.disks["p1"]
     before = await agreed(cluster)
-    for path, code in (
+    for path, *codes in (
         (disks.file(), "disk-is-file"), (disks.partition(), "disk-not-whole"),
         (disks.mounted(), "disk-in-use"), ("/dev/absent", "disk-not-visible"),
-        (own, "disk-in-use"), (disks.alias(own), "disk-in-use"),
+        (own, "disk-in-use", "disk-claimed"), (disks.alias(own), "disk-in-use"),
     ):
         text = guests.package_text(cluster.plan, cluster.package(), path).replace(
             "name: p1", "name: p2", 1)
+        text = re.sub(r"(52:54:\S+:)65", r"\g<1>fe", text)  # a network card of its own
         file = NamedText(name="p2.yaml", text=text)
         refused = await cluster.ask(ApplyPackages(request=token(), files=(file,)))
         assert refused.verdict == "refused", path
         refusals = [each for each in refused.problems if each.severity == "refuse"]
-        assert {each.code for each in refusals} == {code}, refused.problems
-        assert all(each.fix and path in each.what for each in refusals)
+        assert {each.code for each in refusals} == {*codes}, refused.problems
+        assert all(each.fix and path in each.what + each.because for each in refusals)
     assert await agreed(cluster) == before
 
 

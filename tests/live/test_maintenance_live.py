@@ -229,7 +229,9 @@ async def test_a_node_halted_by_force_gives_its_guests_up_and_comes_back(cluster
     assert now["node"] != node and now["boot_id"] != life
     kept = GuestFolder(Path(cluster.node(node).run), "p1").read_exit()
     assert kept is not None and kept.guest.boot_id == life and kept.exit.powered_off, kept
-    for order in (HaltNode, DrainNode, ResumeNode):
+    again = await cluster.done(HaltNode(request=token(), node=node))
+    assert "halted already" in again["already"]
+    for order in (DrainNode, ResumeNode):
         why = await refused(cluster, order(request=token(), node=node))
         assert (why.code, why.fix) == ("node-not-up", f"vmsg node run {node}")
     await typed(cluster, why.fix)
