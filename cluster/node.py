@@ -139,7 +139,8 @@ class Node:
         self.mtu = MtuProbe(self._neighbours)
         self.ways = LeaseWays(
             node=self.name, neighbours=self._neighbours, terms=self.terms, clock=self.clock,
-            narrow=lambda: self.mtu.narrow, is_guarded=lambda: not self.guarding.is_silent)
+            narrow=lambda: self.mtu.narrow, is_guarded=lambda: not self.guarding.is_silent,
+            has_stepped_out=lambda: self.comeback.trouble is not None)
         self.tenant = Tenant(
             node=self.name, terms=self.terms, clock=self.clock, ledger=self.ledger,
             ask=self._ask_lease, renewed=self._renewed, guarding=self.guarding)

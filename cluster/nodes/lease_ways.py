@@ -2,7 +2,8 @@
 
 Where only the link between a node and the coordinator is broken, a third node hears both. It passes
 the request on as it is, at once, and adds nothing; why the proof holds for such a grant too stands
-in `lease.py`. What must never happen here: a request passed on twice, or kept for later.
+in `lease.py`. What must never happen here: a request passed on twice, or kept for later; a lease
+for a node that has stepped out of agreement: it no longer learns what is decided about its guests.
 """
 
 import asyncio
@@ -30,9 +31,11 @@ class LeaseWays:
         self, *, node: str, neighbours: Mapping[str, Neighbour], terms: Terms, clock: Clock,
         narrow: Callable[[], tuple[str, ...]] = tuple,
         is_guarded: Callable[[], bool] = lambda: True,
+        has_stepped_out: Callable[[], bool] = lambda: False,
     ) -> None:
         self._node, self._neighbours, self._terms, self._clock = node, neighbours, terms, clock
         self._narrow, self._is_guarded = narrow, is_guarded
+        self._has_stepped_out = has_stepped_out
         self._answered_s = clock.boottime_s()
         self._turn = 0
         self.through = ""
@@ -40,7 +43,9 @@ class LeaseWays:
 
     async def ask(self, leader: str, number: int, incarnation: str) -> float | None:
         """What was granted to this request, from its sending. `leader` is another node, or empty
-        where none is known here; then a peer may know."""
+        where none is known here; then a peer may know. A node that has stepped out asks nobody."""
+        if self._has_stepped_out():
+            return None
         ask = AskLease(
             number=number, incarnation=incarnation, narrow=self._narrow(),
             is_guarded=self._is_guarded())

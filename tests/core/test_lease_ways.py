@@ -63,6 +63,21 @@ async def test_a_peer_passes_it_on_where_the_coordinator_does_not_answer():
         assert made.through == ""
 
 
+async def test_a_node_that_has_stepped_out_asks_nobody():
+    """Its voter hears no leader then, as one that is cut off; peers must not stand in for it."""
+    async with Elected() as elected:
+        leader, peer, out = Door(2.5), Door(2.5), [True]
+        terms = Terms(node="n1", own=LAN, clock=elected.clock, ledger=elected.ledger)
+        made = LeaseWays(
+            node="n1", neighbours={"n2": leader, "n3": peer}, terms=terms, clock=elected.clock,
+            has_stepped_out=lambda: out[0])
+        assert await made.ask("", 7, "i1") is None
+        assert await made.ask("n2", 8, "i1") is None
+        assert not leader.asked and not peer.asked
+        out[0] = False
+        assert await made.ask("", 9, "i1") == 2.5
+
+
 async def test_where_no_coordinator_is_heard_a_peer_may_know_it():
     async with Elected() as elected:
         peer = Door(2.5)

@@ -41,6 +41,8 @@ MUTANTS = [
     Mutant(LANDLORD, "held = leases.held(self._ledger.state, node) or (self._own,)",
            "held = (self._own,)", (f"{NUMBERS}::test_not_by_its_own_files_numbers",)),
     # the way that a lease takes
+    Mutant(WAYS, "if self._has_stepped_out():", "if False:",
+           (f"{WAY_TESTS}::test_a_node_that_has_stepped_out_asks_nobody",)),
     Mutant(WAYS, "or answered != ask.number:", "or False:",
            (f"{WAY_TESTS}::test_an_answer_to_another_request_grants_nothing",)),
     Mutant(WAYS, "if not asked or late_s > UNANSWERED * self._terms.numbers.heartbeat_s:",

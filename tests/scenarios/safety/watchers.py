@@ -63,6 +63,7 @@ LEASE = Part(
             "status on the healthy nodes: room-short before, who is out after", "a lease",
             "room: the daemon waits for it",
             (SIMULATED + "a_full_disk_of_the_owner_for_ten_seconds_gives_no_second_copy",
+             CORE + "test_lease_ways.py::test_a_node_that_has_stepped_out_asks_nobody",
              FULL_DISK + "guests_of_a_node_with_a_full_disk_run_once",
              FULL_DISK + "full_disks_are_told_by_the_healthy_node_before_and_after")),
         "clock": Cell(
