@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -42,10 +43,13 @@ async def test_that_fails(farm):
 def test_a_failure_tells_the_last_words_and_the_history(tmp_path: Path, text: str) -> None:
     test = tmp_path / "test_on_purpose.py"
     test.write_text(text)
-    said = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "tests.live.evidence", "-p", "no:cacheprovider",
-         "-c", str(ROOT / "setup.cfg"), f"--basetemp={tmp_path / 'inner'}", str(test)],
-        cwd=ROOT, capture_output=True, text=True, timeout=150)
+    # Not inside of tmp_path: sockets are made there, whose paths may have 107 characters, and a
+    # worker of the outer pytest adds its own name.
+    with tempfile.TemporaryDirectory(prefix="vmsg-") as short:
+        said = subprocess.run(
+            [sys.executable, "-m", "pytest", "-p", "tests.live.evidence", "-p", "no:cacheprovider",
+             "-c", str(ROOT / "setup.cfg"), f"--basetemp={short}/inner", str(test)],
+            cwd=ROOT, capture_output=True, text=True, timeout=150)
     assert said.returncode == 1, said.stdout + said.stderr
     assert "on purpose" in said.stdout
     assert "--- n1, log" in said.stdout and "--- n1, guardian.log" in said.stdout

@@ -7,7 +7,7 @@ import asyncio
 import os
 import resource
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from cluster.api.messages import Preflight
 from cluster.lab.groups import state_of
-from tests.live.live_cluster import LiveCluster, live_cluster, one
+from tests.live.live_cluster import LiveCluster, live_cluster, one, until_gone
 
 pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
 
@@ -83,7 +83,7 @@ def limited(pid: int, what: int, to: int) -> Iterator[None]:
     try:
         yield
     finally:
-        if Path(f"/proc/{pid}").exists():
+        with suppress(ProcessLookupError):  # it may have ended meanwhile
             resource.prlimit(pid, what, before)
 
 
@@ -119,7 +119,9 @@ async def test_a_daemon_without_memory_left_is_lost_and_no_second_copy_runs(clus
             await cluster.ask(Preflight(package="p1", node=there), node=there)
             running = [each for each in cluster.copies() if state_of(each.pid) != "T"]
             assert len({each.node for each in running}) <= 1
-        cluster.kill_daemon(here)
+        with suppress(ProcessLookupError):  # it has ended by itself
+            cluster.kill_daemon(here)
+    await until_gone(pid)
     await cluster.in_order()
     await cluster.one_copy()
 
