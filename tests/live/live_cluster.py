@@ -34,6 +34,7 @@ from tests.live.cuts import cut_agreement
 from tests.live.evidence import Place, evidence, standing
 from tests.live.guest_processes import Copy, copy_of, parent_of, running_of, until_gone
 from tests.live.guest_side import GuestPage, page
+from tests.live.halts import take_back_halts
 from tests.live.phases import reached
 
 WITHIN_S = 40.0
@@ -344,6 +345,7 @@ class LiveCluster:
                 if state_of(self.daemon(node.name)) in "ZX":
                     await self.start_daemon(node.name)
         self.away.clear()
+        await take_back_halts(self.until, self.done)
         await self.until(lambda status: all(
             each["status"] == "up" and each["state"] in ("running", "quarantined")
             for each in status["nodes"]))

@@ -38,8 +38,11 @@ def node_of(status, name):
     return next(each for each in status["nodes"] if each["name"] == name)
 
 
-async def taken_over(cluster: LiveCluster, before: dict, life: str) -> dict:
-    """Another node has it, as a new life, by the proof of its lease."""
+async def taken_over(
+    cluster: LiveCluster, before: dict, life: str, *, left: str = "failed",
+) -> dict:
+    """Another node has it, as a new life, by the proof of its lease; `left`: the state of the
+    lost node."""
     status = await cluster.until(
         lambda status: one(status)["node"] not in (None, before["node"])
         and one(status)["state"] == "running")
@@ -48,7 +51,7 @@ async def taken_over(cluster: LiveCluster, before: dict, life: str) -> dict:
     assert after["boot_id"] != before["boot_id"]
     assert after["proof"]["kind"] == "lease"
     lost = node_of(status, before["node"])
-    assert lost["state"] == "failed"
+    assert lost["state"] == left
     assert lost["proof"]["kind"] == "lease" and "silent" in lost["proof"]["because"]
     assert (await cluster.said()).boot_id != life
     cluster.check_disk()
@@ -257,22 +260,67 @@ async def test_a_detached_guest_is_left_alone_by_a_daemon_that_knows_nobody(clus
     assert (await cluster.said()).boot_id == life
 
 
-async def test_a_guest_detached_behind_its_daemons_back_goes_on_when_that_is_back(cluster):
-    """The guardian was not told that it answers for it no longer, and froze it with the lease."""
-    before, life = await cluster.shown(), (await cluster.said()).boot_id
+async def test_a_guest_detached_behind_its_daemons_back_is_taken_over_by_its_lease(cluster):
+    """Its owner never let it go, so its guardian froze it: that is a proof, as of a running one."""
+    before, life = await led_by_another(cluster), (await cluster.said()).boot_id
     node = before["node"]
-    cluster.stop_daemons(node)
-    await cluster.done(HaltNode(request=token(), node=node, detach=True))
-    cluster.kill_daemon(node)
+    await detached_unheard(cluster, node)
+    await cluster.until(lambda status: one(status)["node"] not in (None, node))
+    assert cluster.copy_on(node).stands, "taken over before it stood"
+    after = await taken_over(cluster, before, life, left="halted")
+    await cluster.start_daemon(node)
+    await until_its_only_copy(cluster, after["node"])
+    status = await cluster.settled_status()
+    assert node_of(status, node)["state"] == "halted", "what was asked of the node holds on"
+    assert one(status)["epoch"] == after["epoch"]
+    await cluster.in_order()
+    assert (await cluster.one_copy())["boot_id"] == after["boot_id"]
+
+
+async def test_a_guest_detached_behind_its_daemons_back_goes_on_where_a_lease_is_no_proof(cluster):
+    """Nobody may take it over, so it stands for as long as its daemon is away, and no longer."""
+    await cluster.set_policy(lease_is_proof="false")
+    before, life = await led_by_another(cluster), (await cluster.said()).boot_id
+    node = before["node"]
+    await detached_unheard(cluster, node)
+    status = await cluster.until(lambda status: node_of(status, node)["state"] == "halted")
+    found = one(status)
+    assert (found["node"], found["epoch"], found["state"]) == (node, before["epoch"], "detached")
     await frozen(cluster, node)
+    copy = cluster.copy_on(node)
     await cluster.start_daemon(node)
     async with asyncio.timeout(20):
         while cluster.copy_on(node).stands:
             await asyncio.sleep(0.01)
+    assert cluster.copy_on(node).pid == copy.pid
     await cluster.done(RunNode(request=token(), node=node))
     after = await cluster.one_copy()
     assert (after["node"], after["boot_id"]) == (node, before["boot_id"])
     assert (await cluster.said()).boot_id == life
+
+
+async def led_by_another(cluster: LiveCluster) -> dict:
+    """The package, on a node whose daemon may stop with an order still agreed upon at once."""
+    leader = await cluster.leader()
+    if (await cluster.shown())["node"] == leader:
+        other = next(each for each in cluster.names if each != leader)
+        assert (await cluster.moved(other))["result"] == "completed"
+    return await cluster.shown()
+
+
+async def detached_unheard(cluster: LiveCluster, node: str) -> None:
+    """The record detaches its guest, and its daemon is dead before it hears of that."""
+    cluster.stop_daemons(node)
+    await cluster.done(HaltNode(request=token(), node=node, detach=True))
+    cluster.kill_daemon(node)
+
+
+async def until_its_only_copy(cluster: LiveCluster, node: str) -> None:
+    """Wait until what stood frozen elsewhere has been ended; what runs, runs there."""
+    async with asyncio.timeout(20):
+        while [each.node for each in cluster.copies()] != [node]:
+            assert all(each.stands for each in cluster.copies() if each.node != node)
+            await asyncio.sleep(0.01)
 
 
 async def test_a_node_whose_daemon_stays_away_is_frozen_by_its_guardian_and_taken_over(cluster):
