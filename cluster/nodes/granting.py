@@ -277,7 +277,8 @@ class Landlord:
         self._let_in_again()
         found: dict[str, str] = {}
         for name, record in sorted(self._ledger.state.nodes.items()):
-            if not may_be_lost(self._ledger.state, record) or name == self._node:
+            if not may_be_lost(self._ledger.state, record) or (
+                    name == self._node and not record.guardian_silent):
                 continue
             lease_s, margin_s = self.counted(name)
             if record.state not in UP and now_s < book.silent_since_s(name) + lease_s + margin_s:
