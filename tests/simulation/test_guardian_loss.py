@@ -1,9 +1,10 @@
 """A node without its guardian, told step by step: what it counts on, says, and stops by itself."""
 
+from cluster.api import messages as ask
 from cluster.core.model import State
 from tests.simulation.hardware import Hardware
 from tests.simulation.host import Host
-from tests.simulation.test_simulation import cut_off, owner, web_on_a_follower
+from tests.simulation.test_simulation import ask_and_wait, cut_off, owner, web_on_a_follower
 from tests.simulation.world import World
 
 LEASE_S = 3.5
@@ -119,3 +120,17 @@ def test_nothing_is_started_on_a_node_without_a_guardian() -> None:
                     what="said")
         world.hosts[here].lose_power()
         world.until(lambda: owner(world) == leader.name, within_s=8.0, what="taken over")
+
+
+def test_a_coordinator_without_its_guardian_gives_its_own_guest_up() -> None:
+    with World(1, hardware=SURE) as world:
+        here = web_on_a_follower(world)
+        leader = world.leader()
+        assert leader is not None
+        order = ask.MovePackage(request="d", package="web", node=leader.name)
+        assert ask_and_wait(world, here, order).verdict == "done"
+        world.until(lambda: owner(world) == leader.name, within_s=10.0, what="web on the leader")
+        world.until_settled(within_s=5.0)
+        lose_guardian(leader)
+        world.until(lambda: owner(world) not in (None, leader.name), within_s=10.0,
+                    what="taken over")

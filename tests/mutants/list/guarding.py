@@ -71,4 +71,7 @@ MUTANTS = [
            (f"{TRUST}::test_a_run_folder_that_was_cleaned_up_is_made_again",)),
     Mutant(GUARDIAN, "self.listener, self.unwritten = listener, True", "self.listener = listener",
            (f"{TRUST}::test_a_run_folder_that_was_cleaned_up_is_made_again",)),
+    Mutant("cluster/nodes/granting.py",
+           "name == self._node and not record.guardian_silent):", "name == self._node):",
+           (f"{LOSS}::test_a_coordinator_without_its_guardian_gives_its_own_guest_up",)),
 ]
