@@ -2,6 +2,7 @@
 
 from cluster.core.hold_records import NotedFailure
 from cluster.core.model import PackageRecord
+from packages.core.preflight_rules.placement import GUARDIAN_AGAIN
 from packages.core.problem import Problem, problem
 from packages.core.sightings import Sighting
 
@@ -310,8 +311,7 @@ def guardian_unreachable(name: str) -> Problem:
     return problem(
         "guardian-unreachable", f"node:{name}", what=f"Node {name} takes no packages.",
         because="Its guardian does not answer its daemon, so it renews no lease.",
-        fix=f"On {name}: systemctl kill -s KILL vmsg-guard (its unit starts it again), or "
-            "systemctl start vmsg-guard; or choose another node.",
+        fix=f"On {name}: {GUARDIAN_AGAIN}; or choose another node.",
     )
 
 

@@ -6,6 +6,7 @@ from cluster.core.links import link_problems
 from cluster.core.model import UP, NodeRecord, PackageRecord, State, Word, unproven
 from cluster.core.runs import blocked_nodes
 from cluster.core.suspensions import in_maintenance, is_suspended, suspended_by
+from packages.core.preflight_rules.placement import GUARDIAN_AGAIN
 from packages.core.problem import Problem, problem
 from packages.core.values import changed
 
@@ -109,8 +110,7 @@ def _unguarded(record: NodeRecord) -> Problem:
         because="No lease is renewed that nobody enforces: when the last one ends its daemon "
                 "freezes the guests, and they start elsewhere. Were the daemon to end as well, "
                 f"{behind}",
-        fix=f"On {record.name}: systemctl kill -s KILL vmsg-guard (its unit starts it again, and "
-            "it takes up lease and guests); if its unit is off: systemctl start vmsg-guard",
+        fix=f"On {record.name}: {GUARDIAN_AGAIN}",
         severity="warn",
     )
 

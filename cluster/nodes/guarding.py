@@ -57,7 +57,7 @@ class Guarding:
         self._node, self._clock, self._ledger = node, clock, ledger
         self._guardian, self._guests, self._told = guardian, guests, told
         self._unanswered, self._was_heard = 0, False
-        self._until_s: float | None = None
+        self._until_s = 0.0
         self._has_renewed = self._logged = False
         self._saying: asyncio.Task[object] | None = None
 
@@ -76,7 +76,7 @@ class Guarding:
     @property
     def until_s(self) -> float:
         """Until when the guardian lets guests run, by its own last word (CLOCK_BOOTTIME)."""
-        return self._until_s or 0.0
+        return self._until_s
 
     @property
     def is_silent(self) -> bool:
@@ -96,7 +96,7 @@ class Guarding:
 
     async def _sleep(self) -> None:
         """Until the next question, or until the lease is over."""
-        left_s = (self._until_s or 0.0) - self._clock.boottime_s()
+        left_s = self._until_s - self._clock.boottime_s()
         await asyncio.sleep(left_s if 0.0 < left_s < PING_S else PING_S)
 
     async def _enforce(self) -> None:

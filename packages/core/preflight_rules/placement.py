@@ -4,6 +4,12 @@ from packages.core.preflight_input import PreflightInput
 from packages.core.problem import Problem, problem
 from packages.core.versions import are_adjacent, version_of
 
+GUARDIAN_AGAIN = (
+    "systemctl kill -s KILL vmsg-guard (its unit starts it again, and it takes up lease and "
+    "guests), or systemctl start vmsg-guard where the unit is off")
+"""What helps a guardian that is silent, in every state that prints it: a restart by its unit would
+wait a quarter of a minute for a guardian that does not end while it has guests."""
+
 
 def node_not_eligible(asked: PreflightInput) -> Problem | None:
     if asked.target in asked.spec.nodes:
@@ -57,8 +63,7 @@ def guardian_unreachable(asked: PreflightInput) -> Problem | None:
         "guardian-unreachable", f"node:{asked.target}",
         what=f"{asked.target} takes no packages",
         because="its guardian does not answer its daemon, so it renews no lease",
-        fix=f"on {asked.target}: systemctl kill -s KILL vmsg-guard (its unit starts it again), or "
-            "systemctl start vmsg-guard; or choose another node",
+        fix=f"on {asked.target}: {GUARDIAN_AGAIN}; or choose another node",
     )
 
 
