@@ -9,11 +9,30 @@ What must never happen here: a message left lying because its signal was missed.
 
 import asyncio
 from collections.abc import Callable
+from typing import NamedTuple
 
 import zmq
 
 MESSAGES_PER_TURN = 256
 """Then the event loop's other work has its turn; at 5 us each this is about a millisecond."""
+
+TURN_S = 0.005
+"""The same for messages that take longer: none is begun after this."""
+
+QUEUE_MESSAGES = 2000
+"""Per peer and direction: seconds of the busiest log, and a bound on memory when a peer hangs."""
+
+
+class Queues(NamedTuple):
+    """How many messages may wait for each connection."""
+
+    received: int = QUEUE_MESSAGES
+    """What is beyond it waits at its sender."""
+    sent: int = QUEUE_MESSAGES
+    """What is beyond it is dropped: the peer does not read."""
+
+
+WIDE = Queues()
 
 POLLIN, POLLOUT = int(zmq.POLLIN), int(zmq.POLLOUT)
 """Plain numbers: these are looked at several times for each message, and an enum's `&` costs more
@@ -21,7 +40,7 @@ than the question itself."""
 
 
 class Inbox:
-    """Reads a socket whenever something arrived, a bounded number of messages per turn."""
+    """Reads a socket whenever something arrived, a bounded number of messages and time per turn."""
 
     def __init__(
         self, socket: "zmq.Socket[bytes]", arrived: Callable[[list[zmq.Frame]], None],
@@ -51,9 +70,10 @@ class Inbox:
     def _read(self) -> None:
         self._is_due = False
         found = POLLIN  # or so the signal says: to ask costs as much as to try
+        end_s = self._loop.time() + TURN_S
         try:
             for _ in range(MESSAGES_PER_TURN):
-                if not self._is_open or not found & POLLIN:
+                if not self._is_open or not found & POLLIN or self._loop.time() > end_s:
                     break
                 if (frames := self._received()) is not None:
                     self._arrived(frames)

@@ -20,15 +20,12 @@ from collections.abc import Callable, Mapping, Sequence
 import zmq
 from zmq.utils import z85
 
-from cluster.socket_inbox import POLLIN, POLLOUT, Inbox, events
+from cluster.socket_inbox import POLLIN, POLLOUT, WIDE, Inbox, Queues, events
 from packages.core.problem import Problem, problem
 from packages.core.values import Value
 
 MAX_MESSAGE_BYTES = 64 << 20
 """A snapshot travels as one message; 100,000 packages are below 50 MB."""
-
-QUEUE_MESSAGES = 2000
-"""Per peer and direction: seconds of the busiest log, and a bound on memory when a peer hangs."""
 
 HANDSHAKE_MS = 2000
 PING_EVERY_MS, PEER_DEAD_AFTER_MS = 500, 1500
@@ -131,7 +128,7 @@ class Listener:
 
     def __init__(
         self, endpoints: Sequence[str], *, keys: CurveKeys, received: Received,
-        max_message_bytes: int = MAX_MESSAGE_BYTES,
+        max_message_bytes: int = MAX_MESSAGE_BYTES, queues: Queues = WIDE,
     ) -> None:
         self.endpoints = list(endpoints)
         """After `start`: those really bound, so `tcp://127.0.0.1:*` names its port then."""
@@ -139,7 +136,7 @@ class Listener:
         """What was refused or lost, by reason."""
         self._keys = keys
         self._received = received
-        self._max_message_bytes = max_message_bytes
+        self._max_message_bytes, self._queues = max_message_bytes, queues
         self._allowed: dict[str, str] = {}
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
 
@@ -166,7 +163,7 @@ class Listener:
         self._keeper = DoorKeeper(self._context, self.drops)
         self._keeper.peers = self._allowed
         self._socket = self._context.socket(zmq.ROUTER)
-        set_options(self._socket, self._max_message_bytes)
+        set_options(self._socket, self._max_message_bytes, self._queues)
         self._socket.curve_server = True
         self._socket.curve_publickey = self._keys.public.encode()
         self._socket.curve_secretkey = self._keys.secret.encode()
@@ -376,12 +373,14 @@ class Sender:
             self._is_writable()
 
 
-def set_options(socket: "zmq.Socket[bytes]", max_message_bytes: int) -> None:
+def set_options(
+    socket: "zmq.Socket[bytes]", max_message_bytes: int, queues: Queues = WIDE,
+) -> None:
     """What holds for both ends."""
     socket.linger = 0  # closing never waits for a peer that does not read
     socket.set(zmq.MAXMSGSIZE, max_message_bytes)
-    socket.set(zmq.SNDHWM, QUEUE_MESSAGES)
-    socket.set(zmq.RCVHWM, QUEUE_MESSAGES)
+    socket.set(zmq.SNDHWM, queues.sent)
+    socket.set(zmq.RCVHWM, queues.received)
     socket.set(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
     socket.set(zmq.HEARTBEAT_IVL, PING_EVERY_MS)
     socket.set(zmq.HEARTBEAT_TIMEOUT, PEER_DEAD_AFTER_MS)

@@ -1,44 +1,50 @@
 """What nodes ask of each other; part of cluster/api/messages.py, which says how it is answered."""
 
+from typing import Annotated
+
+from cluster.api.bounds import (
+    MOST_DISKS, Count, Filler, Key, Name, Nodes, Packages, Path, Paths, Pem, Reason, RequestId
+)
 from cluster.api.request import Request
 from packages.core.facts import Wanted
 from packages.core.model import FenceSpec
+from packages.core.values import Bound
 
 
 class AskCertificate(Request, tag="certificate"):
     """Result: Certified (cluster/config/vault.py), of a node that has the authority's key. For the
     asking node itself, or for one that is invited."""
 
-    node: str = ""
-    certificate_request: str = ""
+    node: Name = ""
+    certificate_request: Pem = ""
 
 
 class AskKeyKnown(Request, tag="key-known"):
     """Result: {"known": bool}: whether the asking node would be let in by this key, too."""
 
-    key: str = ""
+    key: Key = ""
 
 
 class AskLease(Request, tag="lease"):
     """Result: {"number", "remaining_s": number or null, "leader": name or null}."""
 
-    number: int = 0
-    incarnation: str = ""
+    number: Count = 0
+    incarnation: RequestId = ""
     is_guarded: bool = True
     """False: it only says that it is there; nobody would see to the end of a lease."""
     relay: bool = False
     """The asking node does not hear the coordinator: pass it on."""
-    for_node: str = ""
+    for_node: Name = ""
     """Passed on for this node by the asking one, which hears these."""
-    hears: tuple[str, ...] = ()
-    narrow: tuple[str, ...] = ()
+    hears: Nodes = ()
+    narrow: Nodes = ()
     """Those to which only small packets pass from the node that wants the lease."""
 
 
 class AskEcho(Request, tag="echo"):
     """Whether this arrives; the filler makes it as large as a packet may be."""
 
-    filler: bytes = b""
+    filler: Filler = b""
 
 
 class AskPatience(Request, tag="patience"):
@@ -53,33 +59,33 @@ class AskDeath(Request, tag="death"):
     """Of the coordinator: declare the node dead by an operator's word, unless it is heard. The
     request's id becomes the entry's."""
 
-    node: str = ""
-    by: str = ""
-    reason: str = ""
+    node: Name = ""
+    by: Name = ""
+    reason: Reason = ""
 
 
 class AskFence(Request, tag="fence"):
     """Of the coordinator: switch the node off by an operator's order. The request's id becomes
     the entry's."""
 
-    node: str = ""
-    by: str = ""
-    reason: str = ""
+    node: Name = ""
+    by: Name = ""
+    reason: Reason = ""
 
 
 class AskFenceTest(Request, tag="fence-test"):
     """Result: the tests of FenceNode as the answering node makes them."""
 
-    node: str = ""
+    node: Name = ""
 
 
 class AskFacts(Request, tag="facts"):
     """Result: cluster.answers.survey.NodeAnswer, with the guests of these packages."""
 
-    disks: tuple[str, ...] = ()
-    package: str | None = None
-    packages: tuple[str, ...] = ()
-    fences: dict[str, FenceSpec] = {}
+    disks: Paths = ()
+    package: Name | None = None
+    packages: Packages = ()
+    fences: Annotated[dict[Path, FenceSpec], Bound(max_length=MOST_DISKS)] = {}
     """By disk: whether it can be fenced so is told with it."""
     wanted: Wanted = Wanted()
 
@@ -87,13 +93,13 @@ class AskFacts(Request, tag="facts"):
 class AskProgress(Request, tag="progress"):
     """Result: soft numbers of the move this node is the source of, or null."""
 
-    package: str = ""
+    package: Name = ""
 
 
 class AskReady(Request, tag="ready"):
     """Result: {"ready": bool}: the target's agent answers and its guest waits for this move; with
     `loaded`, it has everything and is fit to run; its run state is then in `state`."""
 
-    move: str = ""
-    package: str = ""
+    move: RequestId = ""
+    package: Name = ""
     loaded: bool = False

@@ -2,7 +2,9 @@
 
 Nodes are asked in order until one answers, and the one that did is asked first the next time. A
 request keeps its id when it goes to another node, and an entry of one id is applied once, so
-asking again does no harm. What cannot be reached is a Problem, never an exception.
+asking again does no harm. A large question that was sent is not carried on to another node: were it
+too much for the first, it would be for the next. What cannot be reached is a Problem, never an
+exception.
 """
 
 import asyncio
@@ -10,10 +12,12 @@ import itertools
 import os
 from collections.abc import Iterator, Sequence
 
+from cluster.api.bounds import SMALL_BYTES
 from cluster.api.messages import AnyRequest, Changing, GetEvents, Reply
 from cluster.api.peer import CONNECT_S, Endpoint, Peer
 from cluster.sockets import CurveKeys
 from packages.core.problem import Problem, problem
+from packages.core.values import to_msgpack
 
 CONNECT_STARVED_S, CONNECT_NOW_S = 1.0, 0.05
 """For the second time round, when nobody was reached in the first: all of them are being connected
@@ -53,17 +57,20 @@ class Client:
         loop = asyncio.get_running_loop()
         without_quorum: Reply | None = None
         problems: list[Problem] = []
-        endpoints = list(self._endpoints)
+        endpoints, is_large = list(self._endpoints), len(to_msgpack(request)) > SMALL_BYTES
         for endpoint in endpoints:
             left_s = due_s - loop.time()
             if left_s <= 0:
                 break
-            patience_s = left_s if endpoint is endpoints[-1] else min(left_s, patience(request))
+            is_last = is_large or endpoint is endpoints[-1]
+            patience_s = left_s if is_last else min(left_s, patience(request))
             answer = await self._ask_one(
                 endpoint, request, patience_s=patience_s, connect_s=next(connects_s),
             )
             if isinstance(answer, Problem):
                 problems.append(answer)
+                if is_large and answer.code not in NEVER_SENT:
+                    break
             elif answer.verdict == "no-quorum" or not (
                     answer.quorum or isinstance(request, Changing)):
                 without_quorum = without_quorum or answer

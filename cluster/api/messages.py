@@ -6,7 +6,7 @@ to operators are plain trees in the shapes of the operator's contract (docs/comm
 command line only prints them.
 """
 
-from typing import Any, Literal, Union
+from typing import Annotated, Any, Literal, Union, get_args
 
 from cluster.api.between_nodes import AskCertificate as AskCertificate
 from cluster.api.between_nodes import AskDeath as AskDeath
@@ -20,6 +20,10 @@ from cluster.api.between_nodes import AskPatience as AskPatience
 from cluster.api.between_nodes import AskProgress as AskProgress
 from cluster.api.between_nodes import AskReady as AskReady
 from cluster.api.between_nodes import AskSilence as AskSilence
+from cluster.api.bounds import (
+    MOST_PACKAGES, ClusterText, Count, Key, Moment, Name, Nodes, Packages, Path, Pem, Port, Seconds,
+    Text
+)
 from cluster.api.record_messages import AskRoom as AskRoom
 from cluster.api.record_messages import BackUpCluster as BackUpCluster
 from cluster.api.record_messages import RestoreCluster as RestoreCluster
@@ -27,7 +31,7 @@ from cluster.api.request import Changing as Changing
 from cluster.api.request import Request as Request
 from cluster.config.schema import Role
 from packages.core.problem import Problem
-from packages.core.values import Value
+from packages.core.values import Bound, Value
 
 Verdict = Literal["done", "failed", "refused", "no-quorum", "timed-out", "not-authorised"]
 """Exit codes of the command line: 0, 1, 3, 4, 5, 6."""
@@ -36,8 +40,11 @@ Verdict = Literal["done", "failed", "refused", "no-quorum", "timed-out", "not-au
 class NamedText(Value):
     """A file as the operator wrote it; the name is for messages only."""
 
-    name: str
-    text: str
+    name: Path
+    text: Text
+
+
+Files = Annotated[tuple[NamedText, ...], Bound(max_length=MOST_PACKAGES)]
 
 
 class GetStatus(Request, tag="status"):
@@ -52,16 +59,16 @@ class GetConfig(Request, tag="cluster-get"):
 
 
 class CheckCluster(Request, tag="cluster-check"):
-    text: str = ""
-    source: str = ""
+    text: ClusterText = ""
+    source: Path = ""
 
 
 class ApplyCluster(Changing, tag="cluster-apply"):
     """At most one node more or less. Result: {"applied": cluster, "added": [name], "removed":
     [name], "settled": whether the log counts by it already, "differences": [LINE]}."""
 
-    text: str = ""
-    source: str = ""
+    text: ClusterText = ""
+    source: Path = ""
 
 
 class RunCluster(Changing, tag="cluster-run"):
@@ -76,10 +83,10 @@ class HaltCluster(Changing, tag="cluster-halt"):
 class AddNode(Changing, tag="node-add"):
     """One more node in the cluster file. Result: that of ApplyCluster."""
 
-    node: str = ""
-    address: str = ""
-    raft_port: int | None = None
-    api_port: int | None = None
+    node: Name = ""
+    address: Name = ""
+    raft_port: Port | None = None
+    api_port: Port | None = None
     """None: the ports every node has by default."""
     witness: bool = False
 
@@ -87,15 +94,15 @@ class AddNode(Changing, tag="node-add"):
 class RemoveNode(Changing, tag="node-remove"):
     """One node less. Result: that of ApplyCluster."""
 
-    node: str = ""
+    node: Name = ""
 
 
 class RunNode(Changing, tag="node-run"):
-    node: str = ""
+    node: Name = ""
 
 
 class HaltNode(Changing, tag="node-halt"):
-    node: str = ""
+    node: Name = ""
     force: bool = False
     detach: bool = False
 
@@ -106,7 +113,7 @@ class DrainNode(Changing, tag="node-drain"):
     "without_spare"}], "without_spare", "seconds"}; not of a dry run also {"state", "packages"}. The
     drain itself goes on in the cluster; watch status."""
 
-    node: str = ""
+    node: Name = ""
     allow_restart: bool = False
 
 
@@ -115,13 +122,13 @@ class PlanFailure(Request, tag="plan-fail"):
     "starts": [{"package", "from", "node", "turn", "proof", "because"}], "stuck": [{"package",
     "problem"}]}."""
 
-    nodes: tuple[str, ...] = ()
+    nodes: Nodes = ()
 
 
 class CancelDrain(Changing, tag="node-drain-cancel"):
     """Moves that the drain began are called off; what has left stays where it is."""
 
-    node: str = ""
+    node: Name = ""
 
 
 class ResumeNode(Changing, tag="node-resume"):
@@ -129,16 +136,16 @@ class ResumeNode(Changing, tag="node-resume"):
     is on its way home, and the reply's problems say why a package was not brought. `only` are
     those to be brought, instead of all that the drain took away."""
 
-    node: str = ""
+    node: Name = ""
     bring_back: bool = False
-    only: tuple[str, ...] = ()
+    only: Packages = ()
 
 
 class ConfirmDead(Changing, tag="node-confirm-dead"):
     """An operator's word that a silent node is off, carried out when its lease is over. Result:
     {"node", "state", "waits_s"}, which is 0 once it is carried out."""
 
-    node: str = ""
+    node: Name = ""
     wait: bool = True
     """Answer when it is carried out, or taken back; else as soon as it is recorded."""
     now: bool = False
@@ -146,7 +153,7 @@ class ConfirmDead(Changing, tag="node-confirm-dead"):
 
 
 class UnquarantineNode(Changing, tag="node-unquarantine"):
-    node: str = ""
+    node: Name = ""
 
 
 class FenceNode(Changing, tag="node-fence"):
@@ -154,64 +161,64 @@ class FenceNode(Changing, tag="node-fence"):
     Result of a test: {"node", "tests": [{"from", "agent", "level", "power": "on|off"|null,
     "problems": [PROBLEM]}]}."""
 
-    node: str = ""
+    node: Name = ""
     test: bool = False
 
 
 class CheckPackages(Request, tag="package-check"):
-    files: tuple[NamedText, ...] = ()
+    files: Files = ()
 
 
 class ApplyPackages(Changing, tag="package-apply"):
     """Result: {"applied": [name, ...], "unchanged": [name, ...]}."""
 
-    files: tuple[NamedText, ...] = ()
-    new_disks: tuple[str, ...] = ()
+    files: Files = ()
+    new_disks: Annotated[tuple[Path, ...], Bound(max_length=MOST_PACKAGES)] = ()
     """PKG:PATH each: the path means another LUN from now on, which is learnt at the next start."""
 
 
 class GetPackages(Request, tag="package-get"):
     """Result: {"text": YAML, "packages": [spec tree, ...]}; all packages without a name."""
 
-    package: str | None = None
+    package: Name | None = None
 
 
 class DeletePackage(Changing, tag="package-delete"):
-    package: str = ""
+    package: Name = ""
 
 
 class RunPackage(Changing, tag="package-run"):
     """Answers when the guest runs, or with the Problem that kept it from it."""
 
-    package: str = ""
-    node: str | None = None
+    package: Name = ""
+    node: Name | None = None
 
 
 class HaltPackage(Changing, tag="package-halt"):
     """Answers when the guest is gone."""
 
-    package: str = ""
+    package: Name = ""
 
 
 class SetSwitching(Changing, tag="package-switching"):
-    package: str = ""
+    package: Name = ""
     enabled: bool = True
-    node: str | None = None
-    for_s: float | None = None
+    node: Name | None = None
+    for_s: Seconds | None = None
 
 
 class SetMaintenance(Changing, tag="package-maintenance"):
-    package: str = ""
+    package: Name = ""
     on: bool = True
-    for_s: float | None = None
+    for_s: Seconds | None = None
 
 
 class MovePackage(Changing, tag="move"):
     """Answers when the move is open, waits for its turn, or is refused; result: MOVE. Follow with
     GetMove."""
 
-    package: str = ""
-    node: str = ""
+    package: Name = ""
+    node: Name = ""
     queue: bool = True
     """Where the limits allow no more moves now, wait for a turn instead of being refused."""
 
@@ -219,64 +226,64 @@ class MovePackage(Changing, tag="move"):
 class GetMove(Request, tag="move-status"):
     """Result: MOVE of the contract, the one under way or else the last one."""
 
-    package: str = ""
+    package: Name = ""
 
 
 class AbortMove(Changing, tag="move-abort"):
     """Answers when the move has ended; result: MOVE."""
 
-    package: str = ""
+    package: Name = ""
 
 
 class Preflight(Request, tag="preflight"):
     """Result: {"package", "nodes": [{"node", "allowed", "problems"}]}."""
 
-    package: str = ""
-    node: str | None = None
+    package: Name = ""
+    node: Name | None = None
 
 
 class GetEvents(Request, tag="events"):
     """Result: {"events": [EVENT with "seq"], "next": seq for `after`}; `wait_s` waits for one."""
 
-    after: int = 0
-    package: str | None = None
-    node: str | None = None
-    since_ms: int | None = None
-    of_request: str | None = None
-    wait_s: float = 0.0
-    limit: int = 1000
+    after: Count = 0
+    package: Name | None = None
+    node: Name | None = None
+    since_ms: Moment | None = None
+    of_request: Name | None = None
+    wait_s: Seconds = 0.0
+    limit: Count = 1000
 
 
 class InviteNode(Changing, tag="node-invite"):
     """`key` is the public half of the invitation's own pair, made by the asker. Result: {"node",
     "cluster", "until_ms", "doors": [{"address", "key"}]}."""
 
-    node: str = ""
-    key: str = ""
+    node: Name = ""
+    key: Key = ""
     role: Role = "full-admin"
-    for_s: float = 3600.0
+    for_s: Seconds = 3600.0
 
 
 class JoinNode(Request, tag="node-join"):
     """By the invited alone, and all they may ask. Result: JoinAnswer (cluster/config/joining.py).
     The same may be asked again."""
 
-    key: str = ""
-    operator_key: str = ""
-    certificate_request: str = ""
+    key: Key = ""
+    operator_key: Key = ""
+    certificate_request: Pem = ""
 
 
 class RotateNode(Changing, tag="node-rotate"):
     """The node makes a new key and changes over by itself; watch it with GetKeys."""
 
-    node: str = ""
+    node: Name = ""
 
 
 class RejoinNode(Changing, tag="node-rejoin"):
     """To another node, the named one's daemon stopped and its folder locked. Result: {"node",
     "index", "boot"} for the note in its new folder (cluster/raft/amnesia.py)."""
 
-    node: str = ""
+    node: Name = ""
 
 
 class GetKeys(Request, tag="keys"):
@@ -285,13 +292,13 @@ class GetKeys(Request, tag="keys"):
 
 
 class AddOperator(Changing, tag="operator-add"):
-    name: str = ""
-    key: str = ""
+    name: Name = ""
+    key: Key = ""
     role: Role = "full-admin"
 
 
 class RemoveOperator(Changing, tag="operator-remove"):
-    name: str = ""
+    name: Name = ""
 
 
 AnyRequest = Union[
@@ -304,11 +311,13 @@ AnyRequest = Union[
     AskReady, AskRoom, BackUpCluster, RestoreCluster, CancelDrain, PlanFailure, AskEcho,
 ]
 
+ALL_REQUESTS: tuple[type[Request], ...] = get_args(AnyRequest)
+
 
 class Call(Value):
     """On the wire, client to node: a number to match the reply by, and the request."""
 
-    number: int
+    number: Count
     ask: AnyRequest
 
 

@@ -1,5 +1,6 @@
 """Requests about the record as a whole, and about the room that it and the guests need."""
 
+from cluster.api.bounds import BackupText
 from cluster.api.request import Changing, Request
 
 
@@ -16,5 +17,5 @@ class RestoreCluster(Changing, tag="cluster-restore"):
     """`text` of a backup's file; with `operators` those that are missing are let in again. Result:
     {"packages": [name], "cluster_file_differs": bool}."""
 
-    text: str = ""
+    text: BackupText = ""
     operators: bool = False

@@ -1,5 +1,6 @@
 """What every request has; the requests themselves are in `messages.py` and `record_messages.py`."""
 
+from cluster.api.bounds import Reason, RequestId
 from packages.core.values import Value
 
 
@@ -8,7 +9,7 @@ class Request(Value, tag_field="ask"):
     answer something is decided asks for what is `current`: a node that has just come back knows
     the past. It is answered once a majority has confirmed the answering node's record."""
 
-    request: str = ""
+    request: RequestId = ""
     current: bool = False
 
 
@@ -17,6 +18,6 @@ class Changing(Request):
     The reply's result then is {"would": [line, ...]}."""
 
     dry_run: bool = False
-    reason: str = ""
+    reason: Reason = ""
     confirmed: bool = True
     """False: `not-confirmed`, with what follows, for what cannot be taken back or worsens it."""

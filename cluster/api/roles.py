@@ -85,9 +85,14 @@ class Caller(Value):
 
 def refused_to(caller: Caller, request: ask.AnyRequest) -> Problem | None:
     """Why this caller may not ask this; None when it may. A request without a row is a node's."""
-    least = LEAST_ROLE.get(type(request), "node")
     if isinstance(request, ask.DrainNode) and request.dry_run:
-        least = LEAST_ROLE[ask.PlanFailure]  # a plan is a question
+        return refused_to_kind(caller, ask.PlanFailure)  # a plan is a question
+    return refused_to_kind(caller, type(request))
+
+
+def refused_to_kind(caller: Caller, kind: type[ask.Request]) -> Problem | None:
+    """The same, before the request was read; a dry run may be allowed more."""
+    least = LEAST_ROLE.get(kind, "node")
     if caller.invitation or least == "invited":
         return None if caller.invitation and least == "invited" else _only_the_invited(caller)
     if caller.is_node or RANK[caller.role] >= RANK[least]:

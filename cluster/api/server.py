@@ -1,8 +1,9 @@
 """The door through which operators and other nodes ask this node.
 
 What arrives is decoded to a declared type or refused, the caller is who its key says, and what its
-role forbids is refused before anybody looks at it. Each request is a task of its own, so a slow
-answer holds up nobody else; a caller may have a limited number under way.
+role forbids is refused before anybody looks at it. What is large (gate.py), or comes from a caller
+who has too much under way, is refused before it is decoded. Each request is a task of its own, so a
+slow answer holds up nobody else; a caller may have a limited number under way.
 
 What must never happen here: an exception because of what arrived; a caller without an answer
 because answering failed; an answer to somebody else.
@@ -13,11 +14,14 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
+from cluster.api.bounds import SMALL_BYTES
+from cluster.api.gate import Gate, head_of
 from cluster.api.messages import AnyRequest, Call, Reply, Verdict
 from cluster.api.roles import Caller, refused_to
 from cluster.api.vital import VITAL
 from cluster.config.schema import PublicKeys
 from cluster.core.trust import Invitation
+from cluster.socket_inbox import Queues
 from cluster.sockets import CurveKeys, Listener
 from packages.core.problem import Problem, problem
 from packages.core.values import Undecodable, Value, changed, from_msgpack, to_msgpack
@@ -30,6 +34,16 @@ MOST_UNDER_WAY = 64
 
 LARGEST_REQUEST_BYTES = 8 << 20
 """A thousand package files of 8 KiB in one `package apply`."""
+
+QUEUES = Queues(received=8, sent=2 * MOST_UNDER_WAY)
+"""A caller's next requests wait at the caller, not in this daemon's memory; its answers wait for it
+here, and who does not fetch them loses the rest."""
+
+LARGEST_ANSWER_BYTES = 32 << 20
+"""Half of what a client takes (cluster/sockets.py); a status of 5,000 packages has a tenth."""
+
+MOST_TOLD = 100
+"""Problems in one answer: who mends a thousand of them asks again anyway."""
 
 CLOSING_S = 2.0
 """What a cancelled answer has to end; longer than anything that is not stuck takes."""
@@ -59,8 +73,9 @@ class ApiServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._listener = Listener(
             endpoints, keys=keys, received=self._received,
-            max_message_bytes=LARGEST_REQUEST_BYTES,
+            max_message_bytes=LARGEST_REQUEST_BYTES, queues=QUEUES,
         )
+        self._gate = Gate()
 
     @property
     def endpoints(self) -> list[str]:
@@ -107,31 +122,67 @@ class ApiServer:
                 log.error("%d answers did not end when they were cancelled", len(stuck))
 
     def _received(self, key: str, route: bytes, payload: bytes) -> None:
-        caller = self._callers[key]
+        caller, is_large = self._callers[key], len(payload) > SMALL_BYTES
+        if self._is_refused_unread(caller, key, route, payload, is_large=is_large):
+            return
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
         try:
             call: Call = from_msgpack(payload, Call)
         except Undecodable as error:
             self._refuse_undecodable(route, payload, because=str(error))
             return
+        finally:
+            if is_large:
+                self._gate.was_read(key, began_s=began_s, ended_s=loop.time())
         refusal = refused_to(caller, call.ask)
         if refusal is not None:
             self._send(route, call, refusing(refusal, verdict="not-authorised"))
-        elif self._under_way[key] >= self._most_under_way and not isinstance(call.ask, VITAL):
+        elif self._is_busy(key) and not isinstance(call.ask, VITAL):
             self._send(route, call, refusing(self._too_many(caller)))
         else:
-            self._begin(caller, key, route, call)
+            self._begin(caller, key, route, call, is_large=is_large)
 
-    def _begin(self, caller: Caller, key: str, route: bytes, call: Call) -> None:
+    def _is_busy(self, key: str) -> bool:
+        return self._under_way[key] >= self._most_under_way
+
+    def _is_refused_unread(
+        self, caller: Caller, key: str, route: bytes, payload: bytes, *, is_large: bool,
+    ) -> bool:
+        if not is_large and not self._is_busy(key):
+            return False
+        head, refusal = head_of(payload), None
+        if is_large:
+            refusal = self._gate.refused(
+                caller, key, head, now_s=asyncio.get_running_loop().time())
+        if refusal is None and head is not None and self._is_busy(key) and not head.is_vital:
+            refusal = self._too_many(caller)
+        if refusal is None:
+            return False
+        verdict: Verdict = "not-authorised" if refusal.code == "not-authorised" else "refused"
+        self.counts["unread"] += 1
+        if head is not None:
+            self._reply(route, changed(
+                refusing(refusal, verdict=verdict), number=head.number))
+        return True
+
+    def _begin(
+        self, caller: Caller, key: str, route: bytes, call: Call, *, is_large: bool,
+    ) -> None:
         self._under_way[key] += 1
+        if is_large:
+            self._gate.begins(key)
         task = asyncio.get_running_loop().create_task(self._carry_out(caller, route, call))
         self._tasks.add(task)
-        task.add_done_callback(lambda ended: self._ended(key, ended))
+        task.add_done_callback(lambda ended: self._ended(key, ended, is_large=is_large))
 
-    def _ended(self, key: str, task: asyncio.Task[None]) -> None:
+    def _ended(self, key: str, task: asyncio.Task[None], *, is_large: bool) -> None:
         self._tasks.discard(task)
         self._under_way[key] -= 1
         if not self._under_way[key]:
             del self._under_way[key]
+        if is_large:
+            self._gate.ended(key)
 
     async def _carry_out(self, caller: Caller, route: bytes, call: Call) -> None:
         try:
@@ -142,22 +193,30 @@ class ApiServer:
 
     def _send(self, route: bytes, call: Call, reply: Reply) -> None:
         request = reply.request or call.ask.request
-        payload = to_msgpack(changed(reply, number=call.number, request=request))
+        self._reply(route, changed(reply, number=call.number, request=request))
+
+    def _reply(self, route: bytes, reply: Reply) -> None:
+        payload = to_msgpack(cut(reply))
+        if len(payload) > LARGEST_ANSWER_BYTES:
+            reply = changed(
+                refusing(too_long(len(payload))), number=reply.number, request=reply.request)
+            payload = to_msgpack(reply)
         self.counts[reply.verdict] += 1
         self._listener.send(route, payload)
 
     def _refuse_undecodable(self, route: bytes, payload: bytes, *, because: str) -> None:
         self.counts["undecodable"] += 1
+        head = head_of(payload)
+        if head is not None:
+            self._reply(route, changed(refusing(not_understood(because)), number=head.number))
+            return
+        if len(payload) > SMALL_BYTES:
+            return
         try:
             numbered: NumberOnly = from_msgpack(payload, NumberOnly)
         except Undecodable:
             return  # not even a number to answer to
-        refusal = problem(
-            "bad-request", "request", what="The request could not be understood.",
-            because=because,
-            fix="See that this host and the node run the same version of the product.",
-        )
-        self._listener.send(route, to_msgpack(changed(refusing(refusal), number=numbered.number)))
+        self._reply(route, changed(refusing(not_understood(because)), number=numbered.number))
 
     def _too_many(self, caller: Caller) -> Problem:
         return problem(
@@ -166,6 +225,40 @@ class ApiServer:
             because=f"A node answers {self._most_under_way} at once for each caller.",
             fix="Wait for some of them to end.",
         )
+
+
+def not_understood(because: str) -> Problem:
+    """The declared bounds name themselves (cluster/api/bounds.py)."""
+    is_beyond = " <= " in because or " >= " in because
+    return problem(
+        "bad-request", "request", because=because,
+        what="Something in the request is too long, too many or too large." if is_beyond else
+        "The request could not be understood.",
+        fix="Give less of it, or a smaller number." if is_beyond else
+        "See that this host and the node run the same version of the product.",
+    )
+
+
+def cut(reply: Reply) -> Reply:
+    """With as many of its Problems as anybody reads: those that refuse first, and how many more
+    there are."""
+    if len(reply.problems) <= MOST_TOLD:
+        return reply
+    worst = sorted(reply.problems, key=lambda each: each.severity != "refuse")
+    left = len(worst) - MOST_TOLD + 1
+    return changed(reply, problems=(*worst[:MOST_TOLD - 1], problem(
+        "more-problems", "request", severity=worst[-left].severity,
+        what=f"There are {left} more.",
+        because=f"An answer tells of {MOST_TOLD - 1}, those that refuse first.",
+        fix="Mend these, then ask again.")))
+
+
+def too_long(size: int) -> Problem:
+    return problem(
+        "answer-too-long", "node", what="The answer is too long to be sent.",
+        because=f"It has {size >> 20} MiB, and {LARGEST_ANSWER_BYTES >> 20} are sent at the most.",
+        fix="Ask for less at a time: one package, one node, a shorter time.",
+    )
 
 
 def refusing(*problems: Problem, verdict: Verdict = "refused") -> Reply:

@@ -12,12 +12,15 @@ import msgspec
 from immutables import Map
 
 __all__ = [
-    "Map", "Natural", "Undecodable", "Value", "changed", "from_json", "from_msgpack", "plain",
-    "shaped", "sparse", "to_json", "to_msgpack",
+    "Bound", "Map", "Natural", "Undecodable", "Value", "changed", "from_json", "from_msgpack",
+    "plain", "shaped", "sparse", "to_json", "to_msgpack",
 ]
 
 T = TypeVar("T")
 V = TypeVar("V", bound="Value")
+
+Bound = msgspec.Meta
+"""Of a declared type: Annotated[str, Bound(max_length=64)]; what is beyond it is not decoded."""
 
 Natural = Annotated[int, msgspec.Meta(ge=0, le=(1 << 62))]
 """A count or an index from the wire; bounded, so that adding one to it stays a 64-bit number."""

@@ -1,7 +1,7 @@
 """A request meets its answer, whoever fails on the way."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -11,26 +11,13 @@ from cluster.api.client import Client
 from cluster.api.peer import Endpoint, Peer
 from cluster.api.roles import LEAST_ROLE, Caller
 from cluster.api.server import ApiServer
-from cluster.config.schema import Operator, PublicKeys
-from cluster.core.trust import Invitation
-from cluster.sockets import CurveKeys, Listener, Sender, make_keys
+from cluster.sockets import CurveKeys, Listener, Sender
 from packages.core.problem import Problem, problem
 from packages.core.values import from_msgpack, to_msgpack
-
-SERVER, NODE, ROOT, LOOKER, KEEPER, STRANGER, GUEST, NEXT = (make_keys() for _ in range(8))
-KNOWN = PublicKeys(
-    nodes={"n2": NODE.public}, next={"n2": NEXT.public},
-    operators=(
-        Operator(name="root", public_key=ROOT.public),
-        Operator(name="looker", public_key=LOOKER.public, role="monitor"),
-        Operator(name="keeper", public_key=KEEPER.public, role="package-admin"),
-    ),
+from tests.commands.api_room import (
+    GUEST, INVITED, KEEPER, KNOWN, LONG_S, LOOKER, NEXT, NODE, ROOT, SERVER, STRANGER, asked,
+    code_of, until
 )
-INVITED = Invitation(
-    id="inv", node="n3", key=GUEST.public, role="monitor", until_ms=1, by="root",
-)
-LONG_S = 30.0
-"""A generous deadline: reached only when something is broken."""
 
 
 class Room:
@@ -70,26 +57,6 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
     assert room.server.start() is None
     yield room
     await room.server.close()
-
-
-async def asked(
-    endpoint: Endpoint, keys: CurveKeys, request: ask.AnyRequest, deadline_s: float = LONG_S,
-) -> ask.Reply | Problem:
-    peer = Peer(endpoint, keys)
-    try:
-        return await peer.ask(request, deadline_s=deadline_s, connect_s=min(deadline_s, 2.0))
-    finally:
-        peer.close()
-
-
-async def until(happened: Callable[[], object], deadline_s: float = LONG_S) -> None:
-    async with asyncio.timeout(deadline_s):
-        while not happened():
-            await asyncio.sleep(0.005)
-
-
-def code_of(answer: ask.Reply | Problem) -> str:
-    return answer.code if isinstance(answer, Problem) else answer.problems[0].code
 
 
 async def test_the_caller_is_who_its_key_says(room: Room) -> None:

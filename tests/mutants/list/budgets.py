@@ -1,0 +1,43 @@
+"""What one caller may cost the others: the API's gate, bounds, readers and trials."""
+
+from tests.mutants.mutant import Mutant
+
+GATE = "tests/commands/test_api_gate.py::"
+
+MUTANTS = [
+    Mutant(
+        "cluster/api/gate.py", "if kind is None or kind not in LARGE_KINDS:", "if kind is None:",
+        (GATE + "test_a_large_message_of_a_small_kind_is_not_read",)),
+    Mutant(
+        "cluster/api/gate.py", "refusal = refused_to_kind(caller, kind)", "refusal = None",
+        (GATE + "test_a_role_is_looked_at_before_a_large_message_is_read",)),
+    Mutant(
+        "cluster/api/gate.py", "if self._under_way[key] >= most:", "if False:",
+        (GATE + "test_one_large_request_at_a_time_for_each_operator",
+         GATE + "test_a_node_may_have_several_under_way")),
+    Mutant(
+        "cluster/api/gate.py", "= ended_s + SHARE * spent_s", "= ended_s",
+        (GATE + "test_what_took_long_to_read_is_paid_for",)),
+    Mutant(
+        "cluster/api/server.py", "if not is_large and not self._is_busy(key):",
+        "if not is_large:",
+        (GATE + "test_who_has_too_much_under_way_is_refused_unread",)),
+    Mutant(
+        "cluster/api/server.py", "if len(payload) > LARGEST_ANSWER_BYTES:", "if False:",
+        (GATE + "test_an_answer_that_no_client_takes_is_a_problem",)),
+    Mutant(
+        "cluster/api/server.py", "if len(reply.problems) <= MOST_TOLD:", "if True:",
+        (GATE + "test_a_long_answer_is_cut_and_what_refuses_stays",)),
+    Mutant(
+        "cluster/socket_inbox.py", " or self._loop.time() > end_s:", ":",
+        (GATE + "test_a_turn_of_an_inbox_ends_by_time_as_well",)),
+    Mutant(
+        "cluster/api/client.py", "if is_large and answer.code not in NEVER_SENT:", "if False:",
+        (GATE + "test_a_large_question_is_not_carried_on_to_the_next_node",)),
+    Mutant(
+        "cluster/api/bounds.py", "Reason = Annotated[str, Bound(max_length=500)]", "Reason = str",
+        ("tests/style/test_bounds.py::test_a_request_is_bounded",)),
+    Mutant(
+        "cluster/api/bounds.py", "Seconds = Annotated[float, Bound(ge=0, le=3.2e8)]",
+        "Seconds = float", (GATE + "test_what_is_beyond_a_bound_is_a_problem",)),
+]
