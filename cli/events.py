@@ -107,5 +107,6 @@ def sentence(event: dict[str, Any]) -> str:
     if event["because"]:
         parts.append(f"because {event['because']}")
     if event["by"]:
-        parts.append(f"(by {event['by']})")
+        through = f" through {event['via']}" if event.get("via") else ""
+        parts.append(f"(by {event['by']}{through})")
     return "  ".join(parts[:2]) + "  " + " ".join(parts[2:])

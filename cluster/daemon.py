@@ -18,6 +18,7 @@ from cluster.config.keys import NodeFolder, load_node_folder
 from cluster.config.schema import PROFILES, NodeConfig
 from cluster.config.vault import FolderVault, settle
 from cluster.core.machine import StateMachine
+from cluster.core.vouching import vouched
 from cluster.event_loop import run as run_on_loop
 from cluster.host_keys import SocketKeys
 from cluster.node import VERSION, Node
@@ -103,6 +104,7 @@ class Daemon:
                 clock=self.clock),
             founding=founding_members(self.folder.config), circle=self.links,
             on_fatal=lambda why: self.node.step_out(why),
+            vouched=lambda peer, command: vouched(machine.state, peer, command),
         )
 
     def _carrier(self) -> RelayCarrier:

@@ -97,7 +97,7 @@ class Ledger:
         if refused is not None:
             return refused
         entry = as_all_know(self.state, changed(
-            entry, time_ms=self.time_ms(), seen=self.state.applied))
+            entry, time_ms=self.time_ms(), seen=self.state.applied, via=self.by))
         raw = encode_entry(entry)
         end_s = self.clock.boottime_s() + deadline_s
         doubt: Problem | None = None

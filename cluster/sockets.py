@@ -13,6 +13,8 @@ ends by asking.
 """
 
 import asyncio
+import logging
+import re
 import struct
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -20,9 +22,13 @@ from collections.abc import Callable, Mapping, Sequence
 import zmq
 from zmq.utils import z85
 
+from cluster.doorkeeper import DoorKeeper, Handshakes
 from cluster.socket_inbox import POLLIN, POLLOUT, WIDE, Inbox, Queues, events
+from cluster.tally import Tally
 from packages.core.problem import Problem, problem
 from packages.core.values import Value
+
+log = logging.getLogger("vmsg.doors")
 
 MAX_MESSAGE_BYTES = 64 << 20
 """A snapshot travels as one message; 100,000 packages are below 50 MB."""
@@ -42,8 +48,7 @@ OTHER_KEY_S = 0.8
 """How long a peer that changes its key is tried with one of the two: a connection over a WAN of
 100 ms takes four round trips. The first try with the other key is made at once."""
 
-ZAP_ENDPOINT = "inproc://zeromq.zap.01"
-"""Fixed by the protocol (ZeroMQ RFC 27): where ZeroMQ asks whether a key may connect."""
+ENDPOINT = re.compile(r"tcp://(\[[0-9A-Fa-f:.%a-z]+\]|[A-Za-z0-9.-]+):[1-9][0-9]{0,4}")
 
 Received = Callable[[str, bytes, bytes], None]
 """(peer's name, route to answer on, payload)"""
@@ -85,39 +90,9 @@ def is_key(text: str) -> bool:
         return False
 
 
-class DoorKeeper:
-    """Answers ZeroMQ's question whether a key may connect (ZAP, RFC 27), by the allow list.
-
-    The key itself becomes the connection's User-Id, so that `Listener` can look it up again for
-    each message and a key struck off the list loses its voice at once.
-    """
-
-    def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", drops: Counter[str]) -> None:
-        self.peers: dict[str, str] = {}
-        self._drops = drops
-        self._socket = context.socket(zmq.ROUTER)
-        self._socket.linger = 0
-        self._socket.bind(ZAP_ENDPOINT)
-        self._inbox = Inbox(self._socket, self._asked)
-
-    def _asked(self, frames: list[zmq.Frame]) -> None:
-        parts = [frame.bytes for frame in frames]
-        start = parts.index(b"")  # the addresses of the asking socket end with an empty frame
-        request = parts[start + 1]
-        version, number, _domain, _address, _route, mechanism, *credentials = parts[start + 1:]
-        verdict = [b"400", b"unknown key", b"", b""]
-        if request == b"1.0" and mechanism == b"CURVE" and len(credentials) == 1:
-            key = z85.encode(credentials[0])
-            if key.decode() in self.peers:
-                verdict = [b"200", b"OK", key, b""]
-        if verdict[0] != b"200":
-            self._drops["unknown-key"] += 1
-        self._socket.send_multipart([*parts[:start + 1], version, number, *verdict])
-        self._inbox.look_again()
-
-    def close(self) -> None:
-        self._inbox.close()
-        self._socket.close(0)
+def is_endpoint(text: str) -> bool:
+    """Whether ZeroMQ would connect there: it raises on what is none."""
+    return ENDPOINT.fullmatch(text) is not None
 
 
 class Listener:
@@ -134,6 +109,8 @@ class Listener:
         """After `start`: those really bound, so `tcp://127.0.0.1:*` names its port then."""
         self.drops: Counter[str] = Counter()
         """What was refused or lost, by reason."""
+        self.address = ""
+        """Where the message came from that is being given to `received`."""
         self._keys = keys
         self._received = received
         self._max_message_bytes, self._queues = max_message_bytes, queues
@@ -160,7 +137,8 @@ class Listener:
         if not (is_key(self._keys.public) and is_key(self._keys.secret)):
             return bad_key(f"socket:{self.endpoints[0]}")
         self._context = zmq.Context()
-        self._keeper = DoorKeeper(self._context, self.drops)
+        tally = self._tally = Tally(log, asyncio.get_running_loop().time, self.drops)
+        self._keeper = DoorKeeper(self._context, tally, where=self.endpoints[0])
         self._keeper.peers = self._allowed
         self._socket = self._context.socket(zmq.ROUTER)
         set_options(self._socket, self._max_message_bytes, self._queues)
@@ -173,6 +151,7 @@ class Listener:
         self._socket.set(zmq.ZAP_ENFORCE_DOMAIN, 1)
         self._socket.set(zmq.ROUTER_MANDATORY, 1)
         self._inbox = Inbox(self._socket, self._arrived)
+        self._handshakes = Handshakes(self._socket, tally, where=self.endpoints[0])
         return self._bind()
 
     def _bind(self) -> Problem | None:
@@ -206,12 +185,13 @@ class Listener:
 
     def _arrived(self, frames: list[zmq.Frame]) -> None:
         if len(frames) != 2:
-            self.drops["frames"] += 1
+            self._tally.refuse("frames", f"no message of ours, at {self.endpoints[0]}")
             return
-        key = frames[1].get("User-Id")
+        key, address = frames[1].get("User-Id"), frames[1].get("Peer-Address")
+        self.address = address if isinstance(address, str) else ""
         peer = self._allowed.get(key) if isinstance(key, str) else None
         if peer is None:
-            self.drops["key-struck-off"] += 1
+            self._tally.refuse("key-struck-off", f"at {self.endpoints[0]}, from {self.address}")
             return
         self._received(peer, frames[0].bytes, frames[1].bytes)
 
@@ -219,6 +199,7 @@ class Listener:
         if self._context is None:
             return
         self._inbox.close()
+        self._handshakes.close()
         self._socket.close(0)
         self._keeper.close()
         self._context.term()

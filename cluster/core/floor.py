@@ -41,7 +41,7 @@ SINCE: Mapping[type[Entry], Version] = {
     entries.DeathUnsaid: V0_2,
 }
 
-STAMPS: Mapping[str, object] = {"time_ms": 0, "seen": 0}
+STAMPS: Mapping[str, object] = {"time_ms": 0, "seen": 0, "via": ""}
 FIELDS: Mapping[type[Entry], Mapping[str, object]] = {
     entries.CoordinatorBegan: {"lease": None},
     entries.ClusterFormed: {"lease": None},

@@ -219,6 +219,8 @@ class Event(Value):
     request: str = ""
     proof: Proof | None = None
     """Where the change rests on somebody's death."""
+    via: str = ""
+    """The node that asked for it, where that is not who it is by."""
 
 
 class State(Value):

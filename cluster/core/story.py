@@ -41,6 +41,7 @@ def tell(before: State, after: State, entry: Entry, index: int) -> list[Event]:
             index=index, at_ms=entry.at_ms, subject=each.subject, what=each.what,
             before=each.before, after=each.after, because=each.because or entry.because,
             by=entry.by, request=entry.id, proof=each.proof,
+            via=entry.via if entry.via != entry.by else "",
         )
         for each in told
     ]

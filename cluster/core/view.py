@@ -282,4 +282,5 @@ def event(number: int, told: Event) -> dict[str, Any]:
         "entry": told.index, "at": rfc3339(told.at_ms), "subject": told.subject,
         "what": told.what, "from": told.before, "to": told.after, "because": told.because,
         "by": told.by, "request": told.request, "seq": number, "proof": plain(told.proof),
+        "via": told.via,
     }

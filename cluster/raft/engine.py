@@ -384,6 +384,9 @@ class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
         """Whether a leader's snapshot was looked at and is on disk, if it is one."""
         return self._store.has_received(snapshot)
 
+    def judge_snapshot(self, snapshot: bytes, is_other: Callable[[int, int], bool]) -> None:
+        self._store.judge(snapshot, is_other)
+
     def store_received(self, snapshot: bytes) -> None:
         """On any thread, while the engine stands. Raises OSError."""
         self._store.receive(snapshot)

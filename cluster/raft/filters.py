@@ -12,6 +12,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 
+from cluster.raft.bounds import Terms, beyond_reason, is_other_snapshot
 from cluster.raft.engine import GuardedEngine
 from cluster.raft.lease import Lease, PreVotes
 from cluster.raft.pin import Member
@@ -55,11 +56,23 @@ class Incoming:
         self._acked: tuple[int, dict[str, int]] = (0, {})
         """As the leader of a term: how far each peer has acknowledged in it, in whatever life."""
         self._leader_of: tuple[int, str] = (0, "")
+        self.terms = Terms()
+        self.vouched: Callable[[str, bytes], bytes] = lambda peer, command: command
+        """(peer, the machine's command that it forwards) -> the command, naming that peer."""
+        self.refused: Callable[[str, str, str], None] = lambda peer, reason, words: None
+        """Hears of what no honest node says."""
         self.basis: Basis | None = None
         """Of the message the engine is being given; `Outgoing` reads it."""
 
     def admit(self, peer: Member, term: int, body: Body) -> bool:
         """`term` is the sender's own. True when the engine has something to do."""
+        engine = self._engine
+        beyond = beyond_reason(
+            body, term=term, last_index=engine.last_index,
+            own_term=max(engine.term, self.terms.of_majority(engine.members.names)),
+        )
+        if beyond is not None:
+            return self._refuse(peer, beyond, f"its {type(body).__name__} was dropped")
         match body:
             case Append() | Install():
                 return self._from_leader(peer, term, body)
@@ -76,14 +89,14 @@ class Incoming:
             case HigherTerm():
                 return self._higher_term(term)
             case Regressed():
-                self.regressed(peer, term, body)
-                return False
+                return self._heard_regressed(peer, term, body)
             case Forward():
                 if not self.is_heard(peer):
                     return self._drop("removed")
                 if not self._engine.is_acceptable(body.command):
                     return self._drop("unacceptable-command")
-                return self._give(peer, body)
+                return self._give(
+                    peer, changed(body, command=self._vouched(peer.name, body.command)))
             case Forwarded():
                 self._give(peer, body)
                 return False
@@ -119,6 +132,14 @@ class Incoming:
     def _drop(self, reason: str) -> bool:
         self._drops[reason] += 1
         return False
+
+    def _vouched(self, peer: str, command: bytes) -> bytes:
+        return command[:1] + self.vouched(peer, command[1:])
+
+    def _refuse(self, peer: Member, reason: str, words: str) -> bool:
+        """What no honest node says: said loudly."""
+        self.refused(peer.name, reason, words)
+        return self._drop(reason)
 
     def _give(self, peer: Member, body: Body, basis: Basis | None = None) -> bool:
         self.basis = basis
@@ -159,6 +180,8 @@ class Incoming:
             return self._give(peer, changed(body, commit_index=0, entries=[]), basis)
         if any(entry[1] != previous + 1 + at for at, entry in enumerate(entries)):
             return self._drop("gap-in-entries")
+        if any(entry[2] > body.term for entry in entries):
+            return self._refuse(peer, "entry-of-a-later-term", "no leader has such an entry")
         proven_to = max(first, previous + len(entries))
         if previous < first:  # below the snapshot everything is committed, hence identical
             entries = entries[first - previous:]
@@ -210,6 +233,8 @@ class Incoming:
             return True
         if not engine.has_received(body.snapshot):
             # Others may have spoken before it is on disk: it is looked at once more then.
+            engine.judge_snapshot(
+                body.snapshot, lambda index, of: is_other_snapshot(body, index, of))
             self._store(body.snapshot, lambda: self.admit(peer, body.term, body))
             return True
         engine.has_loaded_snapshot = False
@@ -248,6 +273,13 @@ class Incoming:
         elif body.last_index is not None and body.last_index < acked:
             self._post(peer.name, Regressed(index=acked))
             return True
+        return False
+
+    def _heard_regressed(self, peer: Member, term: int, body: Regressed) -> bool:
+        """Only the leader whose entries this life has taken can have its word for any."""
+        if self._leader_of != (term, peer.name):
+            return self._refuse(peer, "regressed-by-no-leader", "only a leader can know that")
+        self.regressed(peer, term, body)
         return False
 
     def regressed(self, peer: Member, term: int, body: Regressed) -> None:

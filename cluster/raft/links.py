@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
-from cluster.sockets import CurveKeys, Listener, Sender
+from cluster.raft.wire import MOST_PEERS
+from cluster.sockets import CurveKeys, Listener, Sender, is_endpoint, is_key
 from packages.core.problem import Problem
 
 Received = Callable[[str, bytes], None]
@@ -117,10 +118,15 @@ class SocketLinks:
 
     @property
     def _accepted(self) -> dict[str, tuple[str, ...]]:
-        return {
-            peer: keys for peer, endpoint in self._endpoints.items()
-            if endpoint and (keys := self.keys_of(peer))
+        """Whom the record knows comes first; what another member said beside that is bounded, for
+        each has two connections, and a key that is none would raise."""
+        known = sorted(self._endpoints, key=lambda peer: peer not in self._keys_of)
+        found = {
+            peer: keys for peer in known
+            if is_endpoint(self._endpoints[peer]) and (keys := self.keys_of(peer))
+            and all(map(is_key, keys))
         }
+        return dict(list(found.items())[:MOST_PEERS])
 
     def _allow(self) -> None:
         if self._listener is not None:

@@ -12,8 +12,11 @@ from cluster.raft.filters import Basis
 from cluster.raft.lease import Lease
 from cluster.raft.pin import Member
 from cluster.raft.wire import (
-    Ack, Append, Body, Forward, Forwarded, Install, Message, Vote, VoteRequest
+    MOST_ENTRIES, Ack, Append, Body, Forward, Forwarded, Install, Message, Vote, VoteRequest
 )
+
+MOST_SENT = MOST_ENTRIES // 2
+"""Entries in one message; the engine bounds their bytes alone."""
 
 
 class Outgoing:
@@ -21,6 +24,7 @@ class Outgoing:
         self, engine: GuardedEngine, *, lease: Lease, clock: Clock, drops: Counter[str],
     ) -> None:
         self._engine, self._lease, self._clock, self._drops = engine, lease, clock, drops
+        self.most_sent = MOST_SENT
 
     def typed(self, peer: Member, message: Message, basis: Basis | None) -> Body | None:
         """None when the message must not be sent. `basis`: what an acknowledgement answers."""
@@ -28,13 +32,7 @@ class Outgoing:
             case "append_entries" if "serialized" in message:
                 return self._install(peer, message)
             case "append_entries":
-                return Append(
-                    term=message["term"], commit_index=message["commit_index"],
-                    previous_index=message["prevLogIdx"], previous_term=message["prevLogTerm"],
-                    entries=message["entries"], sent_s=self._clock.boottime_s(),
-                    quorum_age_s=self._lease.quorum_age_s(),
-                    is_answer_wanted=self._engine.is_answer_wanted or bool(message["entries"]),
-                )
+                return self._append(peer, message)
             case "next_node_idx":
                 return self._ack(message, basis)
             case "request_vote":
@@ -54,6 +52,19 @@ class Outgoing:
             case _:
                 self._drops["engine-said-nonsense"] += 1
                 return None
+
+    def _append(self, peer: Member, message: Message) -> Append:
+        entries = message["entries"]
+        if len(entries) > self.most_sent:
+            entries = entries[:self.most_sent]
+            self._engine.next_index[peer] = entries[-1][1] + 1  # the engine goes on from there
+        return Append(
+            term=message["term"], commit_index=message["commit_index"],
+            previous_index=message["prevLogIdx"], previous_term=message["prevLogTerm"],
+            entries=entries, sent_s=self._clock.boottime_s(),
+            quorum_age_s=self._lease.quorum_age_s(),
+            is_answer_wanted=self._engine.is_answer_wanted or bool(entries),
+        )
 
     def _install(self, peer: Member, message: Message) -> Install:
         engine = self._engine

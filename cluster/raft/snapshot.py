@@ -14,6 +14,7 @@ The method names in camel case are those PySyncObj calls in place of its Seriali
 import logging
 import struct
 import zlib
+from collections.abc import Callable
 from concurrent.futures import Executor, Future, wait
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ from cluster.raft.journal import Entry
 from cluster.raft.members import MemberHistory, Members
 from cluster.raft.pin import SERIALIZER_STATE
 from cluster.raft.replica import Machine
+from cluster.raft.unpacking import Oversized, allowance, unpacked
+from cluster.raft.wire import Term
+from cluster.tally import Tally
 from packages.core.values import Natural, Undecodable, Value, from_msgpack, to_msgpack
 
 FORMAT = b"VMSG-SNAPSHOT-1\n"
@@ -49,8 +53,8 @@ class SnapshotDamaged(Exception):
 class Snapshot(Value, array_like=True):
     """The state after `last`; `previous` is the entry before, which the engine wants as well."""
 
-    last: tuple[bytes, Natural, Natural]
-    previous: tuple[bytes, Natural, Natural]
+    last: tuple[bytes, Natural, Term]
+    previous: tuple[bytes, Natural, Term]
     state: bytes
     members: Members | None = None
     """Those in force at `last`; None where they are still those of the nodes' own files."""
@@ -71,6 +75,8 @@ class SnapshotStore:
         self._failed_at_s: float | None = None
         self._received: tuple[bytes, bool] | None = None
         """The leader's latest, and whether it is one; on disk in that case."""
+        self._judged: tuple[bytes, Callable[[int, int], bool]] | None = None
+        self._tally = Tally(log, clock.boottime_s)
 
     def stored(self) -> Snapshot | None:
         """The snapshot on disk; raises SnapshotDamaged or OSError."""
@@ -80,13 +86,21 @@ class SnapshotStore:
     def has_received(self, raw: bytes) -> bool:
         return self._received is not None and self._received[0] is raw
 
+    def judge(self, raw: bytes, is_other: Callable[[int, int], bool]) -> None:
+        """Of what is received next: `is_other` says whether a snapshot up to this (index, term) is
+        another than its leader spoke of."""
+        self._judged = raw, is_other
+
     def receive(self, raw: bytes) -> None:
         """Put the leader's snapshot on disk, if it is one. On any thread, while the engine stands;
         raises OSError. Nothing here is newer: the engine has not committed as much."""
         try:
-            decoded(raw)
+            received = decoded(raw, most=allowance(len(raw)))
+            judged = self._judged
+            if judged is not None and judged[0] is raw and judged[1](*received.last[1:]):
+                raise SnapshotDamaged(f"it reaches to {received.last[1:]}, which was not said")
         except SnapshotDamaged as error:
-            log.error("the leader's snapshot was refused: %s", error)
+            self._tally.refuse("snapshot-refused", f"the leader's snapshot: {error}")
             self._received = raw, False
             return
         if self._writing is not None:
@@ -182,11 +196,15 @@ class SnapshotStore:
 
 
 def encoded(snapshot: Snapshot) -> bytes:
-    body = zlib.compress(to_msgpack(snapshot), DEFLATE_LEVEL)
+    plain = to_msgpack(snapshot)
+    body = zlib.compress(plain, DEFLATE_LEVEL)
+    if len(plain) > allowance(len(body)):  # its receiver would not unpack it
+        body = zlib.compress(plain, 0)
     return FORMAT + HEADER.pack(len(body), zlib.crc32(body)) + body
 
 
-def decoded(raw: bytes) -> Snapshot:
+def decoded(raw: bytes, *, most: int = MAX_STATE_BYTES) -> Snapshot:
+    """`most`: bytes that its state may have; fewer where it is not this node's own."""
     start = len(FORMAT) + HEADER.size
     if not raw.startswith(FORMAT) or len(raw) < start:
         raise SnapshotDamaged("it does not begin as a snapshot of this release")
@@ -194,11 +212,8 @@ def decoded(raw: bytes) -> Snapshot:
     body = memoryview(raw)[start:]
     if len(body) != size or zlib.crc32(body) != known:
         raise SnapshotDamaged("its checksum is wrong")
-    inflater = zlib.decompressobj()
     try:
-        plain = inflater.decompress(body, MAX_STATE_BYTES)
-        if inflater.unconsumed_tail or not inflater.eof:
-            raise SnapshotDamaged("it is larger than any state can be, or incomplete")
-        return from_msgpack(plain, Snapshot)
-    except (zlib.error, *Undecodable) as error:
+        plain = unpacked(body, most=min(most, MAX_STATE_BYTES))
+        return from_msgpack(memoryview(plain), Snapshot)
+    except (zlib.error, ValueError, Oversized, *Undecodable) as error:
         raise SnapshotDamaged(str(error)) from error

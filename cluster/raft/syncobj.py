@@ -50,7 +50,7 @@ class SyncObjReplica:
     are written by a thread, unless there is to be none (`has_thread`), and the journal by one too,
     unless there is another `flusher`. `founding`: the members for as long as the log names none;
     without it, this node and those its links reach, all voting. `circle` is told whom the links are
-    to speak to, where they do not find everybody anyway."""
+    to speak to, where they do not find everybody anyway. `vouched`: filters.Incoming."""
 
     def __init__(
         self, *, name: str, links: Links, folder: Path, machine: Machine, timings: Timings,
@@ -58,8 +58,9 @@ class SyncObjReplica:
         has_thread: bool = True, compact_after_entries: int = COMPACT_AFTER_ENTRIES,
         founding: Members | None = None, circle: Circle | None = None,
         attendance: Attendance | None = None, flusher: Flusher | None = None,
+        vouched: Callable[[str, bytes], bytes] = lambda peer, command: command,
     ) -> None:
-        self.name = name
+        self.name, self._vouched = name, vouched
         self._founding = founding or all_voting([name, *links.peers])
         self._circle = circle
         self._links, self._folder, self._has_thread = links, folder, has_thread
@@ -112,9 +113,7 @@ class SyncObjReplica:
             return fatal.problem
         except OSError as error:
             return disk_failed(self.name, error)
-        self._voter.transport.index_told = self._index_told
-        if self._circle is not None:
-            self._voter.transport.join(self._circle)
+        self._voter.transport.serve(self._index_told, self._vouched, self._circle)
         return None
 
     async def disk_trouble(self) -> Problem | None:

@@ -16,10 +16,13 @@ from typing import Protocol
 
 from cluster.clock import Clock
 from cluster.config.schema import Timings
+from cluster.raft.alarms import Alarms
 from cluster.raft.amnesia import Amnesia
+from cluster.raft.bounds import is_believable
 from cluster.raft.engine import GuardedEngine
 from cluster.raft.filters import Incoming
 from cluster.raft.flusher import Flusher, InlineFlusher
+from cluster.raft.introductions import introduction
 from cluster.raft.lease import Lease, PreVotes
 from cluster.raft.links import Circle
 from cluster.raft.members import MembersUnreadable
@@ -89,6 +92,9 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
         self.pre_votes = PreVotes((), clock=clock, raft_min_s=timings.raft_min_s)
         self.index_told: Callable[[int, int], None] = lambda number, index: None
         """(number of our AskIndex, the index to wait for)"""
+        self.vouched: Callable[[str, bytes], bytes] = lambda peer, command: command
+        """What a peer forwards, with what its connection proves (filters.py)."""
+        self.alarms = Alarms(clock)
         self._circle: Circle | None = None
         self._introduced: tuple[int, dict[str, str]] = (0, {})
         """By another member: its latest agreed change, and the endpoints of those who belong."""
@@ -113,9 +119,19 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
             every_s=self._timings.raft_append_s,
             is_hung=lambda: self._turns.is_waiting() and self._turns.is_hung(),
         )
+        self.incoming.refused = self.alarms.raised
+        self.incoming.vouched = lambda peer, command: self.vouched(peer, command)
         self._follow_members()
 
     # Who belongs
+
+    def serve(
+        self, index_told: Callable[[int, int], None], vouched: Callable[[str, bytes], bytes],
+        circle: Circle | None,
+    ) -> None:
+        self.index_told, self.vouched = index_told, vouched
+        if circle is not None:
+            self.join(circle)
 
     def join(self, circle: Circle) -> None:
         """Have it told whom to speak to, now and whenever that changes."""
@@ -132,30 +148,17 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
         found = {name: history.endpoint(name) for name in sorted(names - {self.name})}
         return found if history.latest_index >= index else {**introduced, **found}
 
-    def _introduce_others(self, peer: str, ping: Ping) -> None:
-        """A member that was away while others came in, or came in before them, does not know
-        them or their keys, and hears no leader among them: its log cannot say, and theirs does
-        not reach it."""
-        history = self.engine.log.members
-        agreed = history.latest_index
-        if ping.has_leader or agreed > self.engine.commit_index or ping.members_index > agreed:
-            return
-        if peer in history.latest.names:
-            self.post(peer, Introduction(members_index=agreed, peers=[
-                (each.name, each.endpoint,
-                 list(self._circle.keys_of(each.name)) if self._circle else [])
-                for each in history.latest.peers if each.name not in (self.name, peer)
-            ]))
-
-    def _was_introduced(self, said: Introduction) -> None:
+    def _was_introduced(self, peer: str, said: Introduction) -> None:
+        if not is_believable(said, last_index=self.engine.last_index):
+            self.drops["index-beyond-reason"] += 1
+            return self.alarms.raised(peer, "index-beyond-reason", "an Introduction was dropped")
         if self._circle is not None:
             for name, _, keys in said.peers:
                 self._circle.introduce(name, tuple(keys))
-        if said.members_index <= max(self._introduced[0], self.engine.log.members.latest_index):
-            return
-        self._introduced = (
-            said.members_index, {name: endpoint for name, endpoint, _ in said.peers})
-        self._follow_members()
+        if said.members_index > max(self._introduced[0], self.engine.log.members.latest_index):
+            self._introduced = (
+                said.members_index, {name: endpoint for name, endpoint, _ in said.peers})
+            self._follow_members()
 
     def _follow_members(self) -> None:
         """Speak to, and count, whom the log says by now."""
@@ -266,7 +269,9 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
         refusal = self._stamps.refusal(peer, envelope)
         if refusal is not None:
             self.drops[refusal] += 1
+            self.alarms.dropped(peer, refusal, envelope, boot=self._boot)
             return
+        self.incoming.terms.heard(peer, envelope.term)
         if is_restart:
             self._forget_life(member)
         self._is_there(member)
@@ -281,9 +286,11 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
     def _understand(self, member: Member, envelope: Envelope) -> None:
         match envelope.body:
             case Ping() as ping:
-                self._introduce_others(member.name, ping)
+                others = introduction(self.engine, member.name, ping, self._circle)
+                if others is not None:
+                    self.post(member.name, others)
             case Introduction() as said:
-                self._was_introduced(said)
+                self._was_introduced(member.name, said)
             case AskIndex(number=number):
                 self.reads.ask(lambda index: self.post(
                     member.name, TellIndex(number=number, index=index),

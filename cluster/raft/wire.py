@@ -6,12 +6,29 @@ the bytes came by. What must never happen here: code run, or a value half checke
 """
 
 from collections import Counter
-from typing import Any
+from typing import Annotated, Any
 
-from packages.core.values import Natural, Undecodable, Value, from_msgpack, to_msgpack
+from packages.core.values import Bound, Natural, Undecodable, Value, from_msgpack, to_msgpack
 
 WIRE_VERSION = 1
 """Grows when an older node could not read what a newer one writes; others are not understood."""
+
+MOST_ENTRIES = 1 << 17
+"""In one message: decoding as many takes a tenth of a second. Sent are half of that; a sender of an
+earlier release bounds bytes alone, and has a snapshot ready before it has so many."""
+
+MOST_PEERS = 128
+"""Whom one message may name, and who is connected to: ten times a large cluster."""
+
+MOST_TEXT = 256
+"""A name, an endpoint or a key, in characters."""
+
+Term = Annotated[int, Bound(ge=0, le=(1 << 63) - 2)]
+"""Higher than what a release before 0.3 could be made to follow, so that there are terms left to
+be elected in."""
+
+Text = Annotated[str, Bound(max_length=MOST_TEXT)]
+Keys = Annotated[list[Text], Bound(max_length=4)]
 
 Message = dict[str, Any]
 """A message as PySyncObj makes and takes it"""
@@ -20,11 +37,11 @@ Message = dict[str, Any]
 class Append(Value, array_like=True, tag=1):
     """The leader's heartbeat and its new entries."""
 
-    term: Natural
+    term: Term
     commit_index: Natural
     previous_index: Natural | None
-    previous_term: Natural | None
-    entries: list[tuple[bytes, Natural, Natural]]
+    previous_term: Term | None
+    entries: Annotated[list[tuple[bytes, Natural, Term]], Bound(max_length=MOST_ENTRIES)]
     sent_s: float
     """The leader's clock; comes back in the Ack and means nothing to anyone else."""
     quorum_age_s: float
@@ -38,10 +55,10 @@ class Install(Value, array_like=True, tag=2):
     """The leader's snapshot, for a node whose next entry the leader no longer has; without
     `snapshot` it is a heartbeat: the leader has none ready."""
 
-    term: Natural
+    term: Term
     commit_index: Natural
     last_index: Natural
-    last_term: Natural
+    last_term: Term
     snapshot: bytes | None
     sent_s: float
     quorum_age_s: float
@@ -62,13 +79,13 @@ class Ack(Value, array_like=True, tag=3):
 
 
 class VoteRequest(Value, array_like=True, tag=4):
-    term: Natural
+    term: Term
     last_index: Natural
-    last_term: Natural
+    last_term: Term
 
 
 class Vote(Value, array_like=True, tag=5):
-    term: Natural
+    term: Term
     quiet_s: float | None = None
     """How long ago its voter last confirmed a round of a leader, or led."""
 
@@ -85,7 +102,7 @@ class Forwarded(Value, array_like=True, tag=7):
 
     number: Natural
     index: Natural | None = None
-    term: Natural | None = None
+    term: Term | None = None
     error: Natural | None = None
 
 
@@ -93,9 +110,9 @@ class PreVoteRequest(Value, array_like=True, tag=8):
     """Would you vote for me in this term? Asked before the term is raised."""
 
     round: Natural
-    term: Natural
+    term: Term
     last_index: Natural
-    last_term: Natural
+    last_term: Term
 
 
 class PreVote(Value, array_like=True, tag=9):
@@ -131,7 +148,7 @@ class Introduction(Value, array_like=True, tag=14):
     the log. They are heard, and count for nothing before its log says so."""
 
     members_index: Natural
-    peers: list[tuple[str, str, list[str]]]
+    peers: Annotated[list[tuple[Text, Text, Keys]], Bound(max_length=MOST_PEERS)]
     """(name, endpoint, keys accepted of it)"""
 
 
@@ -145,7 +162,7 @@ class Regressed(Value, array_like=True, tag=15):
 class Pulse(Value, array_like=True, tag=16):
     """The leader is there, said beside its heartbeats and promising nothing about the log."""
 
-    term: Natural
+    term: Term
     sent_s: float
     quorum_age_s: float
 
@@ -172,7 +189,7 @@ class Envelope(Value, array_like=True):
     """The receiver's boot as the sender knows it; 0 before it heard anything."""
     number: Natural
     """Grows with every message from this boot to this peer."""
-    term: Natural
+    term: Term
     """The sender's term at the moment of sending."""
     body: Body
 
@@ -184,6 +201,17 @@ def opened(raw: bytes) -> Envelope | None:
     except Undecodable:
         return None
     return envelope if envelope.version == WIRE_VERSION else None
+
+
+BOOTS_AHEAD = 1 << 20
+"""Restarts of a peer that this node has not heard of."""
+
+REJOINED_BOOT = 1 << 54
+"""A node that begins anew counts its boots on from the clock (cluster/answers/rejoin.py): seconds
+since 1970 times 2^22, which stays below this until the year 2106."""
+
+NUMBERS_AHEAD = 1 << 40
+"""Messages of one boot to one peer; those that were not sent count too."""
 
 
 class Stamps:
@@ -213,6 +241,11 @@ class Stamps:
     def refusal(self, peer: str, envelope: Envelope) -> str | None:
         """Why the message must be dropped; None takes note of it."""
         known = self._boots.get(peer, 0)
+        if envelope.boot > max(known, REJOINED_BOOT) + BOOTS_AHEAD:
+            return "boot-beyond-reason"
+        received = self._received.get(peer, 0) if envelope.boot == known else 0
+        if envelope.number > received + NUMBERS_AHEAD:
+            return "number-beyond-reason"
         if envelope.boot < known:
             return "earlier-boot"
         if envelope.known_boot and envelope.known_boot != self._boot:

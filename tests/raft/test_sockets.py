@@ -7,6 +7,7 @@ import pytest
 import zmq
 
 from cluster.raft.links import SocketLinks
+from cluster.raft.wire import MOST_PEERS
 from cluster.sockets import CurveKeys, Listener, Sender, is_key, keys_of, make_keys
 from packages.core.problem import Problem
 
@@ -124,6 +125,75 @@ async def test_plain_connections_and_garbage_never_get_in(room: Room) -> None:
     assert room.heard == [("alice", b"still here")]
     plain.close()
     alice.close()
+
+
+async def test_strangers_are_counted_and_said_once_a_minute(
+    room: Room, caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Garbage, a connection that goes, and keys that nobody has: by kind, and from where."""
+    host, port = room.listener.endpoints[0].removeprefix("tcp://").split(":")
+    for _ in range(20):
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"GET / HTTP/1.0\r\n\r\n" * 8)
+        writer.close()
+    strangers = [caller(room, make_keys()) for _ in range(5)]
+    await until(lambda: room.listener.drops["no-handshake"] >= 20)
+    await until(lambda: room.listener.drops["unknown-key"] >= 5)
+    said = [each.getMessage() for each in caplog.records if each.name == "vmsg.doors"]
+    assert sorted(each.split(":")[0] for each in said) == ["no-handshake", "unknown-key"]
+    assert "somebody at 127.0.0.1 has shown a key" in "".join(said)
+    for each in strangers:
+        each.close()
+
+
+async def test_whoever_came_in_is_not_counted_as_a_stranger(room: Room) -> None:
+    for _ in range(3):
+        alice = caller(room, ALICE)
+        assert await alice.send_when_up(b"1", deadline_s=10)
+        alice.close()
+    host, port = room.listener.endpoints[0].removeprefix("tcp://").split(":")
+    _, writer = await asyncio.open_connection(host, int(port))  # it comes last
+    opened = room.listener._handshakes._open
+    await until(lambda: room.listener.drops["no-handshake"] and not opened)
+    writer.close()
+    assert room.listener.drops["no-handshake"] == 1
+
+
+async def test_where_a_message_comes_from_is_known_while_it_is_given(room: Room) -> None:
+    alice = caller(room, ALICE)
+    assert await alice.send_when_up(b"1", deadline_s=10)
+    await until(lambda: room.heard)
+    assert room.listener.address == "127.0.0.1"
+    alice.close()
+
+
+@pytest.mark.parametrize("endpoint", [
+    "tcp://10.0.0.1", "tcp://10.0.0.1:0", "rubbish", "ipc:///etc/shadow", "tcp://10.0.0.1:5470",
+    ""])
+async def test_what_another_member_says_of_a_peer_need_not_be_true(endpoint: str) -> None:
+    """It is not connected to, and nothing raises; the others are."""
+    key = "k" * 39 if endpoint.endswith(":5470") else ALICE.public
+    links = SocketLinks({}, bind="tcp://127.0.0.1:*", keys=SERVER)
+    assert links.start(lambda *_: None) is None
+    links.reach({"dog": endpoint, "cat": "tcp://127.0.0.1:1"})
+    links.introduce("dog", (key,))
+    links.introduce("cat", (BOB.public,))
+    assert {peer for peer, _ in links._senders} == {"cat"}
+    links.close()
+
+
+async def test_no_more_peers_are_connected_to_than_a_cluster_can_have() -> None:
+    """And those of the record before those that somebody has told of."""
+    links = SocketLinks({}, bind="tcp://127.0.0.1:*", keys=SERVER)
+    links.trust({"zoe": (ALICE.public,)}, SERVER)
+    assert links.start(lambda *_: None) is None
+    told = {f"x{number}": f"tcp://127.0.0.1:{2000 + number}" for number in range(300)}
+    links.reach({**told, "zoe": "tcp://127.0.0.1:1999"})
+    for peer in told:
+        links._introduced[peer] = (BOB.public,)
+    assert len(links._accepted) == MOST_PEERS
+    assert "zoe" in links._accepted
+    links.close()
 
 
 async def test_a_message_of_many_frames_is_dropped(room: Room) -> None:

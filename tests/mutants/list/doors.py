@@ -47,7 +47,7 @@ MUTANTS = [
         "if False:",
         ("tests/core/test_keys.py::test_a_node_outside_the_cluster_file_is_refused",)),
     Mutant(
-        "cluster/sockets.py",
+        "cluster/doorkeeper.py",
         "if key.decode() in self.peers:",
         "if True:",
         ("tests/raft/test_sockets.py::"
@@ -60,7 +60,8 @@ MUTANTS = [
     Mutant(
         "cluster/sockets.py",
         "        if peer is None:\n"
-        '            self.drops["key-struck-off"] += 1\n'
+        '            self._tally.refuse("key-struck-off", f"at {self.endpoints[0]}, from '
+        '{self.address}")\n'
         "            return",
         "        if peer is None:\n"
         '            peer = "anybody"',
