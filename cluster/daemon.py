@@ -29,6 +29,7 @@ from cluster.power.agents import FenceAgents
 from cluster.raft.attendance import MARK_FILE, Attendance
 from cluster.raft.links import SocketLinks
 from cluster.raft.syncobj import SyncObjReplica
+from cluster.reading import OtherProcess, Reading
 from cluster.rooms import Rooms
 from cluster.seating import endpoint_of, founding_members
 from cluster.sockets import keys_of, make_keys, public_of
@@ -81,6 +82,7 @@ class Daemon:
 
         self.rooms = self.node.desk.rooms = Rooms(
             node=folder.name, clock=self.clock, neighbours=self.host_keys.peers, look=host.rooms)
+        self.node.desk.reading = Reading(OtherProcess())
 
     def _me(self) -> NodeConfig:
         return next(each for each in self.folder.config.nodes if each.name == self.folder.name)

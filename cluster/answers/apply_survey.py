@@ -8,7 +8,10 @@ and is a warning otherwise.
 import asyncio
 from collections.abc import Iterable, Mapping
 
-from cluster.answers.survey import FACTS_S, NodeAnswer, Survey, fences_of, paths
+from cluster.answers.survey import (
+    FACTS_S, NodeAnswer, Survey, by_path_of, claimed_by, fences_of, paths
+)
+from packages.core.claimed_disks import DiskClaims
 from packages.core.disks import compared_luns
 from packages.core.facts import DiskFacts, Wanted
 from packages.core.model import DiskSpec, PackageSpec, VmSpec
@@ -41,9 +44,21 @@ class ApplySurvey:
             self._others(), asyncio.gather(*(self._asked(name) for name in nodes)))
         answers = dict(zip(nodes, told, strict=True))
         found += [_silent(name) for name, answer in answers.items() if answer is None]
+        views = {name: _View(answer, self._claims(claimed, answer))
+                 for name, answer in answers.items() if answer is not None}
         for spec in self._specs:
-            found += self._against(spec, answers, claimed)
+            found += self._against(spec, answers, views)
+            await asyncio.sleep(0)  # a thousand of them are no single turn of the loop
         return found
+
+    def _claims(self, claimed: Mapping[str, str], answer: NodeAnswer) -> DiskClaims:
+        """With the paths and identities of the disks of all packages of the request, as the node
+        sees them."""
+        seen = by_path_of(answer.facts)
+        own = [(path, spec.name) for spec in self._specs for path in paths(spec)]
+        return DiskClaims([
+            *claimed.items(), *own,
+            *((seen[path].identity, name) for path, name in own if path in seen)])
 
     async def _asked(self, node: str) -> NodeAnswer | None:
         """Everything about all packages that may run there."""
@@ -81,7 +96,7 @@ class ApplySurvey:
 
     def _against(
         self, spec: PackageSpec, answers: Mapping[str, NodeAnswer | None],
-        claimed: Mapping[str, str],
+        views: "Mapping[str, _View]",
     ) -> list[Problem]:
         record = self._state.packages.get(spec.name)
         owner = record.owner if record is not None else None
@@ -93,7 +108,7 @@ class ApplySurvey:
                 continue
             disks, host = self._survey.verdict_on_apply(
                 spec, name, answer, running=_running(spec, name, answer),
-                claimed={**claimed, **self._beside(spec, answer)},
+                claimed=views[name].claimed(spec),
                 new_disks=self._new_disks.get(spec.name, ()),
                 refused_by_qemu=self._refused(spec, answer))
             if owner is not None and name != owner:
@@ -114,13 +129,15 @@ class ApplySurvey:
         at = self._shapes.index(shape_of(spec.vm))
         return answer.refused[at] if at < len(answer.refused) else ()
 
-    def _beside(self, spec: PackageSpec, answer: NodeAnswer) -> dict[str, str]:
-        """Paths and identities of the disks of the other packages of the same request."""
-        owners = {path: other.name for other in self._specs if other.name != spec.name
-                  for path in paths(other)}
-        seen = {disk.identity: owners[disk.path] for disk in answer.facts.disks
-                if disk.path in owners and disk.identity}
-        return owners | seen
+
+class _View:
+    """One node's, of everybody's disks; looked up once for each package."""
+
+    def __init__(self, answer: NodeAnswer, claims: DiskClaims) -> None:
+        self._seen, self._claims = by_path_of(answer.facts), claims
+
+    def claimed(self, spec: PackageSpec) -> dict[str, str]:
+        return claimed_by(self._claims, spec, self._seen)
 
 
 def shape_of(vm: VmSpec) -> VmSpec:

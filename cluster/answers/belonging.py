@@ -38,7 +38,8 @@ async def check_cluster(desk: Desk, caller: Caller, ask: CheckCluster) -> Reply:
 
 
 async def apply_cluster(desk: Desk, caller: Caller, ask: ApplyCluster) -> Reply:
-    config, problems = cluster_from_text(ask.text, source=ask.source or "cluster.yaml")
+    config, problems = await desk.reading.cluster(
+        caller.shown, ask.text, source=ask.source or "cluster.yaml")
     if config is None or problems:
         return refusal(ask, *problems)
     left_out = sorted(set(desk.ledger.state.nodes) - {node.name for node in config.nodes})
@@ -59,7 +60,10 @@ async def apply_cluster(desk: Desk, caller: Caller, ask: ApplyCluster) -> Reply:
 
 def _agreed(desk: Desk) -> ClusterConfig:
     """The cluster file as it was agreed upon last."""
-    config, _ = cluster_from_text(desk.ledger.state.config_text or desk.config_text)
+    text = desk.ledger.state.config_text or desk.config_text
+    if text == desk.config_text:
+        return desk.config
+    config, _ = cluster_from_text(text)
     return config or desk.config
 
 
@@ -117,7 +121,7 @@ def _was_done(desk: Desk, ask: Changing) -> bool:
 async def _rewritten(desk: Desk, caller: Caller, ask: Changing, wanted: ClusterConfig) -> Reply:
     """Apply this node's own copy of the cluster file with a node more or less."""
     text = dump(wanted)
-    config, problems = cluster_from_text(text)
+    config, problems = await desk.reading.cluster(caller.shown, text)
     if config is None or problems:
         return refusal(ask, *problems)
     return await _apply(

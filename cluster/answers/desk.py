@@ -29,6 +29,7 @@ from cluster.keyring import Keyring
 from cluster.ledger import Ledger
 from cluster.nodes.granting import Landlord
 from cluster.raft.problems import no_quorum
+from cluster.reading import OnTheSpot, Reading
 from cluster.rooms import Rooms
 from packages.core.limits import Limits
 from packages.core.problem import Problem, problem
@@ -66,6 +67,8 @@ class Desk:
         self._handlers, self.profiles = handlers, profiles
         self.rooms = Rooms(node=node, clock=clock, neighbours={})
         """The daemon gives it another, which asks."""
+        self.reading = Reading(OnTheSpot())
+        """The daemon gives it one with a process of its own."""
 
     async def answer(self, caller: Caller, request: AnyRequest) -> Reply:
         if request.current:

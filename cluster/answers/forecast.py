@@ -41,7 +41,7 @@ def _against(
 
 async def failure(desk: Desk, _: Caller, ask: PlanFailure) -> Reply:
     state = desk.ledger.state
-    unknown = [name for name in ask.nodes if name not in state.nodes]
+    unknown = sorted(set(ask.nodes) - set(state.nodes))
     if unknown:
         return changed(refusal(ask, refusals.unknown_node(unknown[0])), problems=tuple(
             refusals.unknown_node(name) for name in unknown))
@@ -51,12 +51,16 @@ async def failure(desk: Desk, _: Caller, ask: PlanFailure) -> Reply:
     lost = [each for _, each in sorted(state.packages.items()) if each.owner in ask.nodes]
     answers = dict(zip(left, await asyncio.gather(*(
         _asked(desk, name, lost) for name in left)), strict=True))
+    against = {}
+    for record in lost:
+        against[record.name] = _against(desk, record, answers)
+        await asyncio.sleep(0)  # hundreds of them are no single turn of the loop
     plan = plan_failure(
         state, ask.nodes, heard=frozenset(known.heard) if known is not None else up,
         free_mib={name: each.facts.memory_free_mib for name, each in answers.items()
                   if each is not None},
         fenced={name for name in state.nodes if desk.fencing.fences(name)}, limits=desk.limits(),
-        against={record.name: _against(desk, record, answers) for record in lost},
+        against=against,
     )
     lease_s = max(sum(desk.landlord.counted(name)) for name in ask.nodes or state.nodes)
     return done(ask, view.fail_plan(plan, lease_proves_s=lease_s))

@@ -9,7 +9,6 @@ from cluster.answers.consent import unconfirmed, weakened, with_consequences
 from cluster.answers.desk import Desk, done, preview, refusal
 from cluster.api.messages import ApplyPackages, CheckPackages, NamedText, Reply
 from cluster.api.roles import Caller
-from cluster.config.package_file import packages_from_text
 from cluster.core import dependence, entries, refusals
 from cluster.core.claims import given_twice
 from cluster.core.mac_claims import against_claiming, reclaimed
@@ -20,23 +19,19 @@ from packages.core.problem import refusals as refusing
 from packages.core.start_order import dependencies, dependencies_first
 
 
-async def check(desk: Desk, _: Caller, ask: CheckPackages) -> Reply:
-    specs, problems = await _read(desk, ask.files, ())
+async def check(desk: Desk, caller: Caller, ask: CheckPackages) -> Reply:
+    specs, problems = await _read(desk, caller, ask.files, ())
     if refusing(problems):
         return refusal(ask, *problems)
     return done(ask, {"packages": [spec.name for spec in specs]}, problems)
 
 
 async def _read(
-    desk: Desk, files: tuple[NamedText, ...], new_disks: tuple[str, ...],
+    desk: Desk, caller: Caller, files: tuple[NamedText, ...], new_disks: tuple[str, ...],
 ) -> tuple[list[PackageSpec], list[Problem]]:
     """The packages of all files, and everything that is wrong with them."""
-    specs: list[PackageSpec] = []
-    problems: list[Problem] = []
-    for file in files:
-        found, faults = packages_from_text(file.text, source=file.name)
-        specs += found
-        problems += faults
+    specs, problems = await desk.reading.packages(
+        caller.shown, [(file.name, file.text) for file in files])
     if not problems:
         problems += _unknown_disks(specs, new_disks)
     problems += given_twice(specs, desk.ledger.state.claims)
@@ -92,7 +87,7 @@ def _unknown_disks(specs: list[PackageSpec], new_disks: tuple[str, ...]) -> list
 
 
 async def apply(desk: Desk, caller: Caller, ask: ApplyPackages) -> Reply:
-    specs, problems = await _read(desk, ask.files, ask.new_disks)
+    specs, problems = await _read(desk, caller, ask.files, ask.new_disks)
     if refusing(problems):
         return refusal(ask, *problems)
     known, new_disks = desk.ledger.state.packages, _by_package(ask.new_disks)

@@ -42,10 +42,14 @@ async def plan_of(desk: Desk, node: str, *, allow_restart: bool) -> DrainPlan:
     fences = {path: fence for each in records for path, fence in fences_of(each.spec).items()}
     answers, at_source = await asyncio.gather(
         _at_targets(desk, disks, fences), _at_source(desk, node, records))
+    leaving = []
+    for record in records:
+        leaving.append(_leaving(
+            desk, record, targets[record.name], answers, at_source[record.name],
+            allow_restart=allow_restart))
+        await asyncio.sleep(0)  # hundreds of them are no single turn of the loop
     return plan_drain(
-        node,
-        [_leaving(desk, record, targets[record.name], answers, at_source[record.name],
-                  allow_restart=allow_restart) for record in records],
+        node, leaving,
         free_mib={name: each.facts.memory_free_mib for name, each in answers.items()
                   if each is not None},
         standing=_standing(state, node), limits=desk.limits(), rate_mib_s=_rate_mib_s(state),

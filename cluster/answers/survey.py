@@ -14,6 +14,7 @@ from cluster.config.schema import ClusterConfig
 from cluster.core import runs, suspensions
 from cluster.core.model import UP, PackageRecord, State
 from cluster.ledger import Ledger
+from packages.core.claimed_disks import DiskClaims
 from packages.core.facts import DiskFacts, FileKind, NodeFacts, Wanted
 from packages.core.fencing import ISCSI_SCHEME, DiskGuard, fenced_by, why_unable
 from packages.core.known_disks import as_opened, by_path, kept, opened_for
@@ -67,6 +68,7 @@ class Survey:
     ) -> None:
         self.node, self.config, self.ledger = node, config, ledger
         self._host, self._peers, self._worker, self._fences = host, peers, worker, fences
+        self._indexed: tuple[object, DiskClaims] | None = None
 
     @property
     def probe(self) -> Probe:
@@ -213,11 +215,18 @@ class Survey:
             also_claimed=claimed, new_disks=new_disks), refused_by_qemu=refused_by_qemu)
         return apply_rules(asked), host_rules(changed(asked, running=None))
 
-    def _claims(self, spec: PackageSpec) -> dict[str, str]:
-        return {
-            disk.path: name for name, other in sorted(self.ledger.state.packages.items())
-            if name != spec.name for disk in other.spec.vm.disks
-        }
+    def _claims(self) -> DiskClaims:
+        """By the record, as it is now."""
+        packages = self.ledger.state.packages
+        if self._indexed is None or self._indexed[0] is not packages:
+            self._indexed = packages, DiskClaims(
+                (path, name) for name, record in packages.items() for path in paths(record.spec))
+        return self._indexed[1]
+
+    def _claimed(self, spec: PackageSpec, *seen_by: NodeFacts | None) -> dict[str, str]:
+        """What other packages name the package's disks by, as these nodes see them."""
+        return {key: name for facts in seen_by if facts is not None
+                for key, name in claimed_by(self._claims(), spec, by_path_of(facts)).items()}
 
     def _input(
         self, spec: PackageSpec, target: str, answer: NodeAnswer | None, *,
@@ -234,11 +243,26 @@ class Survey:
             transport=self.config.migration.transport,
             migration_private=self.config.migration.private,
             vswitches={each.name: each.subnet for each in self.config.vswitches},
-            claimed_disks={**self._claims(spec), **(also_claimed or {})},
+            claimed_disks={
+                **self._claimed(spec, answer.facts if answer else None, source),
+                **(also_claimed or {})},
             known_disks=kept(
                 record.disks, record.spec, spec, new_disks) if record is not None else (),
             reserve_mib=self.config.takeover_reserve_mib if keeps_reserve else 0,
         )
+
+
+def by_path_of(facts: NodeFacts) -> dict[str, DiskFacts]:
+    return {disk.path: disk for disk in facts.disks}
+
+
+def claimed_by(
+    claims: DiskClaims, spec: PackageSpec, seen: Mapping[str, DiskFacts],
+) -> dict[str, str]:
+    """What other packages name the package's disks by, where these are what its paths mean."""
+    return {
+        key: name for path in paths(spec) for key, name in claims.of_others(
+            path, seen[path].identity if path in seen else "", package=spec.name).items()}
 
 
 def _is_new(record: PackageRecord | None) -> bool:

@@ -28,7 +28,7 @@ Pem = Annotated[str, Bound(max_length=16 << 10)]
 """A request for a certificate; with the longest keys in use it has 2 KiB."""
 Text = Annotated[str, Bound(max_length=1 << 20)]
 """A file of packages: a thousand of them take some 850 KiB."""
-ClusterText = Annotated[str, Bound(max_length=256 << 10)]
+ClusterText = Annotated[str, Bound(max_length=128 << 10)]
 """The cluster file: 64 nodes with two fences each take some 40 KiB."""
 BackupText = Annotated[str, Bound(max_length=8 << 20)]
 

@@ -82,6 +82,12 @@ class Caller(Value):
     invitation: str = ""
     """Of somebody who is not in yet; `name` is the node they are to become."""
 
+    @property
+    def shown(self) -> str:
+        """Who it is among all callers: a node and an operator may have one name."""
+        kind = "node" if self.is_node else "invited" if self.invitation else "operator"
+        return f"{kind}:{self.name}"
+
 
 def refused_to(caller: Caller, request: ask.AnyRequest) -> Problem | None:
     """Why this caller may not ask this; None when it may. A request without a row is a node's."""

@@ -150,7 +150,7 @@ def cluster_from_text(
 ) -> tuple[ClusterConfig | None, list[Problem]]:
     """The one cluster a file describes, or None with everything that is wrong with the file."""
     documents, problems = load(raw, source=source)
-    found = [cluster_from_tree(tree, source=source) for tree in documents]
+    found = [cluster_from_tree(tree, source=source) for tree in documents[:2]]
     problems += [fault for _, faults in found for fault in faults]
     if len(found) > 1:
         line = documents[1].line

@@ -17,6 +17,8 @@ from packages.core.values import sparse
 
 # A cluster of 64 nodes takes some 10 KiB, a thousand packages some 700 KiB.
 LARGEST_BYTES = 1024 * 1024
+# A package with twenty disks takes 3 KiB. Of a cluster file one document is all there may be.
+LARGEST_DESCRIPTION = 64 * 1024
 # The deepest text of ours has six levels.
 DEEPEST = 32
 
@@ -26,16 +28,17 @@ _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def load(
-    text: str | bytes, *, source: str = "the file",
+    text: str | bytes, *, source: str = "the file", largest: int = LARGEST_BYTES,
 ) -> tuple[tuple[Tree, ...], list[Problem]]:
-    """Each document of the text as a tree, and what is wrong with the text as YAML.
+    """Each document of the text as a tree, and what is wrong with the text as YAML; `largest` is
+    how many characters one of them may have.
 
     Empty documents are left out; a text without any document is a problem.
     """
     raw = _undamaged(text, source)
     if isinstance(raw, Problem):
         return (), [raw]
-    builder = _Builder(source)
+    builder = _Builder(source, largest)
     try:
         for event in yaml.parse(raw, Loader=_Loader):
             builder.take(event)
@@ -58,7 +61,7 @@ def dump(value: Any) -> str:
     return text
 
 
-class _TooDeep(yaml.MarkedYAMLError):
+class _TooMuch(yaml.MarkedYAMLError):
     """Ends the reading; caught where the parser's own complaints are."""
 
 
@@ -83,14 +86,15 @@ class _Open:
 class _Builder:
     """Puts the parser's events together; holds no more than one open branch."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, largest: int) -> None:
         self.documents: list[Tree] = []
         self.problems: list[Problem] = []
-        self._source = source
+        self._source, self._largest, self._began = source, largest, 0
         self._open: list[_Open] = []
 
     def take(self, event: Any) -> None:
         line, column = _position(event)
+        self._measure(event)
         if getattr(event, "anchor", None) is not None:
             self.complain(
                 line, what="the text uses an anchor or alias",
@@ -111,13 +115,22 @@ class _Builder:
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
             self._add(self._open.pop().closed())
 
+    def _measure(self, event: Any) -> None:
+        size = event.end_mark.index - self._began
+        if isinstance(event, yaml.DocumentStartEvent):
+            self._began += size
+        elif size > self._largest:
+            raise _TooMuch(
+                problem=f"one description has more than {self._largest} characters",
+                problem_mark=event.start_mark)
+
     def complain(self, line: int, *, what: str, because: str) -> None:
         if len(self.problems) < MOST_PROBLEMS:
             self.problems.append(_unreadable(self._source, line, what=what, because=because))
 
     def _begin(self, event: Any) -> None:
         if len(self._open) >= DEEPEST:
-            raise _TooDeep(
+            raise _TooMuch(
                 problem=f"it is nested deeper than {DEEPEST} levels", problem_mark=event.start_mark,
             )
         self._open.append(_Open(event))

@@ -4,7 +4,7 @@ A file is taken whole or not at all: one fault in one package and none of them c
 operator never has to find out which half of a file is in force.
 """
 
-from cluster.config.load import load
+from cluster.config.load import LARGEST_DESCRIPTION, load
 from packages.core.config import package_from_tree
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem, problem
@@ -15,7 +15,7 @@ def packages_from_text(
     raw: str | bytes, *, source: str = "the package file",
 ) -> tuple[list[PackageSpec], list[Problem]]:
     """The packages a file describes, or none with everything that is wrong with the file."""
-    documents, problems = load(raw, source=source)
+    documents, problems = load(raw, source=source, largest=LARGEST_DESCRIPTION)
     specs: list[PackageSpec] = []
     first_lines: dict[str, int] = {}
     for tree in documents:

@@ -14,6 +14,7 @@ CATALOGUE: dict[str, str] = {
     "request-forgotten": "an order came so late that nobody knows whether it was carried out",
     "bad-request": "the request could not be understood, or something in it is beyond its bound",
     "request-too-large": "a request is longer than its kind may be, and was not read",
+    "text-not-read": "a text took more time or memory than reading it is given",
     "answer-too-long": "an answer would be longer than what a client takes",
     "more-problems": "an answer tells of the first problems, and how many there are besides",
     "internal-error": "a bug: the daemon's log holds the details",

@@ -176,6 +176,7 @@ def many(
                 "config-bad-value", tree.line, what=f"{where} has {len(tree.value)} entries",
                 because=f"it takes {least} to {most}", fix=f"give {where} {least} to {most}",
             )
+            return BAD  # to compare them all with one another would take long
         items = [
             (one(item, f"{where}[{index}]", faults), item)
             for index, item in enumerate(tree.value) if not faults.is_full

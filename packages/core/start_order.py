@@ -73,5 +73,6 @@ def dependencies_first(specs: Iterable[PackageSpec]) -> list[PackageSpec]:
         names = {each.name for each in left}
         ready = [each for each in left if not names & set(dependencies(each))] or left
         found += ready
-        left = [each for each in left if each not in ready]
+        done = {each.name for each in ready}
+        left = [each for each in left if each.name not in done]
     return found

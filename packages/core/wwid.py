@@ -41,9 +41,13 @@ def same_identity(one: str, other: str) -> bool:
     known, also not another such one."""
     if not one.strip() or not other.strip():
         return False
-    if _without_words(one)[0] == _without_words(other)[0]:
-        return True  # a serial number may look as if it began with a designator's digit
-    return bare_identity(one) == bare_identity(other)
+    return any(ours == theirs for ours, theirs in zip(forms(one), forms(other), strict=True))
+
+
+def forms(identity: str) -> tuple[str, str]:
+    """Two that are equal in either are one disk's: a serial number may look as if it began with a
+    designator's digit."""
+    return _without_words(identity)[0], bare_identity(identity)
 
 
 @lru_cache(maxsize=KEPT)

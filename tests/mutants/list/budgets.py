@@ -2,6 +2,8 @@
 
 from tests.mutants.mutant import Mutant
 
+READING = "tests/commands/test_reading.py::"
+APPLYING = "tests/scenarios/test_apply_survey.py::"
 GATE = "tests/commands/test_api_gate.py::"
 
 MUTANTS = [
@@ -40,4 +42,43 @@ MUTANTS = [
     Mutant(
         "cluster/api/bounds.py", "Seconds = Annotated[float, Bound(ge=0, le=3.2e8)]",
         "Seconds = float", (GATE + "test_what_is_beyond_a_bound_is_a_problem",)),
+    Mutant(
+        "cluster/reading.py", "            async with turn:\n", "            if True:\n",
+        (READING + "test_each_caller_has_one_reading_at_a_time",)),
+    Mutant(
+        "cluster/reading.py", "if len(raw) <= IN_PLACE_BYTES:", "if True:",
+        (READING + "test_a_thousand_packages_are_read_while_the_loop_turns",)),
+    Mutant(
+        "cluster/reading.py", "async with asyncio.timeout(self._deadline_s):",
+        "async with asyncio.timeout(None):",
+        (READING + "test_a_reader_that_takes_too_long_is_ended",)),
+    Mutant(
+        "cluster/reader.py", "resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))", "pass",
+        (READING + "test_the_reader_has_a_budget",)),
+    Mutant(
+        "cluster/reader.py", "resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))",
+        "pass", (READING + "test_the_reader_has_a_budget",)),
+    Mutant(
+        "cluster/reader.py", "problems=tuple(problems[:MOST_PROBLEMS])", "problems=tuple(problems)",
+        (READING + "test_a_hostile_file_has_few_problems",)),
+    Mutant(
+        "cluster/config/load.py", "elif size > self._largest:", "elif False:",
+        (READING + "test_one_description_has_a_largest_size",)),
+    Mutant(
+        "packages/core/shape.py", "return BAD  # to compare", "pass  # to compare",
+        (READING + "test_of_a_list_that_is_too_long_nothing_is_compared",)),
+    Mutant(
+        "cluster/answers/apply_survey.py", "await asyncio.sleep(0)  # a thousand",
+        "pass  # a thousand",
+        (APPLYING + "test_the_loop_has_a_turn_for_each_package",)),
+    Mutant(
+        "packages/core/claimed_disks.py", "if name != package}", "}",
+        ("tests/core/test_claimed_disks.py", )),
+    Mutant(
+        "packages/core/claimed_disks.py", "for form in enumerate(forms(key)):", "for form in ():",
+        ("tests/core/test_claimed_disks.py", )),
+    Mutant(
+        "cluster/answers/apply_survey.py",
+        "*((seen[path].identity, name) for path, name in own if path in seen)", "",
+        (APPLYING + "test_two_of_one_request_with_one_lun_are_refused",)),
 ]
