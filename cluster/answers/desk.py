@@ -42,6 +42,8 @@ CONFIRMED_S = 1.0
 """A round trip to a majority takes milliseconds; then the client asks another node."""
 ELECTED_S = 0.1
 """Between two looks for who coordinates."""
+SURVEYS_AT_ONCE = 8
+"""A caller's 64 take half a second, and another's come in between."""
 PROGRESS_S = 0.4
 """Soft numbers are not worth waiting for."""
 
@@ -67,6 +69,8 @@ class Desk:
         self._handlers, self.profiles = handlers, profiles
         self.rooms = Rooms(node=node, clock=clock, neighbours={})
         """The daemon gives it another, which asks."""
+        self.surveys = asyncio.Semaphore(SURVEYS_AT_ONCE)
+        """For questions that ask all nodes."""
         self.reading = Reading(OnTheSpot())
         """The daemon gives it one with a process of its own."""
 

@@ -49,8 +49,9 @@ async def failure(desk: Desk, _: Caller, ask: PlanFailure) -> Reply:
     up = {name for name, node in state.nodes.items() if node.state in UP}
     left = sorted(up - set(ask.nodes))
     lost = [each for _, each in sorted(state.packages.items()) if each.owner in ask.nodes]
-    answers = dict(zip(left, await asyncio.gather(*(
-        _asked(desk, name, lost) for name in left)), strict=True))
+    async with desk.surveys:
+        answers = dict(zip(left, await asyncio.gather(*(
+            _asked(desk, name, lost) for name in left)), strict=True))
     against = {}
     for record in lost:
         against[record.name] = _against(desk, record, answers)

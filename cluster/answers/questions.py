@@ -87,7 +87,9 @@ async def preflight(desk: Desk, _: Caller, ask: Preflight) -> Reply:
         return refusal(ask, refusals.unknown_node(ask.node))
     names = [ask.node] if ask.node else [
         name for name in record.spec.nodes if name != record.owner]
-    checked = await asyncio.gather(*(desk.survey.against_move(record, name) for name in names))
+    async with desk.surveys:
+        checked = await asyncio.gather(*(
+            desk.survey.against_move(record, name) for name in names))
     nodes = [
         {
             "node": name, "problems": plain_list(problems),

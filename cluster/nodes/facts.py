@@ -16,6 +16,7 @@ from cluster.config.schema import ClusterConfig
 from cluster.nodes.networks import vswitches
 from cluster.nodes.programs import output_of
 from cluster.nodes.room import rooms_of
+from cluster.nodes.shared import Shared
 from packages.core.facts import DiskFacts, FileKind, NodeFacts
 from packages.core.problem import Problem
 from packages.core.room import Folder, Room
@@ -25,12 +26,25 @@ from packages.storage.probe import Probe
 # Looked at together they share one look at all processes' open files; each costs a thread.
 DISKS_AT_ONCE = 64
 
+# What programs and trials say of the host, for a flood of questions; memory and disks are looked at
+# each time.
+KEPT_S = 0.25
+
 NO_FOLDERS: Mapping[Folder, Path] = {}
 
 
 class Qemu(Value):
     version: str = ""
     machines: tuple[str, ...] = ()
+
+
+class Host(Value):
+    """What is asked once for all who ask at the same time."""
+
+    kvm_works: bool
+    qemu: Qemu
+    vswitches: dict[str, str]
+    rooms: tuple[Room, ...]
 
 
 class Cpu(Value):
@@ -60,34 +74,43 @@ class HostFacts:
         self._proc = proc
         self._folders = folders
         self._kvm_works = kvm_works
+        self._declared: dict[str, str] = {}
         self._asked_qemu: dict[tuple[str, int], Qemu] = {}
+        self._turns = asyncio.Semaphore(DISKS_AT_ONCE)
+        self._host: Shared[Host] = Shared(self._asked_host, kept_s=KEPT_S)
 
     async def gather(
         self, config: ClusterConfig, disks: Iterable[str], *, deadline_s: float = 10.0,
     ) -> NodeFacts:
         """Facts of now, with each of these disk paths examined."""
         declared = {vswitch.name: vswitch.subnet for vswitch in config.vswitches}
-        kvm_works, qemu, switches, examined = await asyncio.gather(
-            self._kvm_works(),
-            self._qemu(deadline_s),
-            vswitches(declared, deadline_s=deadline_s),
-            self._disks(disks, deadline_s),
-        )
+        if declared != self._declared:
+            self._declared, self._host = declared, Shared(self._asked_host, kept_s=KEPT_S)
+        host, examined = await asyncio.gather(
+            self._host.answer(deadline_s=deadline_s), self._disks(disks, deadline_s))
         cpu = cpu_of((self._proc / "cpuinfo").read_text())
         memory_mib = memory_of((self._proc / "meminfo").read_text())
         return NodeFacts(
             name=self._name, version=self._version,
             cpu_vendor=cpu.vendor, cpu_family=cpu.family, cpu_model=cpu.model,
-            cpu_features=cpu.features, kvm_works=kvm_works,
-            machines=qemu.machines, qemu_version=qemu.version,
+            cpu_features=cpu.features, kvm_works=host.kvm_works,
+            machines=host.qemu.machines, qemu_version=host.qemu.version,
             memory_free_mib=memory_mib.get("MemAvailable", 0),
             memory_total_mib=memory_mib.get("MemTotal", 0),
-            vswitches={} if isinstance(switches, Problem) else switches,
+            vswitches=host.vswitches,
             disks=examined,
             migration_shared=self._migration_shared(config),
             taken_at_ms=self._clock.wall_ms(),
-            rooms=await self.rooms(),
+            rooms=host.rooms,
         )
+
+    async def _asked_host(self, deadline_s: float) -> Host:
+        kvm_works, qemu, switches, rooms = await asyncio.gather(
+            self._kvm_works(), self._qemu(deadline_s),
+            vswitches(self._declared, deadline_s=deadline_s), self.rooms())
+        return Host(
+            kvm_works=kvm_works, qemu=qemu, rooms=rooms,
+            vswitches={} if isinstance(switches, Problem) else switches)
 
     async def rooms(self) -> tuple[Room, ...]:
         """What is left in the node's folders."""
@@ -100,11 +123,9 @@ class HostFacts:
         return {each.path: file_kind(each) for each in seen}
 
     async def _disks(self, paths: Iterable[str], deadline_s: float) -> tuple[DiskFacts, ...]:
-        turns = asyncio.Semaphore(DISKS_AT_ONCE)
-
         async def examined(path: str) -> DiskFacts:
             try:
-                async with asyncio.timeout(deadline_s), turns:
+                async with asyncio.timeout(deadline_s), self._turns:
                     return await self._probe.examine(path, deadline_s=deadline_s)
             except TimeoutError:
                 # It waited all the time for the turn of disks that hang.

@@ -1,5 +1,6 @@
 """Facts of a host: read from texts as kernels and QEMU write them, and from this machine."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -152,3 +153,13 @@ async def test_a_program_that_hangs_is_ended() -> None:
 async def test_a_program_that_fails_is_a_problem(command: tuple[str, ...]) -> None:
     answer = await output_of(*command, deadline_s=5)
     assert isinstance(answer, Problem)
+
+
+async def test_many_who_ask_at_once_start_each_program_once(tmp_path: Path) -> None:
+    log, program = tmp_path / "log", tmp_path / "qemu"
+    program.write_text(f"#!/bin/sh\necho $1 >> {log}\nsleep 0.2\necho QEMU version 7.2.0\n")
+    program.chmod(0o755)
+    asked = host(FakeProbe(), qemu=str(program))
+    found = await asyncio.gather(*(asked.gather(CONFIG, ()) for _ in range(40)))
+    assert {each.qemu_version for each in found} == {"7.2.0"}
+    assert sorted(log.read_text().split()) == ["--version", "-machine"]

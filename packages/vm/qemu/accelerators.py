@@ -3,6 +3,9 @@
 A device node proves nothing: there are hosts with /dev/kvm on which every guest hangs in its first
 instruction. So the smallest of guests is started for real, one without a disk, and must get as
 far as its firmware's first words. The answer is kept until the host is booted anew.
+
+What must never happen here: a trial for everybody who asks. Many at once would each be beaten by
+the others, and what they say then would be kept.
 """
 
 import asyncio
@@ -39,14 +42,29 @@ async def accelerator(wanted: Accelerator, run_folder: Path) -> str:
     return "kvm" if (await kvm_trial(run_folder)).works else "tcg"
 
 
-async def kvm_trial(run_folder: Path) -> KvmTrial:
+_under_way: dict[Path, "asyncio.Task[KvmTrial]"] = {}
+"""By run folder: the trial whose answer all who ask meanwhile are given."""
+
+
+async def kvm_trial(
+    run_folder: Path, *, binary: str = BINARY, kvm: Path = KVM,
+) -> KvmTrial:
     """The kept answer, or a new trial's."""
+    trial = _under_way.get(run_folder)
+    if trial is None or trial.get_loop() is not asyncio.get_running_loop():
+        trial = _under_way[run_folder] = asyncio.ensure_future(
+            _kept_or_tried(run_folder, binary, kvm))
+        trial.add_done_callback(lambda _: _under_way.pop(run_folder, None))
+    return await asyncio.shield(trial)  # who gives up ends it for nobody else
+
+
+async def _kept_or_tried(run_folder: Path, binary: str, kvm: Path) -> KvmTrial:
     kept = run_folder / "kvm-trial.json"
     host_boot_id = HOST_BOOT_ID.read_text().strip()
     known = _read(kept)
     if known is not None and known.host_boot_id == host_boot_id:
         return known
-    trouble = await _trouble_with_kvm()
+    trouble = await _trouble_with_kvm(binary, kvm)
     trial = KvmTrial(
         host_boot_id=host_boot_id, works=not trouble, because=trouble or "a guest ran under it",
     )
@@ -55,14 +73,14 @@ async def kvm_trial(run_folder: Path) -> KvmTrial:
     return trial
 
 
-async def _trouble_with_kvm() -> str:
+async def _trouble_with_kvm(binary: str, kvm: Path) -> str:
     """Why KVM does not work here; empty if it does."""
-    if not os.access(KVM, os.R_OK | os.W_OK):
-        return f"{KVM} is missing, or not ours to use"
+    if not os.access(kvm, os.R_OK | os.W_OK):
+        return f"{kvm} is missing, or not ours to use"
     reading, writing = os.pipe()
     try:
         started = spawn(
-            [BINARY, "-nodefaults", "-no-user-config", "-display", "none", "-accel", "kvm",
+            [binary, "-nodefaults", "-no-user-config", "-display", "none", "-accel", "kvm",
              "-m", "8M", "-chardev", "stdio,id=words,signal=off",
              "-device", f"isa-debugcon,iobase={_FIRMWARE_CONSOLE_PORT},chardev=words"],
             files={1: writing},

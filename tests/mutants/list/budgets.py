@@ -81,4 +81,18 @@ MUTANTS = [
         "cluster/answers/apply_survey.py",
         "*((seen[path].identity, name) for path, name in own if path in seen)", "",
         (APPLYING + "test_two_of_one_request_with_one_lun_are_refused",)),
+    Mutant(
+        "packages/vm/qemu/accelerators.py",
+        "if trial is None or trial.get_loop() is not asyncio.get_running_loop():", "if True:",
+        ("tests/core/test_shared_answers.py::test_kvm_is_tried_once_for_all_who_ask",)),
+    Mutant(
+        "cluster/nodes/shared.py", "return await asyncio.shield(asking)", "return await asking",
+        ("tests/core/test_shared_answers.py::test_who_gives_up_ends_it_for_nobody_else",)),
+    Mutant(
+        "cluster/nodes/shared.py", "or now_s - self._ended_s > self._kept_s)", ")",
+        ("tests/core/test_shared_answers.py::test_an_answer_grows_old",)),
+    Mutant(
+        "cluster/nodes/facts.py", "self._host.answer(deadline_s=deadline_s), self._disks",
+        "self._asked_host(deadline_s), self._disks",
+        ("tests/core/test_node_facts.py::test_many_who_ask_at_once_start_each_program_once",)),
 ]
