@@ -15,7 +15,7 @@ from pathlib import Path
 from cluster.api.server import ApiServer
 from cluster.clock import HostClock
 from cluster.config.keys import NodeFolder, load_node_folder
-from cluster.config.schema import PROFILES, NodeConfig
+from cluster.config.schema import PROFILES, NodeConfig, allowed_by
 from cluster.config.vault import FolderVault, settle
 from cluster.core.machine import StateMachine
 from cluster.core.vouching import vouched
@@ -39,6 +39,7 @@ from packages.fencing.fences import fences_of_host
 from packages.storage.block_devices import BlockDevices
 from packages.storage.device_users import CountsProcess, every_process, same_network_namespace
 from packages.strangers import HostStrangers
+from packages.vetting import Vetting
 from packages.vm.qemu.accelerators import kvm_trial
 from packages.vm.qemu.driver import QemuDriver
 from packages.vm.relay_carrier import RelayCarrier
@@ -63,8 +64,9 @@ class Daemon:
                 etc, folder.name, self.clock, make_keys=make_keys, public_of=public_of),
         )
         machine = StateMachine()
+        vetting = self.vetting = Vetting(allowed_by(folder.config))
         driver = QemuDriver(
-            run, self.clock, node=folder.name, counts_process=counts_process())
+            run, self.clock, node=folder.name, counts_process=counts_process(), vetting=vetting)
         self.probe = BlockDevices(counts_process=counts_process())
         host = self._host_facts()
         self.node = Node(
@@ -73,8 +75,8 @@ class Daemon:
             neighbours=self.host_keys.peers, host_keys=self.host_keys,
             timings=PROFILES[folder.config.profile],
             driver=driver, carrier=self._carrier(), strangers=self._strangers(driver),
-            host=host, fences=fences_of_host(), probe=self.probe, power=FenceAgents(),
-            host_boot=host_boot(run, self.clock),
+            host=host, fences=fences_of_host(vetting=vetting), probe=self.probe, vetting=vetting,
+            power=FenceAgents(), host_boot=host_boot(run, self.clock),
             guardian=GuardianLink(
                 str(run / "guardian.sock"), heard=lambda news: self.node.guardian_news(news),
                 acknowledged=lambda expiry_s: self.node.guarding.acknowledged(expiry_s)),
@@ -119,7 +121,7 @@ class Daemon:
     def _host_facts(self) -> HostFacts:
         return HostFacts(
             name=self.folder.name, version=VERSION, clock=self.clock, probe=self.probe,
-            kvm_works=self._kvm_works,
+            vetting=self.vetting, kvm_works=self._kvm_works,
             folders={"state": self.lib, "run": self.run_folder, "etc": self.etc},
         )
 

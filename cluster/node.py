@@ -22,7 +22,7 @@ from cluster.api.neighbour import Neighbour
 from cluster.certifying import Certifier
 from cluster.clock import Clock
 from cluster.comeback import Comeback
-from cluster.config.schema import NEVER_S, PROFILES, ClusterConfig, Timings
+from cluster.config.schema import NEVER_S, PROFILES, ClusterConfig, Timings, allowed_by
 from cluster.coordination import Coordination
 from cluster.core import entries
 from cluster.core.lease_numbers import LeaseNumbers
@@ -54,6 +54,7 @@ from packages.lookout import Lookout
 from packages.storage.probe import Probe
 from packages.strangers import Strangers
 from packages.surroundings import Surroundings
+from packages.vetting import Vetting
 from packages.vm.carrier import Carrier
 from packages.vm.driver import Driver
 from packages.worker import Worker
@@ -91,7 +92,10 @@ class Node:
         guardian: Guardian, driver: Driver, carrier: Carrier, host: Host, fences: Fences,
         probe: Probe, power: PowerFence, strangers: Strangers, host_boot: str = "",
         host_keys: HostKeys | None = None, profiles: Mapping[str, Timings] = PROFILES,
+        vetting: Vetting | None = None,
     ) -> None:
+        self.vetting = vetting or Vetting()
+        self.vetting.allowed = allowed_by(config)
         self.name, self.config, self.clock = name, config, clock
         self.replica, self.guardian, self.driver = replica, guardian, driver
         self.timings, self.incarnation, self.profiles = timings, clock.token(), profiles
@@ -153,7 +157,7 @@ class Node:
             clock=self.clock, may_run=self.tenant.holds, guests_changed=self._guests_changed,
             guarded=self._guarded, target_ready=self._target_ready,
             against_start=self._against_start, fences=fences, probe=probe,
-            strangers=strangers,
+            strangers=strangers, vetting=self.vetting,
         )
 
     def _resident(self, text: str) -> Residence:
@@ -169,7 +173,7 @@ class Node:
     def _configured(self, config: ClusterConfig, text: str) -> Problem | None:
         """The cluster has agreed upon another cluster file."""
         self.config = self.desk.config = self.survey.config = self.fencing.config = config
-        self.desk.config_text = text
+        self.desk.config_text, self.vetting.allowed = text, allowed_by(config)
         return self.keyring.host.follow(config, text)
 
     def _fencing(self, power: PowerFence) -> PowerFencing:

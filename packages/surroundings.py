@@ -12,6 +12,7 @@ from packages.core.problem import Problem
 from packages.fencing.fences import Fences
 from packages.storage.probe import Probe
 from packages.strangers import Strangers
+from packages.vetting import Vetting
 from packages.vm.carrier import Carrier
 from packages.vm.driver import Driver, Guest, MigrationState
 
@@ -26,7 +27,7 @@ class Surroundings:
         target_ready: Callable[[str, str, str, bool], Awaitable[str]],
         against_start: Callable[[PackageSpec], Awaitable[list[Problem]]], fences: Fences,
         probe: Probe,
-        strangers: Strangers,
+        strangers: Strangers, vetting: Vetting,
     ) -> None:
         self.node = node
         self.driver = driver
@@ -48,6 +49,8 @@ class Surroundings:
         self.probe = probe
         self.strangers = strangers
         """Who else has disks open here: asked before anything is called gone."""
+        self.vetting = vetting
+        """What is in the way of starting a program that a package names."""
 
 
 class Body:

@@ -8,6 +8,7 @@ from packages.core.health import Failure
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem
 from packages.monitors.checks import checks_of
+from packages.monitors.program import Against
 from packages.monitors.runner import MonitorRunner
 from packages.vm.driver import Driver, Guest
 
@@ -16,12 +17,13 @@ log = logging.getLogger(__name__)
 
 def start_watch(
     spec: PackageSpec, guest: Guest, *, driver: Driver, node: str, clock: Clock,
-    heard: Callable[[Problem], None], grace: bool,
+    heard: Callable[[Problem], None], grace: bool, against: Against,
 ) -> MonitorRunner:
     """Begin to watch; `grace` forgives the failures of a guest that boots. A monitor that cannot
     be made is told to the log; the others watch all the same."""
     made, problems = checks_of(
-        spec, driver=driver, guest=guest, node=node, default_host=None, clock=clock)
+        spec, driver=driver, guest=guest, node=node, default_host=None, clock=clock,
+        against=against)
     for each in problems:
         log.error("%s: %s, %s", spec.name, each.what, each.because)
 

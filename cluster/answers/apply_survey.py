@@ -9,12 +9,14 @@ import asyncio
 from collections.abc import Iterable, Mapping
 
 from cluster.answers.survey import (
-    FACTS_S, NodeAnswer, Survey, by_path_of, claimed_by, fences_of, paths
+    FACTS_S, NodeAnswer, Survey, by_path_of, claimed_by, fences_in, fences_of, paths
 )
+from packages.core.allowed import images_of
 from packages.core.claimed_disks import DiskClaims
 from packages.core.disks import compared_luns
 from packages.core.facts import DiskFacts, Wanted
-from packages.core.model import DiskSpec, PackageSpec, VmSpec
+from packages.core.fencing import is_iscsi
+from packages.core.model import DiskSpec, FenceSpec, PackageSpec, VmSpec
 from packages.core.preflight import RunningGuest
 from packages.core.preflight_rules.host import files_of
 from packages.core.problem import Problem, problem
@@ -24,6 +26,8 @@ NewDisks = Mapping[str, tuple[str, ...]]
 """Package -> paths that mean other LUNs from now on."""
 OF_NODE = frozenset({"disk-not-visible", "disk-read-only", "storage-fence-unavailable"})
 """What a node can have against a disk that is another node's good one."""
+NOT_ALLOWED = frozenset({"program-not-allowed", "image-not-allowed"})
+"""What one node would not use is not taken, however well the others are."""
 LOOKS_AT_ONCE = 16
 
 
@@ -35,6 +39,7 @@ class ApplySurvey:
     ) -> None:
         self._survey, self._specs, self._new_disks = survey, tuple(specs), new_disks
         self._state = survey.ledger.state
+        self._fences = fences_in(self._state)
         self._shapes = tuple(dict.fromkeys(shape_of(spec.vm) for spec in self._specs))
 
     async def problems(self) -> list[Problem]:
@@ -64,11 +69,13 @@ class ApplySurvey:
         """Everything about all packages that may run there."""
         specs = [spec for spec in self._specs if node in spec.nodes]
         disks = tuple(sorted({path for spec in specs for path in paths(spec)}))
-        fences = {path: fence for spec in specs for path, fence in fences_of(spec).items()}
+        fences = {path: fence for spec in specs for path, fence in fences_of(spec).items()
+                  if (path, fence) in self._fences}
         return await self._survey.of(
             node, disks, None, fences, packages=tuple(sorted(spec.name for spec in specs)),
             wanted=Wanted(shapes=self._shapes, files=tuple(sorted({
-                path for spec in specs for path, _, _ in files_of(spec)}))))
+                path for spec in specs for path, _, _ in files_of(spec)})), images=tuple(sorted({
+                    path for spec in specs for path, _ in images_of(spec.vm)}))))
 
     async def _others(self) -> tuple[dict[str, str], list[Problem]]:
         """Identity -> package, of all other packages' disks: what the record knows, else what the
@@ -107,7 +114,7 @@ class ApplySurvey:
             if answer is None:
                 continue
             disks, host = self._survey.verdict_on_apply(
-                spec, name, answer, running=_running(spec, name, answer),
+                self._as_asked(spec), name, answer, running=_running(spec, name, answer),
                 claimed=views[name].claimed(spec),
                 new_disks=self._new_disks.get(spec.name, ()),
                 refused_by_qemu=self._refused(spec, answer))
@@ -118,12 +125,21 @@ class ApplySurvey:
             of_nodes[name] = host
         silent = [name for name in spec.nodes if name in answers and answers[name] is None]
         is_possible = owner is not None or silent or not all(of_nodes.values())
-        found += [changed(each, severity="warn" if is_possible else "refuse")
+        found += [changed(each, severity="refuse" if each.code in NOT_ALLOWED or not is_possible
+                          else "warn")
                   for host in of_nodes.values() for each in host]
         if owner is None:
-            found += compared_luns(spec, [
+            found += compared_luns(self._as_asked(spec), [
                 answer.facts for answer in map(answers.get, of_nodes) if answer is not None])
         return found
+
+    def _as_asked(self, spec: PackageSpec) -> PackageSpec:
+        """The package as far as anything may be asked about it: its fence, and the LUNs that only
+        the fence's command tells of, once they are in the record."""
+        if all(each in self._fences for each in fences_of(spec).items()):
+            return spec
+        return changed(spec, fence=FenceSpec(), vm=changed(spec.vm, disks=tuple(
+            each for each in spec.vm.disks if not is_iscsi(each))))
 
     def _refused(self, spec: PackageSpec, answer: NodeAnswer) -> tuple[str, ...]:
         at = self._shapes.index(shape_of(spec.vm))

@@ -12,7 +12,7 @@ from cluster.config.cluster_file import cluster_from_text
 from cluster.config.differences import consequences, differences
 from cluster.config.load import dump
 from cluster.config.schema import ClusterConfig, NodeConfig
-from cluster.core import entries, leases, refusals
+from cluster.core import entries, floor, leases, refusals
 from cluster.core.apply import decide
 from cluster.core.lease_numbers import LeaseNumbers
 from cluster.core.members import digest_of
@@ -42,6 +42,9 @@ async def apply_cluster(desk: Desk, caller: Caller, ask: ApplyCluster) -> Reply:
         caller.shown, ask.text, source=ask.source or "cluster.yaml")
     if config is None or problems:
         return refusal(ask, *problems)
+    if (config.programs, config.images) != (None, None) and not floor.floor_allows(
+            desk.ledger.state, floor.V0_2):
+        return refusal(ask, floor.not_known_to_all(desk.ledger.state, floor.V0_2))
     left_out = sorted(set(desk.ledger.state.nodes) - {node.name for node in config.nodes})
     if left_out:
         return refusal(ask, _left_out(config, left_out))

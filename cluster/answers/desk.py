@@ -17,8 +17,8 @@ from cluster.api.roles import Caller
 from cluster.certifying import Certifier
 from cluster.clock import Clock
 from cluster.comeback import Comeback
-from cluster.config.schema import ClusterConfig, Timings
-from cluster.core import outlook, refusals
+from cluster.config.schema import ClusterConfig, Timings, allowed_by
+from cluster.core import allowing, outlook, refusals
 from cluster.core.apply import decide
 from cluster.core.beside import Silence, Surroundings, rfc3339
 from cluster.core.entries import Entry
@@ -114,7 +114,8 @@ class Desk:
             found.append(outlook.forming(self._hearing()))
         if self._comeback.trouble is not None:
             found.append(self._comeback.trouble)
-        return [*found, *self.rooms.problems()]
+        return [*found, *self.rooms.problems(),
+                *allowing.problems(self.ledger.state, allowed_by(self.config))]
 
     def _hearing(self) -> outlook.Hearing:
         replica = self.ledger.replica

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from cluster.answers.desk import Desk, done, refusal
 from cluster.answers.survey import NodeAnswer, fences_of, paths
 from cluster.api.messages import PlanFailure, Reply
-from cluster.api.roles import Caller
+from cluster.api.roles import Caller, may_change
 from cluster.core import refusals, view
 from cluster.core.fail_plan import plan_failure
 from cluster.core.model import UP, PackageRecord
+from packages.core.discretion import told_to
 from packages.core.problem import Problem
 from packages.core.problem import refusals as refusing
 from packages.core.values import changed
@@ -27,7 +28,8 @@ async def _asked(desk: Desk, node: str, lost: list[PackageRecord]) -> NodeAnswer
 
 
 def _against(
-    desk: Desk, record: PackageRecord, answers: Mapping[str, NodeAnswer | None],
+    desk: Desk, caller: Caller, record: PackageRecord,
+    answers: Mapping[str, NodeAnswer | None],
 ) -> dict[str, list[Problem]]:
     """Why each node that told could not start it, by the rules of a start."""
     found: dict[str, list[Problem]] = {}
@@ -35,11 +37,13 @@ def _against(
         answer = answers.get(name)
         if answer is not None:
             verdict = refusing(desk.survey.verdict_on_start(record.spec, name, answer))
-            found[name] = [each for each in verdict if each.code not in OF_MEMORY]
+            found[name] = told_to(
+                (each for each in verdict if each.code not in OF_MEMORY),
+                may_change=may_change(caller))
     return found
 
 
-async def failure(desk: Desk, _: Caller, ask: PlanFailure) -> Reply:
+async def failure(desk: Desk, caller: Caller, ask: PlanFailure) -> Reply:
     state = desk.ledger.state
     unknown = sorted(set(ask.nodes) - set(state.nodes))
     if unknown:
@@ -54,7 +58,7 @@ async def failure(desk: Desk, _: Caller, ask: PlanFailure) -> Reply:
             _asked(desk, name, lost) for name in left)), strict=True))
     against = {}
     for record in lost:
-        against[record.name] = _against(desk, record, answers)
+        against[record.name] = _against(desk, caller, record, answers)
         await asyncio.sleep(0)  # hundreds of them are no single turn of the loop
     plan = plan_failure(
         state, ask.nodes, heard=frozenset(known.heard) if known is not None else up,

@@ -7,12 +7,14 @@ carries it out, whoever that is.
 from cluster.answers.desk import Desk, already, done, late, refusal
 from cluster.answers.planning import plan_of
 from cluster.api.messages import CancelDrain, DrainNode, Reply, ResumeNode, UnquarantineNode
-from cluster.api.roles import Caller
+from cluster.api.roles import Caller, may_change
 from cluster.core import entries, refusals, view
 from cluster.core.apply import decide
 from cluster.core.model import NodeRecord, State, packages_of
+from packages.core.discretion import told_to
 from packages.core.drain_plan import DrainPlan
 from packages.core.problem import Problem
+from packages.core.values import changed
 
 RETURN_S = 3600.0
 """Packages come home within the limits, and each copy takes what it takes."""
@@ -40,7 +42,9 @@ async def drain(desk: Desk, caller: Caller, ask: DrainNode) -> Reply:
             return refusal(ask, *unheard)
     plan = await plan_of(desk, node, allow_restart=ask.allow_restart)
     if ask.dry_run:
-        return done(ask, view.plan(plan))
+        return done(ask, view.plan(changed(plan, staying=tuple(
+            changed(each, problem=told_to([each.problem], may_change=may_change(caller))[0])
+            for each in plan.staying))))
     entry = desk.entry(
         entries.NodeDraining, caller, ask, node=node, allow_restart=ask.allow_restart, plan=plan)
     return await desk.change(ask, entry) or done(ask, _drained(desk.ledger.state, node))

@@ -8,15 +8,19 @@ from cluster.answers.apply_survey import ApplySurvey, NewDisks
 from cluster.answers.consent import unconfirmed, weakened, with_consequences
 from cluster.answers.desk import Desk, done, preview, refusal
 from cluster.api.messages import ApplyPackages, CheckPackages, NamedText, Reply
-from cluster.api.roles import Caller
+from cluster.api.roles import Caller, may_give, refused_devices
+from cluster.config.schema import allowed_by
 from cluster.core import dependence, entries, refusals
 from cluster.core.claims import given_twice
 from cluster.core.mac_claims import against_claiming, reclaimed
 from cluster.core.model import State
+from packages.core.allowed import against_devices, against_programs, host_devices
+from packages.core.fencing import fenced_by
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem, problem
 from packages.core.problem import refusals as refusing
 from packages.core.start_order import dependencies, dependencies_first
+from packages.core.values import changed
 
 
 async def check(desk: Desk, caller: Caller, ask: CheckPackages) -> Reply:
@@ -38,6 +42,7 @@ async def _read(
     problems += _mac_problems(desk.ledger.state, specs)
     names = {*desk.ledger.state.packages, *(spec.name for spec in specs)}
     for spec in specs:
+        problems += against_spec(desk, caller, spec)
         problems += [
             dependence.unknown(spec.name, name) for name in dependencies(spec) if name not in names]
         if spec.lease_is_proof:
@@ -50,6 +55,24 @@ async def _read(
         ]
     problems += await ApplySurvey(desk.survey, specs, _by_package(new_disks)).problems()
     return specs, problems
+
+
+async def _of_fences(desk: Desk, specs: list[PackageSpec]) -> list[Problem]:
+    """What is wrong with fences that were asked by nobody before they were in the record."""
+    told = await ApplySurvey(desk.survey, specs, {}).problems() if specs else []
+    return [changed(each, severity="warn") for each in told
+            if each.code == "storage-fence-unavailable"]
+
+
+def against_spec(desk: Desk, caller: Caller, spec: PackageSpec) -> list[Problem]:
+    """What the cluster file does not allow it, and what its author may not give away."""
+    allowed = allowed_by(desk.config)
+    found = [*against_programs(spec, allowed), *against_devices(spec, allowed)]
+    record = desk.ledger.state.packages.get(spec.name)
+    had = host_devices(record.spec.vm) if record is not None else ()
+    given = [each for each in host_devices(spec.vm) if each not in had]
+    return found + ([refused_devices(caller, spec.name, given)] if given and not may_give(
+        caller) else [])
 
 
 def _mac_problems(state: State, specs: list[PackageSpec]) -> list[Problem]:
@@ -107,6 +130,9 @@ async def apply(desk: Desk, caller: Caller, ask: ApplyPackages) -> Reply:
     stopped = unconfirmed(ask, follows) or await desk.change(ask, *changes)
     if stopped is not None:
         return stopped
+    unasked = [spec for spec in fresh if fenced_by(spec) and (
+        spec.name not in known or known[spec.name].spec.fence != spec.fence)]
+    problems += await _of_fences(desk, unasked)
     fresh_names = [spec.name for spec in fresh]
     return done(ask, {
         "applied": fresh_names,

@@ -4,10 +4,11 @@ import asyncio
 
 from cluster.answers.desk import Desk, done, refusal
 from cluster.api.messages import GetConfig, GetEvents, GetPackages, GetStatus, Preflight, Reply
-from cluster.api.roles import Caller
+from cluster.api.roles import Caller, may_change
 from cluster.config.load import dump
 from cluster.core import refusals, view
 from cluster.core.model import Event, State
+from packages.core.discretion import told_to
 from packages.core.problem import Problem, plain_list
 from packages.core.values import changed, plain
 
@@ -78,7 +79,7 @@ def _matches(event: Event, ask: GetEvents) -> bool:
     return ask.of_request is None or event.request.startswith(ask.of_request)
 
 
-async def preflight(desk: Desk, _: Caller, ask: Preflight) -> Reply:
+async def preflight(desk: Desk, caller: Caller, ask: Preflight) -> Reply:
     state = desk.ledger.state
     record = state.packages.get(ask.package)
     if record is None:
@@ -92,7 +93,8 @@ async def preflight(desk: Desk, _: Caller, ask: Preflight) -> Reply:
             desk.survey.against_move(record, name) for name in names))
     nodes = [
         {
-            "node": name, "problems": plain_list(problems),
+            "node": name,
+            "problems": plain_list(told_to(problems, may_change=may_change(caller))),
             "allowed": not any(each.severity == "refuse" for each in problems),
         }
         for name, problems in zip(names, checked, strict=True)

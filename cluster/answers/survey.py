@@ -39,6 +39,9 @@ TRIAL_S = 10.0
 """For what a hypervisor says of machines that it is only asked about: a try takes a third of a
 second, and there are four of each shape at the most."""
 
+BEHIND_S = 0.5
+"""A node hears of what was agreed upon within milliseconds of whoever asks it about that."""
+
 UNFENCED: Mapping[str, FenceSpec] = {}
 
 
@@ -50,6 +53,9 @@ class Host(Protocol):
     ) -> NodeFacts: ...
 
     async def files(self, paths: Iterable[str], *, deadline_s: float) -> dict[str, FileKind]: ...
+
+    async def not_ours(self, wanted: Wanted, *, deadline_s: float) -> dict[str, str]:
+        """Of the wanted files, those that are not to be used, with the reason."""
 
 
 class NodeAnswer(Value):
@@ -80,7 +86,13 @@ class Survey:
         wanted: Wanted = Wanted(),
     ) -> NodeAnswer:
         """What this node tells about itself. Its own guests of these packages may have their disks
-        open."""
+        open. Only fences in the record are asked: a fence's command is a program, and what
+        somebody merely shows is not to start one."""
+        if fences:
+            await self.ledger.until(
+                lambda state: fences_in(state) >= fences.items(), deadline_s=BEHIND_S)
+            known = fences_in(self.ledger.state)
+            fences = {path: fence for path, fence in fences.items() if (path, fence) in known}
         facts, guards = await asyncio.gather(
             self._host.gather(self.config, disks, deadline_s=FACTS_S),
             self._fences.status(fences, deadline_s=FACTS_S),
@@ -97,8 +109,9 @@ class Survey:
                 changed(disk, opened_by=tuple(pid for pid in disk.opened_by if pid not in own))
                 for disk in facts.disks))
         files, refused = await self._wanted(wanted)
+        not_ours = await self._host.not_ours(wanted, deadline_s=FACTS_S) if wanted.files else {}
         return NodeAnswer(
-            facts=changed(facts, files=files), guest=guests.get(package or ""),
+            facts=changed(facts, files=files, not_ours=not_ours), guest=guests.get(package or ""),
             guests={name: guests[name] for name in packages if name in guests}, refused=refused)
 
     async def _wanted(
@@ -296,6 +309,12 @@ def _with_guard(disk: DiskFacts, guard: DiskGuard | Problem, fence: FenceSpec) -
 def fences_of(spec: PackageSpec) -> dict[str, FenceSpec]:
     """What is asked of each of the package's disks, where anything is."""
     return {path: spec.fence for path in paths(spec)} if fenced_by(spec) else {}
+
+
+def fences_in(state: State) -> frozenset[tuple[str, FenceSpec]]:
+    """(path, fence) of all disks in the record; what is not here word for word is not asked."""
+    return frozenset(
+        each for record in state.packages.values() for each in fences_of(record.spec).items())
 
 
 def paths(spec: PackageSpec) -> tuple[str, ...]:

@@ -18,13 +18,13 @@ LEAST_ROLE: dict[type[ask.Request], Least] = {
     ask.GetStatus: "monitor",
     ask.GetConfig: "monitor",
     ask.CheckCluster: "monitor",
-    ask.CheckPackages: "monitor",
     ask.GetPackages: "monitor",
     ask.GetMove: "monitor",
     ask.Preflight: "monitor",
     ask.PlanFailure: "monitor",
     ask.GetEvents: "monitor",
     ask.GetKeys: "monitor",
+    ask.CheckPackages: "package-admin",  # the nodes are asked about whatever it names
     ask.ApplyPackages: "package-admin",
     ask.DeletePackage: "package-admin",
     ask.RunPackage: "package-admin",
@@ -109,6 +109,26 @@ def refused_to_kind(caller: Caller, kind: type[ask.Request]) -> Problem | None:
         what=f"{caller.name} may not do this.",
         because=f"{caller.name} has the role {caller.role}, and {needs}.",
         fix="Ask an operator with that role, or have the role changed: vmsg operator list",
+    )
+
+
+def may_change(caller: Caller) -> bool:
+    """Whether the caller may change packages, and is told what is in the way of that on a host."""
+    return caller.is_node or RANK[caller.role] >= RANK["package-admin"]
+
+
+def may_give(caller: Caller) -> bool:
+    """Whether devices of hosts are the caller's to give to guests."""
+    return RANK[caller.role] >= RANK["full-admin"]
+
+
+def refused_devices(caller: Caller, package: str, devices: list[str]) -> Problem:
+    return problem(
+        "not-authorised", f"package:{package}",
+        what=f"{caller.name} may not give {', '.join(devices)} to {package}.",
+        because=f"A device that a host loses to a guest is a full-admin's to give, and "
+                f"{caller.name} has the role {caller.role}.",
+        fix="Ask a full-admin to apply this file, or take the device out: vmsg operator list",
     )
 
 

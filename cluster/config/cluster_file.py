@@ -12,12 +12,14 @@ from cluster.config.schema import (
     ClusterConfig, FenceConfig, MigrationConfig, NodeConfig, NodeRole, Profile, Transport,
     VswitchConfig
 )
+from packages.core.allowed import Programs
 from packages.core.config import PATH, PORT, SWITCH, subject_of
 from packages.core.limits import Limits
 from packages.core.names import NAME, NODE_NAME
 from packages.core.problem import Problem, problem
 from packages.core.shape import (
-    Faults, block, choice, many, number, optional, read_tree, required, table, text, truth, whole
+    CONTROLS, Faults, block, choice, many, number, optional, read_tree, required, table, text,
+    truth, whole
 )
 from packages.core.tree import Mapping, Tree, entry_of
 
@@ -106,6 +108,31 @@ def _few_witnesses(
     )
 
 
+def _commands_are_whole(
+    values: dict[str, Any], tree: Mapping, where: str, faults: Faults,
+) -> None:
+    """What is searched for in some PATH is whatever lies there; a command that is `*` is all."""
+    for words in values.get("commands") or ():
+        if words[0].startswith("/") and not words[0].endswith("*"):
+            continue
+        entry = entry_of(tree, "commands")
+        faults.add(
+            "config-bad-value", entry.line if entry else tree.line,
+            what=f"{where}.commands has {words[0]!r}",
+            because="a command begins with a program's absolute path",
+            fix="write the program's whole path first, such as /usr/bin/ssh",
+        )
+
+
+# A folder is named as it is: what goes up again could be anywhere.
+FOLDER = text(
+    rf"(?:/(?!\.{{1,2}}(?:/|\Z))[^/{CONTROLS}]+)+", longest=4095,
+    says="the absolute path of a folder, without '.' and '..', not ending with '/'",
+)
+PROGRAMS = block(Programs, {
+    "folders": optional(many(FOLDER, most=100)),
+    "commands": optional(many(many(text(longest=4095), least=1, most=100), most=1000)),
+}, checks=(_commands_are_whole,))
 CLUSTER = block(ClusterConfig, {
     "name": required(NAME),
     "profile": optional(choice(Profile)),
@@ -132,6 +159,8 @@ CLUSTER = block(ClusterConfig, {
     # Shorter than this, an election that takes long would cost guests.
     "end_frozen_after_s": optional(number(60, 1e6)),
     "takeover_reserve_mib": optional(whole(0, 16 * 1024 * 1024)),
+    "programs": optional(PROGRAMS),
+    "images": optional(many(FOLDER, most=100)),
 }, checks=(_few_witnesses, loopback_for_all_or_none))
 
 

@@ -28,6 +28,8 @@ def differences(before: ClusterConfig, after: ClusterConfig) -> list[str]:
         for name in dict.fromkeys([*switches, *wanted])]
     lines += _fields("migration", before.migration, after.migration)
     lines += _fields("limits", before.limits, after.limits)
+    lines += [_line(key, _listed(getattr(before, key)), _listed(getattr(after, key)))
+              for key in ("programs", "images")]
     lines.append(_line(
         "takeover_reserve_mib", before.takeover_reserve_mib, after.takeover_reserve_mib))
     return [each for each in lines if each]
@@ -130,6 +132,15 @@ def _shown(value: Any) -> str:
         return f"{len(value)} of them"
     return "none" if value in (None, "") else str(value).lower() \
         if isinstance(value, bool) else str(value)
+
+
+def _listed(value: Any) -> str | None:
+    """What is allowed is to be read before it is agreed to, word for word."""
+    if value is None:
+        return None
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    return "; ".join((*value.folders, *(" ".join(each) for each in value.commands)))
 
 
 def _by_name(values: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ The cluster file is the same on every node. Beside it each node has a folder of 
 
 from typing import Literal
 
+from packages.core.allowed import Allowed, Programs
 from packages.core.limits import Limits
 from packages.core.values import Value
 
@@ -78,6 +79,15 @@ class ClusterConfig(Value):
     None: they stand for as long as nobody is known to have taken them over."""
     takeover_reserve_mib: int = 0
     """Memory each node keeps free for takeovers: what an operator orders leaves it alone."""
+    programs: Programs | None = None
+    """What packages may have started on the nodes, as root. None: the folders that are made for it;
+    and what the record holds of a version that did not ask is used as before."""
+    images: tuple[str, ...] | None = None
+    """Folders of kernels, initrds and CD images that QEMU, as root, opens for packages."""
+
+
+def allowed_by(config: ClusterConfig) -> Allowed:
+    return Allowed(programs=config.programs, images=config.images)
 
 
 class Operator(Value):

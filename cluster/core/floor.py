@@ -92,6 +92,12 @@ def refused_by_floor(
     needed = since.get(kind)
     if needed is None or floor_allows(state, needed):
         return None
+    return not_known_to_all(state, needed)
+
+
+def not_known_to_all(state: State, needed: Version) -> Problem:
+    """Also of words in the cluster file: a node that does not know them goes on by the one before.
+    """
     behind = sorted(
         name for name, each in state.nodes.items()
         if each.version and version_of(each.version) < needed

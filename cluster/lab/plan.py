@@ -16,6 +16,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from cluster.config.schema import ClusterConfig, MigrationConfig, NodeConfig, Profile, VswitchConfig
+from packages.core.allowed import PROGRAM_FOLDERS, Programs
 from packages.core.model import Accelerator
 from packages.core.problem import Problem, problem
 from packages.core.values import Value
@@ -44,6 +45,11 @@ LEAST_WATCHDOG_S = 2.0
 """A guardian on a starved machine is late by half a second."""
 
 ECHO_PORT = 7
+
+SYSTEM = ("/", "/bin", "/etc", "/sbin", "/usr", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/opt")
+TEMPORARY = ("/tmp", "/var/tmp")
+TARGET_TOOL = ("/usr/bin/env", "TGT_IPC_SOCKET=*")
+"""For a fence at a target beside the lab: several of them on a machine are told apart by this."""
 
 
 class LabOptions(Value):
@@ -159,7 +165,17 @@ def cluster_config(plan: LabPlan) -> ClusterConfig:
         ),
         vswitches=(VswitchConfig(name=VSWITCH, subnet=plan.subnet),),
         migration=MigrationConfig(private=True),
+        programs=programs(plan.options.dir), images=(plan.options.dir,),
     )
+
+
+def programs(folder: str) -> Programs:
+    """What a lab's packages may start: what its owner puts into its folder, beside it, or where
+    files are made that are not to last; never what the system has, which is shells, too."""
+    beside = str(PurePosixPath(folder).parent)
+    own = (folder, *(() if beside in SYSTEM else (beside,)), *TEMPORARY)
+    return Programs(
+        folders=tuple(dict.fromkeys((*own, *PROGRAM_FOLDERS))), commands=(TARGET_TOOL,))
 
 
 def check_options(options: LabOptions) -> list[Problem]:

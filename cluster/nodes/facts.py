@@ -17,11 +17,12 @@ from cluster.nodes.networks import vswitches
 from cluster.nodes.programs import output_of
 from cluster.nodes.room import rooms_of
 from cluster.nodes.shared import Shared
-from packages.core.facts import DiskFacts, FileKind, NodeFacts
+from packages.core.facts import DiskFacts, FileKind, NodeFacts, Wanted
 from packages.core.problem import Problem
 from packages.core.room import Folder, Room
 from packages.core.values import Value
 from packages.storage.probe import Probe
+from packages.vetting import Vetting, why_foreign
 
 # Looked at together they share one look at all processes' open files; each costs a thread.
 DISKS_AT_ONCE = 64
@@ -65,7 +66,9 @@ class HostFacts:
         self, *, name: str, version: str, probe: Probe, clock: Clock,
         kvm_works: Callable[[], Awaitable[bool]], qemu: str = "qemu-system-x86_64",
         proc: Path = Path("/proc"), folders: Mapping[Folder, Path] = NO_FOLDERS,
+        vetting: Vetting | None = None,
     ) -> None:
+        self._vetting = vetting or Vetting()
         self._name = name
         self._version = version
         self._probe = probe
@@ -121,6 +124,20 @@ class HostFacts:
         seen = await asyncio.gather(*(
             self._probe.named(each, deadline_s=deadline_s) for each in dict.fromkeys(paths)))
         return {each.path: file_kind(each) for each in seen}
+
+    async def not_ours(self, wanted: Wanted, *, deadline_s: float) -> dict[str, str]:
+        """Of the wanted files, those that this node would not use, with the reason. What a file
+        system did not tell in time is told by `files`."""
+        try:
+            async with asyncio.timeout(deadline_s):
+                return await asyncio.to_thread(self._not_ours, wanted)
+        except TimeoutError:
+            return {}
+
+    def _not_ours(self, wanted: Wanted) -> dict[str, str]:
+        found = {path: self._vetting.against_image(path) if path in wanted.images
+                 else why_foreign(path) for path in wanted.files}
+        return {path: because for path, because in found.items() if because is not None}
 
     async def _disks(self, paths: Iterable[str], deadline_s: float) -> tuple[DiskFacts, ...]:
         async def examined(path: str) -> DiskFacts:

@@ -23,6 +23,7 @@ from cluster.config.schema import FenceConfig
 from cluster.power.fence import Power, fence_failed
 from cluster.power.metadata import AgentMetadata, Unreadable, metadata_of
 from packages.core.problem import Problem, problem
+from packages.vetting import why_foreign
 
 STATUS_OFF = 2
 """What `status` ends with for a host that is off."""
@@ -88,6 +89,9 @@ async def _run(fence: FenceConfig, said: str, *, deadline_s: float) -> Ended | P
             because=f"it is in none of {SEARCHED}, or not executable",
             fix="apt-get install fence-agents, on every node",
         )
+    foreign = await asyncio.to_thread(why_foreign, program)
+    if foreign is not None:
+        return fence_failed(fence, f"It is not started as root: {foreign}")
     try:
         agent = await asyncio.create_subprocess_exec(
             program, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,

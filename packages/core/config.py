@@ -7,6 +7,7 @@ out. Whether the nodes, disks and switches it names exist is not asked here (pre
 import posixpath
 from typing import Any, get_type_hints
 
+from packages.core.allowed import DEVICES_SAY, is_device
 from packages.core.fencing import is_iscsi
 from packages.core.model import (
     Accelerator, DependencySpec, DiskBus, DiskSpec, FenceKind, FenceSpec, KernelSpec, MonitorKind,
@@ -167,6 +168,20 @@ def _something_to_boot(
     )
 
 
+def _device(tree: Tree, where: str, faults: Faults) -> Any:
+    """Of a closed list: nothing that is written here reaches QEMU as it stands."""
+    word = DEVICE_TEXT(tree, where, faults)
+    if not isinstance(word, str) or is_device(word):
+        return word
+    faults.add(
+        "config-bad-value", tree.line, what=f"{where} is {word!r}",
+        because=f"{word} is none: a device is {DEVICES_SAY}",
+        fix="write one of these, or take it out",
+    )
+    return None
+
+
+DEVICE_TEXT = text(says="the name of a device")
 DISK = block(DiskSpec, {
     "path": required(DISK_PATH),
     "bus": optional(choice(DiskBus)),
@@ -194,7 +209,7 @@ VM = block(VmSpec, {
         "mac": lambda network: (network.mac.lower(),),
     })),
     "kernel": optional(KERNEL),
-    "devices": optional(many(text(says="the name of a device"))),
+    "devices": optional(many(_device)),
 }, checks=(_something_to_boot,))
 MONITOR = block(MonitorSpec, {
     "name": required(NAME),

@@ -55,6 +55,8 @@ class Wanted(Value):
     shapes: tuple[VmSpec, ...] = ()
     """Machines of which it is to say what its hypervisor refuses."""
     files: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    """Those of the files that QEMU opens; the others are programs."""
 
 
 FileKind = Literal["file", "program", "missing", "other"]
@@ -88,6 +90,8 @@ class NodeFacts(Value):
     """Of its state, run and <etc> folders."""
     files: dict[str, FileKind] = {}
     """Those that were asked for."""
+    not_ours: dict[str, str] = {}
+    """Of the files, those that are not used there, with the reason: they are not root's alone."""
     taken_at_ms: int = 0
 
 

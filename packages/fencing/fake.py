@@ -22,6 +22,8 @@ class FakeStorage:
         self.unable = False
         self.fenced: list[tuple[str, Registrant]] = []
         """What was shut out, in order: (path, who)."""
+        self.looked_at: list[str] = []
+        """The disks whose lists somebody asked for, in order."""
 
     def may_write(self, path: str, node: str, epoch: int) -> bool:
         return registrant(node, epoch) in self.lists[path]
@@ -67,6 +69,7 @@ class FakeFence:
         return None
 
     async def status(self, disk: FencedDisk, *, deadline_s: float) -> DiskGuard | Problem:
+        self._storage.looked_at.append(disk.path)
         if self._storage.unable:
             return unavailable(disk.path, "it keeps no list", "use one that does")
         return self._unheard(disk) or self._guard(disk)

@@ -17,6 +17,7 @@ from packages.fencing.scsi_reservation import ScsiReservation
 from packages.fencing.target_access import TargetAccess
 from packages.fencing.tgt import TgtAccessLists
 from packages.fencing.tools import RunTool, run_tool
+from packages.vetting import Vetting
 
 ORDER_S = 5.0
 """For one step at all disks of a package. A target answers within milliseconds, one behind ssh
@@ -24,6 +25,9 @@ within one second; a takeover that is still not through would have been served b
 
 AT_ONCE = 8
 """Questions to the storage at the same time: each is a process here, and a session there."""
+
+NOT_ALLOWED = ("have `fence.command` allowed by `programs:` of the cluster file, and see that the "
+               "program is root's (docs/security.md)")
 
 Step = Callable[[StorageFence, FencedDisk], Awaitable[Problem | None]]
 
@@ -66,10 +70,13 @@ class Fences(Protocol):
 
 
 class DiskFences:
-    """By the adapter that `adapter` gives for what a package asks."""
+    """By the adapter that `adapter` gives for what a package asks. A fence's command is
+    vetted before each step."""
 
-    def __init__(self, adapter: Callable[[FenceSpec], StorageFence]) -> None:
-        self._adapter = adapter
+    def __init__(
+        self, adapter: Callable[[FenceSpec], StorageFence], vetting: Vetting | None = None,
+    ) -> None:
+        self._adapter, self._vetting = adapter, vetting or Vetting()
 
     async def register(self, spec: PackageSpec, node: str, epoch: int) -> Problem | None:
         me = registrant(node, epoch)
@@ -94,6 +101,9 @@ class DiskFences:
         async def seen(path: str, fence: FenceSpec) -> DiskGuard | Problem:
             try:
                 async with asyncio.timeout(deadline_s), turns:
+                    refused = await self._not_allowed(fence)
+                    if refused is not None:
+                        return unavailable(path, refused, NOT_ALLOWED)
                     return await self._adapter(fence).status(
                         FencedDisk(path=path, fence=fence), deadline_s=deadline_s)
             except TimeoutError:
@@ -107,11 +117,19 @@ class DiskFences:
         adapter = self._adapter(spec.fence)
         try:
             async with asyncio.timeout(ORDER_S):
+                refused = await self._not_allowed(spec.fence)
+                if refused is not None:
+                    return failed(spec.vm.disks[0].path, refused)
                 done = await asyncio.gather(*(step(adapter, disk) for disk in disks_of(spec)))
         except TimeoutError:
             return failed(
                 spec.vm.disks[0].path, f"the storage had not answered after {ORDER_S:g} s")
         return next((each for each in done if each is not None), None)
+
+    async def _not_allowed(self, fence: FenceSpec) -> str | None:
+        if not fence.command:
+            return None
+        return await asyncio.to_thread(self._vetting.against_program, fence.command)
 
 
 def disks_of(spec: PackageSpec) -> tuple[FencedDisk, ...]:
@@ -119,7 +137,7 @@ def disks_of(spec: PackageSpec) -> tuple[FencedDisk, ...]:
         FencedDisk(path=disk.path, fence=spec.fence, nodes=spec.nodes) for disk in spec.vm.disks)
 
 
-def fences_of_host(run: RunTool = run_tool) -> DiskFences:
+def fences_of_host(run: RunTool = run_tool, vetting: Vetting | None = None) -> DiskFences:
     none, reservation = NoFence(), ScsiReservation(run)
     targets = {"tgt": TargetAccess(TgtAccessLists(run)), "lio": TargetAccess(LioAccessLists(run))}
 
@@ -128,4 +146,4 @@ def fences_of_host(run: RunTool = run_tool) -> DiskFences:
             return targets[fence.tool]
         return reservation if fence.kind == "scsi_reservation" else none
 
-    return DiskFences(adapter)
+    return DiskFences(adapter, vetting)

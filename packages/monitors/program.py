@@ -18,7 +18,7 @@ import select
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import IO, NamedTuple
 
@@ -34,13 +34,18 @@ BURIAL_S = 2.0
 
 MARK = "VMSG_CHECK"
 
+Against = Callable[[tuple[str, ...]], str | None]
+"""Why these words are not to be started here and now (packages/vetting.py). May hang."""
+
 
 class Program:
-    """One monitor's program; `argv[0]` is searched in PATH if it is no path."""
+    """One monitor's program, asked about each time before it is started."""
 
     def __init__(
         self, package: str, *, node: str, epoch: int, argv: tuple[str, ...], clock: Clock,
+        against: Against,
     ) -> None:
+        self._against = against
         self._subject = f"package:{package}"
         self._argv = argv
         self._clock = clock
@@ -55,7 +60,8 @@ class Program:
         before = self._run
         if before is not None and not before.finished.done() and before.is_alive():
             return self._not_started("the one before still hangs and could not be ended")
-        run = self._run = Run(self._argv, self._environment, token=self._clock.token())
+        run = self._run = Run(
+            self._argv, self._environment, token=self._clock.token(), against=self._against)
         try:
             await asyncio.wait({run.finished}, timeout=timeout_s)
             is_in_time = run.finished.done()
@@ -65,6 +71,8 @@ class Program:
         end = run.finished.result() if run.finished.done() else End()
         if not is_in_time:
             return self._timed_out(timeout_s, end)
+        if end.refused:
+            return self._not_allowed(end.refused)
         if end.status is None:
             return self._not_started(end.failure)
         return None if end.status == 0 else self._failed(end)
@@ -82,6 +90,13 @@ class Program:
             because=because, fix="see that it is on this node, executable, and that it ends",
         )
 
+    def _not_allowed(self, because: str) -> Problem:
+        return problem(
+            "program-not-allowed", self._subject, what=f"{self._argv[0]} was not started",
+            because=because, fix="see the program and its folders on this node: root's, and not "
+            "writable by others; and `programs:` of the cluster file (docs/security.md)",
+        )
+
     def _failed(self, end: "End") -> Problem:
         status = end.status or 0
         how = f"it exited with {status}" if status > 0 else f"it died of signal {-status}"
@@ -97,6 +112,8 @@ class End(NamedTuple):
     status: int | None = None
     output: bytes = b""
     failure: str = ""
+    refused: str = ""
+    """Why it was not to be started."""
 
     def printed(self) -> str:
         text = self.output.decode(errors="replace").strip()
@@ -108,9 +125,10 @@ class Run(threading.Thread):
 
     def __init__(
         self, argv: tuple[str, ...], environment: Mapping[str, str], *, token: str,
+        against: Against,
     ) -> None:
         super().__init__(name=f"check {argv[0]}", daemon=True)
-        self._argv = argv
+        self._argv, self._against = argv, against
         self._environment = {**environment, MARK: token}
         self._mark = f"{MARK}={token}".encode()
         self._loop = asyncio.get_running_loop()
@@ -136,6 +154,9 @@ class Run(threading.Thread):
             self.finished.set_result(end)
 
     def _whole_run(self) -> End:
+        refused = self._against(self._argv)
+        if refused is not None:
+            return End(refused=refused)
         try:
             process = subprocess.Popen(
                 self._argv, env=self._environment, cwd="/", start_new_session=True, bufsize=0,

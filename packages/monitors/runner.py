@@ -20,7 +20,7 @@ from packages.core.health import (
 )
 from packages.core.model import MonitorKind, MonitorSpec
 from packages.core.problem import Problem, problem
-from packages.core.values import Value
+from packages.core.values import Value, changed
 from packages.monitors.monitor import Check
 
 __all__ = ["MonitorRunner", "MonitorStatus", "MonitorsStatus"]
@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 LONGEST_NAP_S = 1.0
 """asyncio sleeps on a clock that stands still in suspend; the end of a suspension is looked for
 at least so often on the one that does not."""
+
+NO_WORD = frozenset({"program-not-allowed"})
+"""What a check says of itself: no guest is ended because its monitor's program may not be used."""
 
 CLEANING_S = 5.0
 """A check may clean up so long after its timeout before it is called off."""
@@ -181,7 +184,16 @@ class MonitorRunner:
             return
         now_s, found = self._clock.boottime_s(), task.result()
         monitor.due_s = now_s + monitor.spec.interval_s
+        if found is not None and found.code in NO_WORD:
+            self._not_asked(monitor, found)
+            return
         self._happened(monitor, passed(now_s) if found is None else failed(now_s, found))
+
+    def _not_asked(self, monitor: Monitor, why: Problem) -> None:
+        """Nothing was learnt of the guest, so nothing is counted: it is told, once a change."""
+        if monitor.health.last_problem != why:
+            log.error("%s: %s, because %s", self._package, why.what, why.because)
+        monitor.health = changed(monitor.health, last_problem=why)
 
     async def _answer(self, monitor: Monitor) -> Problem | None:
         """The check's answer; one that breaks its contract is a failed check, said loudly,

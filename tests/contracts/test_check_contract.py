@@ -4,11 +4,14 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cluster.clock import HostClock
+from packages.core.health import Failure
+from packages.core.model import MonitorSpec
 from packages.core.problem import Problem
 from packages.core.problem_catalogue import CATALOGUE
 from packages.monitors.fake import FakeCheck, ill
@@ -16,9 +19,11 @@ from packages.monitors.http import HttpGet
 from packages.monitors.monitor import Check
 from packages.monitors.program import Program
 from packages.monitors.qemu_state import QemuState
+from packages.monitors.runner import MonitorRunner
 from packages.monitors.tcp import TcpConnect
+from packages.vetting import Vetting
 from packages.vm.driver import Guest, Observation, RunState
-from tests.live.waiting import DEADLINE_S
+from tests.live.waiting import DEADLINE_S, until
 
 GUEST = Guest(
     package="web", epoch=1, boot_id="life", pid=2, start_ticks=3, accel="tcg", machine="q35",
@@ -72,6 +77,7 @@ def crowded() -> Iterator[int]:
 def program(script: str) -> Program:
     return Program(
         "web", node="n1", epoch=1, argv=("/bin/sh", "-c", script), clock=HostClock(),
+        against=Vetting().against_program,
     )
 
 
@@ -136,3 +142,38 @@ async def test_called_off_it_ends_at_once(kind):
         asking.cancel()
         done, _ = await asyncio.wait({asking}, timeout=DEADLINE_S)
         assert done and asking.cancelled()
+
+
+async def test_a_program_that_is_refused_is_not_started(tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    words = ("/bin/sh", "-c", f"touch {ran}")
+    asked: list[tuple[str, ...]] = []
+
+    def no(argv: tuple[str, ...]) -> str:
+        asked.append(argv)
+        return "it is not root's"
+
+    check = Program("web", node="n1", epoch=1, argv=words, clock=HostClock(), against=no)
+    for _ in range(2):
+        found = await check.check(timeout_s=DEADLINE_S)
+        assert found is not None and found.code == "program-not-allowed"
+        assert "not root's" in found.because
+    assert asked == [words, words] and not ran.exists(), "each time before it would be started"
+
+
+async def test_no_guest_pays_for_a_program_that_is_refused() -> None:
+    spec = MonitorSpec(name="own", kind="program", interval_s=0.1, retries=0, grace_s=0.0)
+    check = FakeCheck()
+    check.verdict = ill("program-not-allowed")
+    failures: list[Failure] = []
+    runner = MonitorRunner("web", [(spec, check)], clock=HostClock(), heard=failures.append)
+    runner.start()
+    try:
+        await until(lambda: check.begun > 3)
+        [monitor] = runner.status().monitors
+        assert failures == [] and monitor.failures == 0
+        assert monitor.last_problem is not None and monitor.state == "uninitialized"
+        check.verdict = ill()
+        await until(lambda: failures)
+    finally:
+        await runner.stop()

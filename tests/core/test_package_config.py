@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from cluster.config.load import DEEPEST, LARGEST_BYTES, dump, load
 from cluster.config.package_file import packages_from_text
+from packages.core.allowed import OF_QEMU
 from packages.core.model import (
     DiskSpec, KernelSpec, MonitorSpec, NetworkSpec, PackageSpec, PhaseTimeouts, VmSpec
 )
@@ -242,6 +243,8 @@ LINES = st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_character
 ]), max_size=30)
 PATHS = LINES.map(lambda line: f"/dev/{line.strip().strip('/')}x")
 SECONDS = st.floats(1, 3600)
+DEVICES = (
+    "cdrom:/dev/sr0", "cdrom:/srv/vmsg/a b,c.iso", "usb:1d6b:0002", "pci:0000:03:00.0", *OF_QEMU)
 MONITORS = st.one_of(
     st.builds(MonitorSpec, name=NAMES, kind=st.just("qemu"), interval_s=SECONDS),
     st.builds(
@@ -264,7 +267,7 @@ SPECS = st.builds(
         VmSpec, memory_mib=st.integers(1, 4096),
         disks=PATHS.map(lambda path: (DiskSpec(path=path, bus="virtio-scsi"),)),
         kernel=st.none() | st.builds(KernelSpec, image=PATHS, append=LINES),
-        devices=st.lists(LINES, max_size=2).map(tuple),
+        devices=st.lists(st.sampled_from(DEVICES), max_size=2).map(tuple),
     ),
 )
 

@@ -9,7 +9,7 @@ VM = VmSpec(
     disks=(DiskSpec(path="/dev/a"), DiskSpec(path="/dev/b", bus="virtio-scsi")),
     networks=(NetworkSpec(vswitch="lan0", mac="52:54:00:aa:bb:01"),),
     devices=("virtio-rng-pci", "cdrom:/dev/sr0", "usb:1d6b:0002", "pci:0000:03:00.0",
-             "vfio-pci,host=0000:03:00.0"))
+             "vfio-pci,host=0000:03:00.0", "loader,file=/dev/sda,addr=0"))
 BASE = Part(machine="q35", accel="tcg")
 
 

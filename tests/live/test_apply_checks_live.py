@@ -198,3 +198,76 @@ async def test_hundreds_of_packages_are_one_survey(
     assert checked_s < 12, "36 s were seen with a survey for each"
     code, told = await vmsg(cluster, "package", "apply", str(file))
     assert code == 0 and len(told["applied"]) == 220
+
+
+ATTACK = """\
+fence:
+  kind: target_access
+  command: [/bin/sh, -c, 'id > {proof}', x]
+"""
+
+
+async def test_a_text_that_is_looked_at_starts_nothing(
+    cluster: LiveCluster, tmp_path: Path,
+) -> None:
+    """Whoever asks: here somebody who may do everything."""
+    proof, file = tmp_path / "proof", tmp_path / "evil.yaml"
+    file.write_text(HEAD.replace("nowhere", "evil") + """\
+vm:
+  memory_mib: 16
+  disks:
+    - path: iscsi://127.0.0.1/iqn.2026-01.org.example:x/1
+""" + ATTACK.format(proof=proof))
+    for command in (("check",), ("apply", "--dry-run"), ("apply",)):
+        code, told = await vmsg(cluster, "package", *command, str(file))
+        assert code == 3, told
+        assert "program-not-allowed" in {each["code"] for each in told["problems"]}
+    assert not proof.exists()
+
+
+@pytest.mark.parametrize(("lines", "code"), [
+    ("  kernel: {image: /etc/hostname, initrd: /etc/shadow}\n", "image-not-allowed"),
+    ("  kernel: {image: /dev/mem}\n", "file-absent"),
+    ("  devices: ['loader,file=/etc/shadow,addr=0x2000000,force-raw=on']\n", "config-bad-value"),
+    ("  devices: ['cdrom:/dev/loop0']\n", "config-bad-value"),
+    ("  devices: ['cdrom:/etc/shadow']\n", "device-not-allowed"),
+])
+async def test_a_guest_gets_nothing_of_the_host(
+    cluster: LiveCluster, loop: str, tmp_path: Path, lines: str, code: str,
+) -> None:
+    file = tmp_path / "evil.yaml"
+    file.write_text(HEAD.replace("nowhere", "evil") + "vm:\n  memory_mib: 64\n  accel: tcg\n"
+                    + lines + f"  disks:\n    - {{path: {loop}, locking: \"off\"}}\n")
+    refused, told = await vmsg(cluster, "package", "apply", str(file))
+    assert refused == 3 and code in {each["code"] for each in told["problems"]}, told
+
+
+async def test_a_program_is_looked_at_each_time_before_it_runs(
+    cluster: LiveCluster, tmp_path: Path,
+) -> None:
+    """It runs while it is root's; once others can change it, it does not, and no guest pays."""
+    life = await cluster.until_running()
+    program, ran = tmp_path / "check", tmp_path / "ran"
+    program.write_text(f"#!/bin/sh\necho >> {ran}\n")
+    program.chmod(0o755)
+    await cluster.set_policy(monitor=(
+        f"{{name: own, kind: program, argv: [{program}], interval_s: 0.1, retries: 0, "
+        "grace_s: 0}"))
+    await cluster.until(lambda _: ran.exists())
+    program.chmod(0o777)
+    times = [ran.stat().st_size]
+
+    def has_stopped(_: object) -> bool:
+        """Five intervals without another run."""
+        times.append(ran.stat().st_size)
+        return len(times) > 10 and len(set(times[-10:])) == 1
+
+    await cluster.until(has_stopped)
+    program.chmod(0o755)
+    await cluster.until(lambda _: ran.stat().st_size > times[-1])
+    shown = await cluster.shown()
+    assert (shown["boot_id"], shown["epoch"]) == (life["boot_id"], life["epoch"])
+    # The kernel's word for the hypervisor's sandbox: 2 is a filter.
+    pid = next(iter(cluster.copies())).pid
+    assert "\nSeccomp:\t2\n" in Path(f"/proc/{pid}/status").read_text()
+    assert (await cluster.moved("n2" if shown["node"] != "n2" else "n1"))["result"] == "completed"

@@ -13,6 +13,7 @@ from packages.core.problem import Problem
 from packages.monitors.fake import FakeCheck, ill
 from packages.monitors.program import Program
 from packages.monitors.runner import MonitorRunner
+from packages.vetting import Vetting
 from tests.live.families import FAMILY, pids_in, runs
 from tests.live.waiting import until
 
@@ -115,6 +116,7 @@ async def test_a_program_under_way_is_ended_when_a_suspension_begins(tmp_path):
     program = Program(
         "web", node="n1", epoch=7, clock=CLOCK,
         argv=(sys.executable, "-ISc", FAMILY, str(pids), "hang"),
+        against=Vetting().against_program,
     )
     failures: list[Failure] = []
     runner = MonitorRunner(

@@ -20,6 +20,7 @@ from packages.monitors.monitor import Check
 from packages.monitors.program import Program
 from packages.monitors.qemu_state import QemuState, finding
 from packages.monitors.tcp import TcpConnect
+from packages.vetting import Vetting
 from packages.vm.driver import Exit, Guest, Observation
 from tests.live.families import FAMILY, pids_in, runs
 from tests.live.waiting import DEADLINE_S, until
@@ -30,7 +31,8 @@ CLOCK = HostClock()
 
 
 def program(*argv: str) -> Program:
-    return Program("web", node="n1", epoch=7, argv=argv, clock=CLOCK)
+    return Program("web", node="n1", epoch=7, argv=argv, clock=CLOCK,
+                   against=Vetting().against_program)
 
 
 def python(script: str, *words: str) -> Program:
@@ -230,6 +232,7 @@ def made(spec: PackageSpec, *, default_host: str | None) -> tuple[list[Any], lis
     nobody: Any = None
     return checks_of(
         spec, driver=nobody, guest=GUEST, node="n1", default_host=default_host, clock=CLOCK,
+        against=Vetting().against_program,
     )
 
 

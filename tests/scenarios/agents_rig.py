@@ -23,6 +23,7 @@ from packages.core.sightings import Stranger
 from packages.core.standing import FIT_TO_RUN, target_word
 from packages.fencing.fake import FakeStorage
 from packages.surroundings import Surroundings
+from packages.vetting import Vetting
 from packages.vm.fake import FakeDriver, FakeFabric
 from packages.vm.fake_carrier import FakeCables, FakeCarrier
 from tests.scenarios.fabric_probe import FabricProbe
@@ -51,6 +52,7 @@ class AgentNode:
             clock=rig.clock, may_run=lambda: self.has_lease, guests_changed=lambda: None,
             guarded=lambda: self.guard(), target_ready=self.is_ready, against_start=self.nothing,
             fences=rig.storage.fences(name), probe=self.probe, strangers=self,
+            vetting=Vetting(),
         ))
         self.ledger.watch(self.agent.wake)
         self.task: asyncio.Task[None] | None = None

@@ -16,7 +16,7 @@ from cluster.node import Node
 from cluster.power.fake import FakePowerFence
 from cluster.power.fence import PowerFence
 from cluster.raft.syncobj import SyncObjReplica
-from packages.core.facts import DiskFacts, FileKind, NodeFacts
+from packages.core.facts import DiskFacts, FileKind, NodeFacts, Wanted
 from packages.core.problem import Problem
 from packages.strangers import NoStrangers
 from packages.vm.fake_carrier import FakeCarrier
@@ -65,6 +65,9 @@ class SimulatedFacts:
                           sector_bytes=512)
                 for path in disks),
         )
+
+    async def not_ours(self, wanted: Wanted, *, deadline_s: float) -> dict[str, str]:
+        return {}
 
     async def files(self, paths: Iterable[str], *, deadline_s: float) -> dict[str, FileKind]:
         return dict.fromkeys(paths, "program")

@@ -21,9 +21,11 @@ ALLOWED = {
     "cluster.doorkeeper": ("cluster.socket_inbox", "cluster.tally"),
     "cluster.socket_inbox": (),
     # Doors to one machine: they must work, and be tested, without a cluster.
-    "packages.vm": ("packages.core", "packages.vm", "cluster.clock"),
+    "packages.vetting": ("packages.core",),
+    "packages.vm": ("packages.core", "packages.vm", "packages.vetting", "cluster.clock"),
     "packages.storage": ("packages.core", "packages.storage", "cluster.clock"),
-    "packages.fencing": ("packages.core", "packages.fencing", "cluster.clock"),
+    "packages.fencing": (
+        "packages.core", "packages.fencing", "packages.vetting", "cluster.clock"),
     "packages.monitors": (
         "packages.core", "packages.monitors", "cluster.clock",
         "packages.vm.driver",  # the values in which a guest's state is observed

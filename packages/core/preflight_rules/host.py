@@ -1,5 +1,6 @@
 """Rules about what a host has, asked before a package is taken: whether it could ever run there."""
 
+from packages.core.allowed import images_of
 from packages.core.facts import FileKind
 from packages.core.model import PackageSpec
 from packages.core.preflight_input import PreflightInput
@@ -41,7 +42,8 @@ def files_absent(asked: PreflightInput) -> list[Problem]:
     found = []
     for path, use, wanted in files_of(asked.spec):
         kind = target.files.get(path, "other")
-        if kind not in ("missing", "other") and (wanted == "file" or kind == "program"):
+        if kind == wanted or kind == "program":
+            found += _not_ours(asked, path, use, target.not_ours.get(path))
             continue
         if path not in target.files:
             continue  # nobody asked, or a node of the version before
@@ -55,12 +57,25 @@ def files_absent(asked: PreflightInput) -> list[Problem]:
     return found
 
 
+def _not_ours(
+    asked: PreflightInput, path: str, use: str, because: str | None,
+) -> list[Problem]:
+    """It is there, and the node would not use it all the same."""
+    if because is None:
+        return []
+    return [problem(
+        "program-not-allowed" if use.startswith("the program") else "image-not-allowed",
+        f"node:{asked.target}", what=f"{asked.target} would not use {path}, {use} of "
+        f"{asked.spec.name}", because=because,
+        fix=f"see on {asked.target} that it and its folders are root's, and not writable by others "
+            "(docs/security.md)",
+    )]
+
+
 def files_of(spec: PackageSpec) -> list[tuple[str, str, FileKind]]:
     """(path, what it is for, what it has to be)"""
-    kernel, found = spec.vm.kernel, list[tuple[str, str, FileKind]]()
-    if kernel is not None:
-        found.append((kernel.image, "the kernel", "file"))
-        found += [(kernel.initrd, "the initrd", "file")] if kernel.initrd else []
+    found: list[tuple[str, str, FileKind]] = [
+        (path, use, "file") for path, use in images_of(spec.vm)]
     found += [(each.argv[0], f"the program of monitor {each.name}", "program")
               for each in spec.monitors if each.kind == "program" and each.argv]
     return found

@@ -15,7 +15,7 @@ from pathlib import Path
 from packages.core.model import Accelerator
 from packages.core.values import Undecodable, Value, from_json, to_json
 from packages.vm.processes import spawn
-from packages.vm.qemu.command_line import BINARY
+from packages.vm.qemu.command_line import BINARY, SANDBOX
 
 KVM = Path("/dev/kvm")
 HOST_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -80,8 +80,8 @@ async def _trouble_with_kvm(binary: str, kvm: Path) -> str:
     reading, writing = os.pipe()
     try:
         started = spawn(
-            [binary, "-nodefaults", "-no-user-config", "-display", "none", "-accel", "kvm",
-             "-m", "8M", "-chardev", "stdio,id=words,signal=off",
+            [binary, "-nodefaults", "-no-user-config", "-display", "none", *SANDBOX,
+             "-accel", "kvm", "-m", "8M", "-chardev", "stdio,id=words,signal=off",
              "-device", f"isa-debugcon,iobase={_FIRMWARE_CONSOLE_PORT},chardev=words"],
             files={1: writing},
         )

@@ -8,12 +8,17 @@ listens) stands in `Launch`. A guest is always made stopped (-S): the driver alo
 import uuid
 from collections.abc import Callable
 
+from packages.core.allowed import CDROM, OF_QEMU, PCI, USB, is_drive
 from packages.core.fencing import is_iscsi, lun_of
 from packages.core.model import DiskSpec, PackageSpec, VmSpec
 from packages.core.values import Value, changed
 
 BINARY = "qemu-system-x86_64"
 IDENTITY_PREFIX = "vmsg"
+
+SANDBOX = ("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny")
+"""What a hypervisor of ours never does, and whoever has broken out of a guest would: the kernel
+ends it (seccomp). Its start takes no longer by it, within what can be measured."""
 
 _UUIDS = uuid.UUID("6d9a2c1e-5b0f-4f6e-9d53-0d3a5d1c7b41")
 """Our own name space: a package has the same UUID on every node and in every life, because guests
@@ -58,7 +63,7 @@ def command_line(spec: PackageSpec, launch: Launch) -> list[str]:
     return [
         BINARY, "-name", identity(spec.name, launch.epoch, launch.boot_id),
         "-uuid", guest_uuid(spec.name),
-        "-nodefaults", "-no-user-config", "-display", "none", "-S",
+        "-nodefaults", "-no-user-config", "-display", "none", "-S", *SANDBOX,
         # The record decides what follows a panic or a power-off: the process stays to be asked.
         "-action", "reboot=reset,shutdown=pause,panic=pause,watchdog=pause",
         "-machine", launch.machine, "-accel", launch.accel, "-cpu", vm.cpu,
@@ -181,8 +186,7 @@ def _kernel(vm: VmSpec) -> list[str]:
 
 def is_taken_over(device: str) -> bool:
     """Whether a device of the host is taken from it when the guest gets it, or must be there."""
-    kind = device.partition(":")[0]
-    return kind in ("cdrom", "usb", "pci") or device.startswith(("vfio-", "usb-host"))
+    return device not in OF_QEMU
 
 
 def other_devices(vm: VmSpec) -> list[str]:
@@ -192,22 +196,22 @@ def other_devices(vm: VmSpec) -> list[str]:
 
 
 def _host_devices(vm: VmSpec) -> list[str]:
-    """`cdrom:PATH`, `usb:VENDOR:PRODUCT` (hexadecimal) and `pci:ADDRESS`; anything else is taken
-    as QEMU's own -device argument."""
+    """`cdrom:PATH`, `usb:VENDOR:PRODUCT` (hexadecimal), `pci:ADDRESS` and some of QEMU's own. What
+    is none of these has no way into the arguments (packages/vetting.py refuses such a guest)."""
     arguments: list[str] = []
     for index, device in enumerate(vm.devices):
-        kind, _, rest = device.partition(":")
-        if kind == "cdrom":
-            node = f"node-name=cd{index},driver=raw,read-only=on,file.driver=host_cdrom"
-            arguments += ["-blockdev", f"{node},file.filename={_escaped(rest)}"]
+        if found := CDROM.fullmatch(device):
+            kind = "host_cdrom" if is_drive(found[1]) else "file"
+            node = f"node-name=cd{index},driver=raw,read-only=on,file.driver={kind}"
+            arguments += ["-blockdev", f"{node},file.filename={_escaped(found[1])}"]
             arguments += ["-device", f"ide-cd,drive=cd{index}"]
-        elif kind == "usb":
-            vendor, _, product = rest.partition(":")
+        elif found := USB.fullmatch(device):
             arguments += ["-device", f"qemu-xhci,id=xhci{index}", "-device",
-                          f"usb-host,bus=xhci{index}.0,vendorid=0x{vendor},productid=0x{product}"]
-        elif kind == "pci":
-            arguments += ["-device", f"vfio-pci,host={rest}"]
-        else:
+                          f"usb-host,bus=xhci{index}.0,vendorid=0x{found[1]},"
+                          f"productid=0x{found[2]}"]
+        elif found := PCI.fullmatch(device):
+            arguments += ["-device", f"vfio-pci,host={found[1]}"]
+        elif device in OF_QEMU:
             arguments += ["-device", device]
     return arguments
 

@@ -4,6 +4,7 @@ What must never happen here: `cont` for a target that has not loaded completely 
 itself the moment it has); an exception to the caller; a guest ended because it did not answer.
 """
 
+import asyncio
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from packages.core.model import PackageSpec, VmSpec
 from packages.core.problem import Problem, problem
 from packages.core.standing import ARRIVED_ILL
 from packages.core.values import changed
+from packages.vetting import Vetting
 from packages.vm.driver import Born, Guest, GuestEvent, Observation, Progress, arrived_ill
 from packages.vm.qemu import migration
 from packages.vm.qemu.accelerators import accelerator, kvm_trial
@@ -38,12 +40,13 @@ class QemuDriver:
 
     def __init__(
         self, run_folder: Path, clock: Clock, *, node: str = "",
-        counts_process: Callable[[int], bool] | None = None,
+        counts_process: Callable[[int], bool] | None = None, vetting: Vetting | None = None,
     ) -> None:
         """`counts_process`: which processes on this host are this node's, whatever folder they were
         started from; without it those of `run_folder` alone."""
         self._lives = Lives(run_folder, clock, node=node, counts_process=counts_process)
         self._clock, self._run_folder, self._trials = clock, run_folder, Trials()
+        self._vetting = vetting or Vetting()
 
     async def start(
         self, spec: PackageSpec, *, epoch: int, boot_id: str, deadline_s: float,
@@ -53,7 +56,7 @@ class QemuDriver:
         async with self._lives.turns[spec.name]:
             made = await self._lives.there(spec.name, order)
             if made is None:
-                made = await self._lives.make(spec, order, deadline_s=deadline_s)
+                made = await self._make(spec, order, deadline_s)
             if isinstance(made, Problem):
                 return made
             unborn = await born(made.guest) if born is not None else None
@@ -73,7 +76,7 @@ class QemuDriver:
                 return there
             if there is not None:
                 return there.guest, path
-            made = await self._lives.make(spec, order, deadline_s=deadline_s)
+            made = await self._make(spec, order, deadline_s)
             if isinstance(made, Problem):
                 return made
             refusal = await _done(
@@ -83,6 +86,13 @@ class QemuDriver:
                 return made.guest, path
             await self._lives.undo(made, "it could not be made to wait for a migration")
             return start_failed(spec.name, refusal.because)
+
+    async def _make(
+        self, spec: PackageSpec, order: Order, deadline_s: float,
+    ) -> Instance | Problem:
+        refused = await asyncio.to_thread(self._vetting.against_guest, spec) if (
+            spec.vm.kernel or spec.vm.devices) else None
+        return refused or await self._lives.make(spec, order, deadline_s=deadline_s)
 
     def incoming_socket(self, package: str) -> str:
         return fitting(self._lives.folder(package).incoming_socket)

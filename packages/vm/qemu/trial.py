@@ -13,7 +13,9 @@ from collections.abc import Iterator
 
 from packages.core.model import DiskSpec, VmSpec
 from packages.core.values import Value, changed
-from packages.vm.qemu.command_line import BINARY, disk_arguments, is_taken_over, other_devices
+from packages.vm.qemu.command_line import (
+    BINARY, SANDBOX, disk_arguments, is_taken_over, other_devices
+)
 
 MEMORY_MIB = 64
 KNOWN_MACHINE = "q35"
@@ -89,7 +91,8 @@ def bare(vm: VmSpec, machine: str) -> VmSpec:
 
 def arguments(part: Part) -> list[str]:
     found = [
-        BINARY, "-nodefaults", "-no-user-config", "-display", "none", "-S", "-qmp", "stdio",
+        BINARY, "-nodefaults", "-no-user-config", "-display", "none", "-S", *SANDBOX,
+        "-qmp", "stdio",
         "-machine", part.machine, "-accel", part.accel, "-m", f"{MEMORY_MIB}M",
         "-device", "pvpanic", "-smp", f"1,maxcpus={part.vcpus}",
     ]
