@@ -115,8 +115,13 @@ class Daemon:
         me = self._me()
         return RelayCarrier(
             self.etc, self.run_folder, me.migration_address or me.address, self.clock,
-            transport=self.folder.config.migration.transport,
+            transport=self.folder.config.migration.transport, address_of=self._migration_address,
         )
+
+    def _migration_address(self, node: str) -> str:
+        """By the cluster file as it is agreed now; "" for one that it does not name."""
+        found = (each for each in self.node.desk.config.nodes if each.name == node)
+        return next((each.migration_address or each.address for each in found), "")
 
     def _host_facts(self) -> HostFacts:
         return HostFacts(

@@ -234,6 +234,7 @@ CATALOGUE: dict[str, str] = {
     "program-missing": "a program the node needs could not be started",
     "vswitch-unusable": "the guest could not be attached to a bridge of the node",
     # the migration channel
+    "carrier-crowded": "the target's end of the migration channel was full of strangers",
     "carrier-failed": "the node's end of the migration channel could not be opened",
     "carrier-unreachable": "the target's end of the migration channel was not reached",
     "carrier-untrusted": "the two ends of the migration channel do not trust each other",

@@ -20,8 +20,10 @@ waiting target); guest memory in the clear, unless the orders say `plain`; a wai
 channel that broke taken for one that ended.
 
 One line goes to standard output: `ready PORT`, or `refused REASON WORDS`. Then it is closed.
+Standard error is the relay's log.
 """
 
+import errno
 import os
 import select
 import socket
@@ -30,20 +32,20 @@ import sys
 import threading
 import time
 from _operator import _compare_digest as equal_in_constant_time  # hmac would load hashlib
-from collections.abc import Callable
+
+if __name__ == "__main__":  # -I leaves this tree out: its end, so that nothing hides the library's
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+from packages.vm.hall import EXAMINED, LINGER_S, UNUSED_S, Census, Hall, addresses_of
 
 CONNECT_S = 5.0
 """For TCP, TLS and the token together; a LAN needs milliseconds."""
-UNUSED_S = 120.0
-"""With nobody connected: longer than a move's init phase (90 s)."""
-LINGER_S = 1.0
-"""After the last connection, or the first direction of one: those of a migration end together."""
 BUFFER_BYTES, SOCKET_BUFFER_BYTES = 1 << 20, 4 << 20
-STRANGERS = 16
-"""Connections being examined at a time; more are dropped unseen."""
+AGAIN_S = 0.02
+"""A source that had to make room at the landing comes again."""
 TOKEN_BYTES = 64
 """What the token's line may take; the carrier's tokens have 32 characters."""
-WELCOME = b"+"
+WELCOME, UNWELCOME = b"+", b"-"
 
 # A peer that is gone without a word: nobody acknowledges what was sent, or answers when asked. Not
 # before the longest lease is over (16 s with its margin): a source that waits for the last answer
@@ -57,32 +59,6 @@ Stream = socket.socket
 
 class Refusal(Exception):
     """The reason (a word for the carrier) and its explanation."""
-
-
-class Census:
-    """How many connections carry something, and since when none does."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._carrying, self._has_carried = 0, False
-        self._idle_since_s = time.monotonic()
-
-    def __enter__(self) -> None:
-        with self._lock:
-            self._carrying += 1
-            self._has_carried = True
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._carrying -= 1
-            self._idle_since_s = time.monotonic()
-
-    def left_s(self) -> float:
-        """Until this process is of no more use."""
-        with self._lock:
-            limit_s = LINGER_S if self._has_carried else UNUSED_S
-            idle_s = 0.0 if self._carrying else time.monotonic() - self._idle_since_s
-            return limit_s - idle_s
 
 
 class Direction:
@@ -139,20 +115,19 @@ def land(orders: Orders) -> None:
     context = _context(orders, ssl.PROTOCOL_TLS_SERVER)
     if context:
         context.num_tickets = 0  # every connection proves itself anew
-    examining = threading.BoundedSemaphore(STRANGERS)
-    _report(f"ready {listener.getsockname()[1]}")
+    census = Census()
 
-    def accepted(connection: Stream, census: Census) -> None:
-        try:
-            trusted = _examined(connection, context, orders)
-        finally:
-            examining.release()
-        if trusted is None:
-            return connection.close()
+    def examine(connection: Stream) -> None:
+        trusted = _examined(connection, context, orders)
+        if not hall.leave(connection) or trusted is None:
+            return (trusted or connection).close()
         with census:
             _deliver(trusted, orders)
 
-    _serve(listener, accepted, examining)
+    hall = Hall(listener, addresses_of(orders.get("source", "")), examine)
+    _report(f"ready {listener.getsockname()[1]}")
+    while (left_s := census.left_s()) > 0:
+        hall.serve(min(left_s, LINGER_S))
 
 
 def launch(orders: Orders) -> None:
@@ -162,11 +137,11 @@ def launch(orders: Orders) -> None:
     spare = [_connected(orders, context)]
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(orders["socket_path"])
-    listener.listen(STRANGERS)
+    listener.listen(EXAMINED)
     _report("ready 0")
+    census = Census()
 
-    def accepted(local: Stream, census: Census) -> None:
-        examining.release()
+    def accepted(local: Stream) -> None:
         try:
             remote = spare.pop() if spare else _connected(orders, context)
         except Refusal:
@@ -174,53 +149,53 @@ def launch(orders: Orders) -> None:
         with census:
             _carry(local, remote)
 
-    examining = threading.BoundedSemaphore(STRANGERS)
-    _serve(listener, accepted, examining)
-
-
-def _serve(
-    listener: Stream, accepted: Callable[[Stream, Census], None],
-    examining: threading.BoundedSemaphore,
-) -> None:
-    """A thread for each connection, until there has been none for long enough."""
-    census = Census()
     while (left_s := census.left_s()) > 0:
         listener.settimeout(min(left_s, LINGER_S))
         try:
             connection, _ = listener.accept()
         except OSError:
             continue
-        if examining.acquire(blocking=False):
-            connection.setblocking(True)
-            threading.Thread(target=accepted, args=(connection, census), daemon=True).start()
-        else:
-            connection.close()
+        connection.setblocking(True)
+        threading.Thread(target=accepted, args=(connection,), daemon=True).start()
 
 
 def _examined(connection: Stream, context: ssl.SSLContext | None, orders: Orders) -> Stream | None:
-    """The connection, if it is the expected node with the token; strangers are told nothing."""
+    """The connection, if it is the expected node with the token; others are told nothing but no."""
     try:
         _harden(connection)
         connection.settimeout(CONNECT_S)
         if context:
             connection = context.wrap_socket(
                 connection, server_side=True, suppress_ragged_eofs=False)
-            if not _is_node(connection.getpeercert(), orders["peer"]):
-                return None
-        if not equal_in_constant_time(_line(connection), orders["token"].encode()):
-            return None
-        connection.sendall(WELCOME)
-        return connection
+        said = _line(connection)
+        is_node = not isinstance(connection, ssl.SSLSocket) or _is_node(
+            connection.getpeercert(), orders["peer"])
+        is_welcome = equal_in_constant_time(said, orders["token"].encode()) and is_node
+        connection.sendall(WELCOME if is_welcome else UNWELCOME)
+        return connection if is_welcome else None
     except (OSError, ValueError):  # ssl's own errors are OSErrors
         return None
 
 
 def _connected(orders: Orders, context: ssl.SSLContext | None) -> Stream:
     """A connection to the target's relay, welcomed there. Raises Refusal."""
+    until_s = time.monotonic() + CONNECT_S
+    while True:
+        try:
+            return _welcomed(orders, context)
+        except (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError) as failure:
+            if time.monotonic() >= until_s:
+                raise Refusal("crowded", failure) from failure
+            time.sleep(AGAIN_S)
+
+
+def _welcomed(orders: Orders, context: ssl.SSLContext | None) -> Stream:
+    """Raises Refusal; or ConnectionResetError or SSLEOFError where it had to make room there."""
     try:
-        connection = socket.create_connection(
-            (orders["address"], int(orders["port"])), timeout=CONNECT_S)
+        connection = _dialled(orders)
         _harden(connection)
+    except ConnectionResetError:
+        raise
     except OSError as failure:
         raise Refusal("unreachable", failure) from failure
     try:
@@ -232,11 +207,26 @@ def _connected(orders: Orders, context: ssl.SSLContext | None) -> Stream:
         connection.sendall(orders["token"].encode() + b"\n")
         if connection.recv(1) != WELCOME:
             raise Refusal("unwelcome", "it closed the connection")
+    except (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError):
+        connection.close()
+        raise
     except ssl.SSLCertVerificationError as failure:
         raise Refusal("untrusted", failure.verify_message) from failure
     except OSError as failure:
         raise Refusal("unwelcome", failure) from failure
     return connection
+
+
+def _dialled(orders: Orders) -> Stream:
+    """From this node's own address of that network, by which the landing knows it."""
+    there, own = (orders["address"], int(orders["port"])), orders.get("own", "")
+    if own:
+        try:
+            return socket.create_connection(there, CONNECT_S, (own, 0))
+        except OSError as failure:
+            if failure.errno not in (errno.EADDRNOTAVAIL, errno.EINVAL):
+                raise
+    return socket.create_connection(there, CONNECT_S)
 
 
 def _deliver(trusted: Stream, orders: Orders) -> None:

@@ -7,9 +7,11 @@ ends is over by itself soon after its migration.
 """
 
 import asyncio
+import logging
 import os
 import re
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Literal
@@ -19,10 +21,13 @@ from packages.core.problem import Problem, problem
 from packages.core.values import Undecodable, Value, from_json, to_json
 from packages.vm.carrier import Landing
 from packages.vm.processes import Process, find, not_started, spawn
+from packages.vm.relay import CONNECT_S
 from packages.vm.socket_paths import fitting, forget
 
 Transport = Literal["tls", "plain"]
 """`plain` is for a network that carries guest memory and nothing else."""
+
+log = logging.getLogger(__name__)
 
 RELAY = Path(__file__).with_name("relay.py")
 START_S = 10.0
@@ -68,17 +73,18 @@ class WaitingRelay:
 
 class RelayCarrier:
     """One node's end of every move's channel. `etc_folder` has ca.crt, node.crt and node.key;
-    `address` is where the other nodes' relays reach this one. Make it inside a running loop."""
+    `address` is where the other nodes' relays reach this one, `address_of` the same of another, ""
+    where nobody knows it. Make it inside a running loop."""
 
     def __init__(
         self, etc_folder: Path, run_folder: Path, address: str, clock: Clock, *,
-        transport: Transport = "tls",
+        transport: Transport = "tls", address_of: Callable[[str], str] = lambda node: "",
     ) -> None:
         self._etc = etc_folder.absolute()
         self._folder = run_folder.absolute() / "relays"
         self._address = address
         self._clock = clock
-        self._transport = transport
+        self._transport, self._address_of = transport, address_of
         self._relays: dict[str, Process] = {}
         self._waiting: dict[str, WaitingRelay] = {}
 
@@ -90,7 +96,7 @@ class RelayCarrier:
         reported = await self._begin(move, {
             "role": "land", "address": self._address, "peer": source, "token": token,
             "socket_path": Path(socket_path),
-            "ended_path": str(self._path(move, "ended")),
+            "ended_path": str(self._path(move, "ended")), "source": self._address_of(source),
         })
         if isinstance(reported, Problem):
             return reported
@@ -100,7 +106,7 @@ class RelayCarrier:
         path = self._path(move, "socket")
         reported = await self._begin(move, {
             "role": "launch", "address": landing.address, "port": str(landing.port),
-            "peer": target, "token": landing.token, "socket_path": path,
+            "peer": target, "token": landing.token, "socket_path": path, "own": self._address,
         })
         return reported if isinstance(reported, Problem) else fitting(path)
 
@@ -117,7 +123,11 @@ class RelayCarrier:
         for kind in ("json", "socket", "ended"):
             with suppress(OSError):  # a relay is over by itself; its files are written anew
                 self._path(move, kind).unlink(missing_ok=True)
-        self._tidy(self._path(move, "log"))
+        log_file = self._path(move, "log")
+        with suppress(OSError, IndexError):
+            last = log_file.read_text(errors="replace").splitlines()[-1]
+            log.warning("the relay of move %s: %s", move, last[:200])
+        self._tidy(log_file)
 
     def _tidy(self, log: Path) -> None:
         """A log that says nothing goes with its relay; of those that do the newest are kept, since
@@ -237,6 +247,15 @@ def _refusal(move: str, orders: dict[str, str], said: str) -> Problem:
         return problem(
             "carrier-unreachable", f"move:{move}", what=f"no connection to {there}", because=words,
             fix="look at the migration network between the two nodes and at their firewalls",
+        )
+    if reason == "crowded":
+        return problem(
+            "carrier-crowded", f"move:{move}",
+            what=f"the landing of {there} was full of strangers", because=(
+                f"it closed this node's connections for {CONNECT_S:.0f} s: to make room for others "
+                f"that say nothing, or because it does not know {orders['own']} as this node's"),
+            fix="see that the cluster file has that address for this node; keep others off the "
+                "migration network (docs/security.md has the firewall's rules); then move again",
         )
     if reason in ("untrusted", "unwelcome"):
         return problem(

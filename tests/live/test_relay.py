@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -55,8 +55,11 @@ class Hypervisor:
 class Nodes:
     """Two nodes of one cluster, and a place for others."""
 
-    def __init__(self, folder: Path, transport: Transport) -> None:
-        self.folder = folder
+    def __init__(
+        self, folder: Path, transport: Transport, *,
+        address_of: Callable[[str], str] = lambda node: "",
+    ) -> None:
+        self.folder, self._address_of = folder, address_of
         self.transport = transport
         self.authority = make_authority(folder / "authority")
         self.hypervisor = Hypervisor(folder / "qemu")
@@ -69,7 +72,7 @@ class Nodes:
                         name)
         carrier = RelayCarrier(
             etc, self.folder / f"run{len(self._carriers)}", "127.0.0.1", HostClock(),
-            transport=self.transport,
+            transport=self.transport, address_of=self._address_of,
         )
         self._carriers.append(carrier)
         return carrier

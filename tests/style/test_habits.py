@@ -21,6 +21,7 @@ CLOCK_READERS = {
     "cluster/guardian_host.py": "the guardian imports nothing of ours: the less, the surer",
     "cluster/raft/pin.py": "gives the engine its own dice, seeded by our clock",
     "packages/vm/relay.py": "a process of its own that imports nothing of ours, to start fast",
+    "packages/vm/hall.py": "a part of that process",
 }
 
 
