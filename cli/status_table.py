@@ -32,6 +32,7 @@ def status_lines(status: Tree, *, verbose: bool = False) -> list[str]:
         lines += ["", "UNOWNED_PACKAGES", *package_lines(unowned, verbose)]
     lines += move_lines(packages)
     lines += hold_lines(packages)
+    lines += refused_lines(status.get("refused") or {})
     return [*lines, *problem_lines(status["problems"]), ""]
 
 
@@ -170,6 +171,19 @@ def move_lines(packages: Iterable[Tree]) -> list[str]:
     ]
     head = ("PACKAGE", "FROM", "TO", "PHASE", "DONE", "COPIED")
     return ["", "MOVES", *table(head, rows, indent=4, widths=(NAME,))] if rows else []
+
+
+def refused_lines(refused: Tree) -> list[str]:
+    """What the answering node has turned away since its daemon started."""
+    rows = [
+        (door, reason, str(count))
+        for door, reasons in (refused.get("counts") or {}).items()
+        for reason, count in reasons.items()
+    ]
+    if not rows:
+        return []
+    head = ("DOOR", "REFUSED", "TIMES")
+    return ["", f"REFUSED_AT {refused['node']}", *table(head, rows, indent=4, widths=(NAME,))]
 
 
 def hold_lines(packages: Iterable[Tree]) -> list[str]:

@@ -34,6 +34,7 @@ from cluster.rooms import Rooms
 from cluster.seating import endpoint_of, founding_members
 from cluster.sockets import keys_of, make_keys, public_of
 from cluster.supervision import signs_of_life
+from cluster.vigil import together
 from packages.core.problem import Problem
 from packages.fencing.fences import fences_of_host
 from packages.storage.block_devices import BlockDevices
@@ -69,9 +70,10 @@ class Daemon:
             run, self.clock, node=folder.name, counts_process=counts_process(), vetting=vetting)
         self.probe = BlockDevices(counts_process=counts_process())
         host = self._host_facts()
+        self.agreement = self._replica(machine)
         self.node = Node(
             name=folder.name, config=folder.config, clock=self.clock, machine=machine,
-            config_text=(etc / "cluster.yaml").read_text(), replica=self._replica(machine),
+            config_text=(etc / "cluster.yaml").read_text(), replica=self.agreement,
             neighbours=self.host_keys.peers, host_keys=self.host_keys,
             timings=PROFILES[folder.config.profile],
             driver=driver, carrier=self._carrier(), strangers=self._strangers(driver),
@@ -144,6 +146,11 @@ class Daemon:
             keys=self.keys, answer=self.node.desk.answer,
         )
         server.allow(self.folder.keys)
+        server.refused = self.node.vigil.refused
+        self.node.vigil.doors = {
+            "requests": lambda: together(server.drops, server.counts),
+            "agreement": lambda: together(self.links.drops, self.agreement.drops()),
+        }
         self.host_keys.server = server
         return server
 

@@ -45,6 +45,7 @@ from cluster.raft.replica import Replica
 from cluster.residence import Residence
 from cluster.rotation import Rotation
 from cluster.seating import file_members
+from cluster.vigil import Vigil
 from packages.core.limits import Limits
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem, refusals
@@ -128,6 +129,8 @@ class Node:
             peers=neighbours, handlers=HANDLERS, keyring=self.keyring, certifier=certifier,
             comeback=self.comeback, fencing=self.fencing, limits=self.limits, profiles=profiles,
         )
+        self.vigil = Vigil(node=name, ledger=self.ledger, clock=clock)
+        self.desk.refused = self.vigil.counts
         self.residence = self._resident(config_text)
         self.coordination = Coordination(
             ledger=self.ledger, landlord=self.landlord, clock=clock, survey=self.survey,
@@ -259,6 +262,7 @@ class Node:
                 refused = None
             refused = refused or server.start()
             stack.push_async_callback(server.close)
+            stack.push_async_callback(self.vigil.close)
             if refused is not None:
                 return refused
             guarded = await self.guardian.connect(deadline_s=GUARDIAN_FIRST_S)

@@ -188,7 +188,7 @@ class Listener:
             self._tally.refuse("frames", f"no message of ours, at {self.endpoints[0]}")
             return
         key, address = frames[1].get("User-Id"), frames[1].get("Peer-Address")
-        self.address = address if isinstance(address, str) else ""
+        self.address = told_address(address) if isinstance(address, str) else ""
         peer = self._allowed.get(key) if isinstance(key, str) else None
         if peer is None:
             self._tally.refuse("key-struck-off", f"at {self.endpoints[0]}, from {self.address}")
@@ -365,6 +365,14 @@ def set_options(
     socket.set(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
     socket.set(zmq.HEARTBEAT_IVL, PING_EVERY_MS)
     socket.set(zmq.HEARTBEAT_TIMEOUT, PEER_DEAD_AFTER_MS)
+
+
+def told_address(address: str) -> str:
+    """Where a message is from, in words: over TCP its host's address, over a socket file of this
+    host ZeroMQ has `localhost:UID:GID:PID`."""
+    host, _, user = address.partition(":")
+    is_here = host == "localhost" and user
+    return f"this host, uid {user.split(':')[0]}" if is_here else address
 
 
 def bad_key(subject: str) -> Problem:

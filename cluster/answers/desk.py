@@ -73,6 +73,8 @@ class Desk:
         """For questions that ask all nodes."""
         self.reading = Reading(OnTheSpot())
         """The daemon gives it one with a process of its own."""
+        self.refused: Callable[[], dict[str, dict[str, int]]] = dict
+        """What this node has refused, by door and reason (cluster/vigil.py)."""
 
     async def answer(self, caller: Caller, request: AnyRequest) -> Reply:
         if request.current:

@@ -18,7 +18,10 @@ async def status(desk: Desk, _: Caller, ask: GetStatus) -> Reply:
     moving = [state.packages[name] for name in sorted(state.moves)]
     around, silence = await asyncio.gather(desk.around(moving), desk.silence())
     around = changed(around, silence=silence)
-    return done(ask, view.status(desk.ledger.state, around, verbose=ask.verbose))
+    told = view.status(desk.ledger.state, around, verbose=ask.verbose)
+    if ask.verbose:
+        told["refused"] = {"node": desk.node, "counts": desk.refused()}
+    return done(ask, told)
 
 
 async def config(desk: Desk, _: Caller, ask: GetConfig) -> Reply:

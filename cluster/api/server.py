@@ -66,6 +66,8 @@ class ApiServer:
     ) -> None:
         self.counts: Counter[str] = Counter()
         """Requests answered and refused, by reason."""
+        self.refused: Callable[[Caller, str, str], None] = lambda caller, asked, address: None
+        """Hears who asked for what they may not, and from where."""
         self._answer = answer
         self._most_under_way = most_under_way
         self._callers: dict[str, Caller] = {}
@@ -137,6 +139,8 @@ class ApiServer:
                 self._gate.was_read(key, began_s=began_s, ended_s=loop.time())
         refusal = refused_to(caller, call.ask)
         if refusal is not None:
+            asked = str(type(call.ask).__struct_config__.tag)
+            self.refused(caller, asked, self._listener.address)
             self._send(route, call, refusing(refusal, verdict="not-authorised"))
         elif self._is_busy(key) and not isinstance(call.ask, VITAL):
             self._send(route, call, refusing(self._too_many(caller)))
@@ -161,6 +165,8 @@ class ApiServer:
             return False
         verdict: Verdict = "not-authorised" if refusal.code == "not-authorised" else "refused"
         self.counts["unread"] += 1
+        if verdict == "not-authorised" and head is not None:
+            self.refused(caller, head.tag, self._listener.address)
         if head is not None:
             self._reply(route, changed(
                 refusing(refusal, verdict=verdict), number=head.number))

@@ -20,7 +20,8 @@ from packages.core.values import changed
 
 
 def _noted(
-    state: State, _: entries.Noted | entries.StrayEnded | entries.RecordBackedUp,
+    state: State,
+    _: entries.Noted | entries.StrayEnded | entries.RecordBackedUp | entries.RequestRefused,
 ) -> State | Problem:
     return state
 
@@ -83,6 +84,7 @@ RULES: dict[type[entries.Entry], Callable[..., State | Problem]] = {
     entries.OperatorAdded: admission.operator_added,
     entries.OperatorRemoved: admission.operator_removed,
     entries.RecordBackedUp: _noted,
+    entries.RequestRefused: _noted,
     entries.RecordRestored: backup.record_restored,
     entries.NodeRejoining: admission.node_rejoining,
     entries.FenceOrdered: fencing.fence_ordered,

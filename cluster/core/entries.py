@@ -19,6 +19,7 @@ from cluster.core.key_entries import NodeKeyOffered as NodeKeyOffered
 from cluster.core.key_entries import NodeKeyRetired as NodeKeyRetired
 from cluster.core.key_entries import OperatorAdded as OperatorAdded
 from cluster.core.key_entries import OperatorRemoved as OperatorRemoved
+from cluster.core.key_entries import RequestRefused as RequestRefused
 from cluster.core.key_entries import RotationAsked as RotationAsked
 from cluster.core.key_entries import TrustFormed as TrustFormed
 from cluster.core.lease_entries import DeathSaid as DeathSaid
@@ -392,5 +393,5 @@ AnyEntry = Union[
     OperatorAdded, OperatorRemoved, NodeRejoining, DrainCancelled, PackageRelocated, ReturnEnded,
     MoveQueued, MoveUnqueued, FenceOrdered, FenceAnswered, NodeUnquarantined, PowerFenceFailed,
     SightingsChanged, WatchdogChanged, LeaseTaken, GuardianChanged, RecordBackedUp, RecordRestored,
-    GuestLetGo, DeathSaid, DeathUnsaid,
+    GuestLetGo, DeathSaid, DeathUnsaid, RequestRefused,
 ]

@@ -35,6 +35,17 @@ class NodeAdmitted(Entry, tag="node-admitted"):
     """Of everything the host asked for: only this very request is answered again."""
 
 
+class RequestRefused(Entry, tag="request-refused"):
+    """A caller asked a node, which this is by, for what its role forbids. `more`: so many refusals
+    of the same caller since the last of these entries."""
+
+    caller: str
+    asked: str
+    address: str = ""
+    """Where the caller was; empty: on the node's own host."""
+    more: int = 0
+
+
 class RotationAsked(Entry, tag="rotation-asked"):
     """The node is to make a new key and change over to it."""
 

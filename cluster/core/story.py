@@ -3,7 +3,7 @@ views of this. PURE."""
 
 from cluster.core.entries import (
     Entry, MoveFrozen, MoveLanded, NodeRejoining, PowerFenceFailed, RecordBackedUp, RecordRestored,
-    StrayEnded
+    RequestRefused, StrayEnded
 )
 from cluster.core.leases import newest
 from cluster.core.leases import told as told_lease
@@ -20,6 +20,11 @@ def tell(before: State, after: State, entry: Entry, index: int) -> list[Event]:
         told.append(_event(f"node:{entry.node}", f"stray guest of {entry.package} ended"))
     if isinstance(entry, PowerFenceFailed):
         told.append(_event(f"node:{entry.node}", f"fence failed, level {entry.level}"))
+    if isinstance(entry, RequestRefused):
+        more = f" and {entry.more} more" if entry.more else ""
+        told.append(_event(
+            f"operator:{entry.caller}", f"refused: {entry.asked}{more}, "
+            f"from {entry.address or 'the host of ' + entry.by}"))
     if isinstance(entry, RecordBackedUp):
         told.append(_event(f"cluster:{after.name}", "record backed up"))
     if isinstance(entry, RecordRestored):

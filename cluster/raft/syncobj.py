@@ -48,9 +48,9 @@ Fate = tuple[object, int]  # what `Told` heard
 class SyncObjReplica:
     """`on_fatal` hears once, when this node has stepped out and its daemon should end. Snapshots
     are written by a thread, unless there is to be none (`has_thread`), and the journal by one too,
-    unless there is another `flusher`. `founding`: the members for as long as the log names none;
-    without it, this node and those its links reach, all voting. `circle` is told whom the links are
-    to speak to, where they do not find everybody anyway. `vouched`: filters.Incoming."""
+    unless there is another `flusher`. `founding`: the members for as long as the log names none, or
+    this node and those its links reach, all voting. `circle` is told whom the links are to speak
+    to, where they do not find all anyway. `vouched`: filters.Incoming."""
 
     def __init__(
         self, *, name: str, links: Links, folder: Path, machine: Machine, timings: Timings,
@@ -78,8 +78,7 @@ class SyncObjReplica:
         self._moved = asyncio.Event()
         self._proposed: dict[asyncio.Future[Fate], None] = {}
         self._asked: dict[int, asyncio.Future[int]] = {}
-        self._questions = 0
-        self._is_pump_due = False
+        self._questions, self._is_pump_due = 0, False
         self._timer: asyncio.TimerHandle | None = None
 
     # Beginning and end
@@ -367,6 +366,9 @@ class SyncObjReplica:
 
     def applied(self) -> int:
         return 0 if self._voter is None else self._voter.engine.last_applied
+
+    def drops(self) -> dict[str, int]:
+        return {} if self._voter is None else self._voter.transport.drops
 
     def watch(self, changed: Callable[[], None]) -> None:
         self._watchers.append(changed)

@@ -1,12 +1,14 @@
 """A request meets its answer, whoever fails on the way."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from cluster.api import messages as ask
+from cluster.api.bounds import SMALL_BYTES
 from cluster.api.client import Client
 from cluster.api.peer import Endpoint, Peer
 from cluster.api.roles import LEAST_ROLE, Caller
@@ -281,3 +283,18 @@ async def test_a_server_that_changes_its_key_goes_on_answering(room: Room) -> No
         while not isinstance(await peer.ask(ask.GetStatus(), deadline_s=1.0), ask.Reply):
             pass
     peer.close()
+
+
+async def test_who_asks_for_what_they_may_not_is_told_of(room: Room) -> None:
+    told: list[tuple[str, str, str]] = []
+    room.server.refused = lambda caller, asked, address: told.append((caller.name, asked, address))
+    large = "x" * (SMALL_BYTES + 1)
+    for keys, request in (
+        (LOOKER, ask.HaltCluster()), (GUEST, ask.GetStatus()), (KEEPER, ask.GetStatus()),
+        (LOOKER, ask.ApplyCluster(text=large)),
+    ):
+        await asked(room.endpoint, keys, request)
+    here = f"this host, uid {os.getuid()}"
+    assert told == [
+        ("looker", "cluster-halt", here), ("n3", "status", here),
+        ("looker", "cluster-apply", here)]

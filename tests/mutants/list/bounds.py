@@ -152,4 +152,31 @@ MUTANTS = [
         "if not floor_allows(state, V0_2):",
         "if False:",
         ("tests/core/test_vouching.py::test_while_an_older_node_takes_part_nothing_is_signed",)),
+    Mutant(
+        "cluster/vigil.py",
+        "if now_s - told_s < SAID_EVERY_S or len(self._telling) >= MOST_CALLERS:",
+        "if False:",
+        ("tests/core/test_vigil.py::"
+         "test_a_flood_of_them_is_one_entry_a_minute_for_each_caller",)),
+    Mutant(
+        "cluster/vigil.py",
+        "if count and (reason in SEEN or reason.endswith(BEYOND))",
+        "if count",
+        ("tests/core/test_vigil.py::"
+         "test_what_no_honest_caller_does_is_shown_and_the_rest_is_not",)),
+    Mutant(
+        "cluster/api/server.py",
+        "            self.refused(caller, asked, self._listener.address)",
+        "            pass",
+        ("tests/commands/test_api.py::test_who_asks_for_what_they_may_not_is_told_of",)),
+    Mutant(
+        "cluster/api/server.py",
+        "            self.refused(caller, head.tag, self._listener.address)",
+        "            pass",
+        ("tests/commands/test_api.py::test_who_asks_for_what_they_may_not_is_told_of",)),
+    Mutant(
+        "cluster/tally.py",
+        "        if key not in self._said and len(self._said) >= MOST_KINDS:",
+        "        if False:",
+        ("tests/core/test_vigil.py::test_names_that_are_made_up_do_not_fill_it",)),
 ]

@@ -14,8 +14,9 @@ MUTANTS = [
         (HERE + "test_silent_strangers_make_room_for_the_source",)),
     Mutant(
         "packages/vm/hall.py",
-        "self._allowed is not None and str(address[0]).partition(\"%\")[0] not in self._allowed:",
-        "False:",
+        "if self._allowed is not None and str(address[0]).partition(\"%\")[0] not in "
+        "self._allowed:",
+        "if False:",
         (HERE + "test_only_the_sources_address_is_let_in",)),
     Mutant(
         "packages/vm/hall.py",
@@ -29,8 +30,8 @@ MUTANTS = [
         (HERE + "test_a_source_comes_from_its_own_address",)),
     Mutant(
         "packages/vm/relay.py",
-        "        is_welcome = equal_in_constant_time(said, orders[\"token\"].encode()) and is_node\n",
-        "        is_welcome = equal_in_constant_time(said, orders[\"token\"].encode())\n",
+        "equal_in_constant_time(said, orders[\"token\"].encode()) and is_node\n",
+        "equal_in_constant_time(said, orders[\"token\"].encode())\n",
         ("tests/live/test_relay.py::test_a_node_that_is_not_the_source_is_refused",)),
     Mutant(
         "packages/vm/relay.py",
