@@ -11,6 +11,7 @@ from cluster.clock import Clock
 from cluster.core.codec import encode_entry
 from cluster.core.entries import Entry
 from cluster.core.floor import SINCE, as_all_know, refused_by_floor
+from cluster.core.history import shortened
 from cluster.core.machine import StateMachine
 from cluster.core.model import Outcome, PackageRecord, State
 from cluster.core.outcomes import against
@@ -47,6 +48,11 @@ class Ledger:
     @property
     def state(self) -> State:
         return self._machine.shown
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the record, when it was last written down as a whole."""
+        return self._machine.dumped_bytes
 
     def package(self, name: str) -> PackageRecord | None:
         return self.state.packages.get(name)
@@ -97,7 +103,7 @@ class Ledger:
         if refused is not None:
             return refused
         entry = as_all_know(self.state, changed(
-            entry, time_ms=self.time_ms(), seen=self.state.applied, via=self.by))
+            shortened(entry), time_ms=self.time_ms(), seen=self.state.applied, via=self.by))
         raw = encode_entry(entry)
         end_s = self.clock.boottime_s() + deadline_s
         doubt: Problem | None = None

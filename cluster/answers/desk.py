@@ -22,6 +22,7 @@ from cluster.core import allowing, outlook, refusals
 from cluster.core.apply import decide
 from cluster.core.beside import Silence, Surroundings, rfc3339
 from cluster.core.entries import Entry
+from cluster.core.history import against_growth
 from cluster.core.model import PackageRecord, State
 from cluster.core.story import tell
 from cluster.fencing import PowerFencing
@@ -116,6 +117,9 @@ class Desk:
             found.append(outlook.forming(self._hearing()))
         if self._comeback.trouble is not None:
             found.append(self._comeback.trouble)
+        grown = against_growth(self.ledger.size_bytes)
+        if grown is not None:
+            found.append(grown)
         return [*found, *self.rooms.problems(),
                 *allowing.problems(self.ledger.state, allowed_by(self.config))]
 

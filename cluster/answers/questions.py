@@ -12,6 +12,9 @@ from packages.core.discretion import told_to
 from packages.core.problem import Problem, plain_list
 from packages.core.values import changed, plain
 
+MOST_EVENTS = 1000
+"""In one answer; the command line asks for a page of so many at a time."""
+
 
 async def status(desk: Desk, _: Caller, ask: GetStatus) -> Reply:
     state = desk.ledger.state
@@ -46,7 +49,7 @@ async def events(desk: Desk, _: Caller, ask: GetEvents) -> Reply:
         await desk.ledger.until(
             lambda state: bool(_wanted(state, ask)), deadline_s=min(ask.wait_s, 30.0))
     state = desk.ledger.state
-    found = _wanted(state, ask)[-ask.limit:]
+    found = _wanted(state, ask)[-min(ask.limit, MOST_EVENTS):] if ask.limit else []
     return done(ask, {
         "events": [view.event(number, each) for number, each in found],
         "next": state.next_event - 1,

@@ -178,17 +178,22 @@ class ApiServer:
         self._under_way[key] += 1
         if is_large:
             self._gate.begins(key)
-        task = asyncio.get_running_loop().create_task(self._carry_out(caller, route, call))
+        task = asyncio.get_running_loop().create_task(
+            self._serve(caller, key, route, call, is_large=is_large))
         self._tasks.add(task)
-        task.add_done_callback(lambda ended: self._ended(key, ended, is_large=is_large))
+        task.add_done_callback(self._tasks.discard)
 
-    def _ended(self, key: str, task: asyncio.Task[None], *, is_large: bool) -> None:
-        self._tasks.discard(task)
-        self._under_way[key] -= 1
-        if not self._under_way[key]:
-            del self._under_way[key]
-        if is_large:
-            self._gate.ended(key)
+    async def _serve(
+        self, caller: Caller, key: str, route: bytes, call: Call, *, is_large: bool,
+    ) -> None:
+        try:
+            await self._carry_out(caller, route, call)
+        finally:  # at once: whoever has the answer may send the next one
+            self._under_way[key] -= 1
+            if not self._under_way[key]:
+                del self._under_way[key]
+            if is_large:
+                self._gate.ended(key)
 
     async def _carry_out(self, caller: Caller, route: bytes, call: Call) -> None:
         try:

@@ -12,7 +12,8 @@ from cluster.core import (
     moves, quarantine, queue, runs, suspensions, words
 )
 from cluster.core.floor import as_all_know
-from cluster.core.model import EVENTS_KEPT, Event, State
+from cluster.core.history import with_events
+from cluster.core.model import State
 from cluster.core.outcomes import against, record_outcome
 from cluster.core.story import tell
 from packages.core.problem import Problem
@@ -106,15 +107,5 @@ def apply(state: State, index: int, entry: entries.Entry) -> State:
     after = against(state, entry) or decide(state, entry)
     if isinstance(after, Problem):
         return record_outcome(state, index, entry, after)
-    after = _with_events(after, tell(state, after, entry, index))
+    after = with_events(after, tell(state, after, entry, index))
     return record_outcome(after, index, entry, None)
-
-
-def _with_events(state: State, told: list[Event]) -> State:
-    events, number = state.events, state.next_event
-    for event in told:
-        events = events.set(number, event)
-        if number - EVENTS_KEPT in events:
-            events = events.delete(number - EVENTS_KEPT)
-        number += 1
-    return changed(state, events=events, next_event=number)

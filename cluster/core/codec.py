@@ -6,6 +6,7 @@ are missing. An entry of a kind it does not know is refused, the same on every n
 """
 
 from cluster.core.entries import AnyEntry, Entry
+from cluster.core.history import weight
 from cluster.core.lease_numbers import LeaseNumbers
 from cluster.core.model import (
     Event, Member, NodeRecord, Outcome, PackageRecord, Seat, State, with_node, with_package
@@ -87,6 +88,7 @@ def decode_state(raw: bytes) -> State:
         outcomes=Map({each.entry: each for each in kept.outcomes}),
         outcome_at=Map({each.index: each.entry for each in kept.outcomes}),
         events=Map(dict(kept.events)), next_event=kept.next_event, applied=kept.applied,
+        events_weight=sum(weight(each) for _, each in kept.events),
         trust=kept.trust, members=kept.members, seats=kept.seats, retired=kept.retired,
         leases=kept.leases, forgotten=kept.forgotten, time_ms=kept.time_ms,
         is_timed=kept.is_timed,

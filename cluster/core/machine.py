@@ -28,6 +28,8 @@ class StateMachine:
         self.state = State()
         self._furthest = self.state
         """Before the last load."""
+        self.dumped_bytes = 0
+        """What the whole state had when it was last dumped, or loaded; 0: neither was done yet."""
 
     @property
     def shown(self) -> State:
@@ -56,11 +58,14 @@ class StateMachine:
         return self.state.outcomes.get(entry.id) or Outcome(entry=entry.id, index=index)
 
     def dump(self) -> bytes:
-        return encode_state(self.state)
+        dumped = encode_state(self.state)
+        self.dumped_bytes = len(dumped)
+        return dumped
 
     def load(self, snapshot: bytes) -> None:
         self._furthest = self.shown
         self.state = decode_state(snapshot)
+        self.dumped_bytes = len(snapshot)
 
 
 def _bug(because: str) -> Problem:

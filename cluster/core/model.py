@@ -253,6 +253,8 @@ class State(Value):
     """By proposers' reckoning, and by nobody's wall clock any more."""
     events: Map[int, Event] = Map()
     next_event: int = 1
+    events_weight: int = 0
+    """What these events weigh (history.py): an index."""
     applied: int = 0
     members: tuple[Member, ...] = ()
     """As the cluster file has them, in its order."""
@@ -262,10 +264,6 @@ class State(Value):
     """Names of nodes that were removed; they are not given again."""
     leases: tuple[LeaseNumbers, ...] = ()
     """What leases are granted by, last; before it what some node may still hold one by."""
-
-
-EVENTS_KEPT = 5000
-"""About 1.5 MB of snapshot; older history is in the daemon's log."""
 
 
 def fencing_of(record: PackageRecord) -> Fencing | None:

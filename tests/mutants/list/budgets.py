@@ -2,6 +2,7 @@
 
 from tests.mutants.mutant import Mutant
 
+HISTORY = "tests/core/test_history.py::"
 READING = "tests/commands/test_reading.py::"
 APPLYING = "tests/scenarios/test_apply_survey.py::"
 GATE = "tests/commands/test_api_gate.py::"
@@ -95,4 +96,26 @@ MUTANTS = [
         "cluster/nodes/facts.py", "self._host.answer(deadline_s=deadline_s), self._disks",
         "self._asked_host(deadline_s), self._disks",
         ("tests/core/test_node_facts.py::test_many_who_ask_at_once_start_each_program_once",)),
+    Mutant(
+        "cluster/core/history.py", " or most is not None and size > most and len(events) > 1:", ":",
+        (HISTORY + "test_the_oldest_go_when_the_history_is_heavy",)),
+    Mutant(
+        "cluster/core/history.py", "most = EVENTS_WEIGHT if floor_allows(state, V0_2) else None",
+        "most = EVENTS_WEIGHT",
+        (HISTORY + "test_while_an_older_node_takes_part_all_keep_what_it_keeps",)),
+    Mutant(
+        "cluster/core/history.py", "size -= weight(events[oldest])", "size -= 0",
+        (HISTORY + "test_an_ordinary_history_has_its_number",)),
+    Mutant(
+        "cluster/core/codec.py", "events_weight=sum(weight(each) for _, each in kept.events),", "",
+        (HISTORY + "test_a_node_that_takes_a_snapshot_weighs_the_same",)),
+    Mutant(
+        "cluster/core/history.py", "if isinstance(held, Problem):", "if False:",
+        (HISTORY + "test_what_is_proposed_is_short",)),
+    Mutant(
+        "cluster/ledger.py", "shortened(entry), time_ms", "entry, time_ms",
+        (HISTORY + "test_a_ledger_proposes_what_is_short",)),
+    Mutant(
+        "cluster/core/history.py", "if size < LARGE_STATE_BYTES:", "if True:",
+        (HISTORY + "test_a_large_record_is_told_of_long_before_it_cannot_be_sent",)),
 ]
