@@ -5,6 +5,7 @@ quorum, 5 timed out, 6 not authorised.
 """
 
 import contextlib
+import re
 from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
@@ -72,22 +73,44 @@ def wrong_usage(message: str, usage: str, command: str) -> Problem:
     )
 
 
+SECRET_FROM = 32
+"""Characters without a slash or a blank: a key, a token or a line that lets somebody in has more,
+names and numbers have fewer."""
+
+
+def withheld(args: Sequence[str]) -> list[str]:
+    """What of a command line is not to be kept: it may be a secret."""
+    values = (part for word in args for part in (word, word.partition("=")[2]))
+    return sorted(
+        {each for each in values if len(each) >= SECRET_FROM and not re.search(r"[/\s]", each)},
+        key=len)
+
+
+def without(text: str, secrets: Iterable[str]) -> str:
+    for each in secrets:
+        text = text.replace(each, f"({len(each)} characters)")
+        text = text.replace(ascii(each)[1:-1], f"({len(each)} characters)")
+    return text
+
+
 def report_bug(error: Exception, args: Sequence[str]) -> int:
-    """Tell a person of a bug without its inside; the traceback goes to a file of its own."""
+    """Tell a person of a bug without its inside; the traceback goes to a file of its own, which is
+    to be sent to others and therefore holds no secret of the command line."""
     import tempfile  # for bugs alone
     import traceback
+    secrets = withheld(args)
     try:
         with tempfile.NamedTemporaryFile(
             "w", prefix="vmsg-error-", suffix=".txt", delete=False,
         ) as file:
-            file.write(f"vmsg {' '.join(args)}\n")
-            traceback.print_exception(error, file=file)
+            told = "".join(traceback.format_exception(error))
+            file.write(without(f"vmsg {' '.join(args)}\n{told}", secrets))
         details = f"The details are in {file.name}; please report them."
     except OSError as trouble:
         details = f"The details could not be written to a file: {trouble}"
     bug = problem(
         "internal-error", "command:vmsg", what="This command failed because of a bug.",
-        because=f"{type(error).__name__}: {error}"[:500], fix=details,
+        because=without(f"{type(error).__name__}: {error}", secrets)[:500], fix=details,
     )
     with contextlib.suppress(OSError):  # nobody is there to be told
         warn([bug])

@@ -27,7 +27,7 @@ INVITED_S = 3600.0
 def command(
     session: Session, node: str, for_s: float, role: Role, dry_run: bool, reason: str,
 ) -> None:
-    """Let a host become a node: prints the one line to type there, good for one host, once."""
+    """Let a host become a node: prints the one line it joins with, good for one host, once."""
     from cluster.config.joining import Door, JoinLine, line_text
     from cluster.sockets import make_keys
     keys = make_keys()  # its secret half is nowhere but in the line
@@ -43,11 +43,15 @@ def command(
         cluster=result["cluster"], node=node, until_ms=result["until_ms"], secret=keys.secret,
         doors=tuple(Door(**each) for each in result["doors"]),
     ))
-    tree = {"node": node, "until": result["until"], "command": f"vmsg node join {line}"}
+    tree = {
+        "node": node, "until": result["until"], "command": "vmsg node join -", "line": line}
     session.show(tree, lambda: lines(session, tree))
 
 
 def lines(session: Session, tree: dict[str, Any]) -> list[str]:
-    """The command alone goes to standard output, for whoever pastes or pipes it."""
-    click.echo(f"On the host of {tree['node']}, as root, until {tree['until']}:", err=True)
-    return [tree["command"]]
+    """The line alone goes to standard output, for whoever pipes it: it is a secret, and does not
+    belong on a command line."""
+    click.echo(
+        f"For the host of {tree['node']}, until {tree['until']}: as root there, type "
+        "vmsg node join, and paste this line when it asks:", err=True)
+    return [tree["line"]]

@@ -1,14 +1,20 @@
-"""vmsg node join LINE."""
+"""vmsg node join: the line comes by standard input or at a prompt, since what is on a command line
+is seen by every user of the host, and stays in the shell's history."""
 
+import sys
 from pathlib import Path
 
 import click
 
 from cli.options import asking
+from cli.problems import warn
 from cli.session import Session, explained
 from cluster.api.messages import JoinNode, Reply
 from packages.core.problem import Problem, problem
 from packages.core.values import Undecodable, shaped
+
+MOST_BYTES = 64 << 10
+"""Of standard input; a line has less than one."""
 
 JOIN_S = 30.0
 """An agreement of the others, at worst during an election, and a certificate."""
@@ -16,23 +22,29 @@ JOIN_S = 30.0
 
 @click.command()
 @asking
-@click.argument("line")
+@click.argument("line", required=False)
 @click.option("--etc", default="/etc/vmsg", show_default=True, metavar="DIR",
               help="Where this node's folder is made.")
-def command(session: Session, line: str, etc: str) -> None:
-    """Make this host the node it was invited as; LINE is what vmsg node invite printed.
+def command(session: Session, line: str | None, etc: str) -> None:
+    """Make this host the node it was invited as, by the line that vmsg node invite printed.
 
-    Its secret keys are made here and never leave. If the answer is lost, the same line works again.
+    The line is asked for, or read from standard input (-). Given as an argument it is seen by
+    every user of this host. Secret keys are made here and never leave. If the answer is lost, the
+    same line works again.
     """
     from cluster.api.peer import Endpoint
-    from cluster.config.joining import JoinRequest, line_of, prepare
-    from cluster.sockets import keys_of, make_keys, public_of
-    invitation = line_of(line)
+    from cluster.config.joining import JoinRequest, line_broken, line_of, prepare
+    from cluster.sockets import is_endpoint, is_key, keys_of, make_keys, public_of
+    invitation = line_of(read(session) if line in (None, "-") else line)
     if isinstance(invitation, Problem):
         session.stop([invitation])
+    if not all(is_endpoint(each.address) and is_key(each.key) for each in invitation.doors):
+        session.stop([line_broken("it names a node that cannot be connected to")])
     once = keys_of(invitation.secret)
     if once is None:
         session.stop([unusable(invitation.node)])
+    if line not in (None, "-"):
+        warn([seen_by_all()])
     made = prepare(Path(etc), invitation.node, make_keys, public_of)
     if not isinstance(made, JoinRequest):
         session.stop([made])
@@ -43,6 +55,23 @@ def command(session: Session, line: str, etc: str) -> None:
         certificate_request=made.certificate_request,
     ), deadline_s=session.waiting_s(JOIN_S))
     finish(session, invitation.node, Path(etc), answer)
+
+
+def read(session: Session) -> str:
+    if sys.stdin.isatty():
+        said: str = click.prompt("The line", hide_input=True, err=True)
+        return said
+    return sys.stdin.buffer.read(MOST_BYTES).decode(errors="replace")
+
+
+def seen_by_all() -> Problem:
+    return problem(
+        "secret-on-command-line", "invitation", severity="warn",
+        what="Every user of this host could read the line while this command ran.",
+        because="It was given as an argument, which also the shell's history keeps.",
+        fix="Take it out of the history; the next one is read from standard input: "
+            "vmsg node join -",
+    )
 
 
 def finish(session: Session, node: str, etc: Path, answer: Reply | Problem) -> None:

@@ -136,5 +136,5 @@ def _only_the_invited(caller: Caller) -> Problem:
     return problem(
         "not-authorised", f"node:{caller.name}", what=f"{caller.name} may not do this.",
         because="An invitation lets a host in, and nothing else; nobody else may use it.",
-        fix="Join with: vmsg node join LINE",
+        fix="Join with: vmsg node join -",
     )

@@ -7,7 +7,6 @@ host; a folder that looks complete and is not; keys overwritten.
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -73,19 +72,24 @@ def line_text(line: JoinLine) -> str:
 
 
 def line_of(text: str) -> JoinLine | Problem:
-    body = re.sub(r"\s", "", text).removeprefix(LINE_BEGINS)
+    """With or without the words that an earlier release printed before it."""
+    body = re.sub(r"\s", "", text).removeprefix("vmsgnodejoin").removeprefix(LINE_BEGINS)
     try:
         line: JoinLine = from_json(
             base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True),
             JoinLine,
         )
         return line
-    except (binascii.Error, *Undecodable) as error:
-        return problem(
-            "join-line-broken", "invitation", what="This is not the line of an invitation.",
-            because=f"It cannot be read: {error}"[:200],
-            fix="Copy the whole line that vmsg node invite printed.",
-        )
+    except (ValueError, *Undecodable) as error:  # not base64, not ASCII, not of the form
+        return line_broken(str(error))
+
+
+def line_broken(why: str) -> Problem:
+    return problem(
+        "join-line-broken", "invitation", what="This is not the line of an invitation.",
+        because=f"It cannot be read: {why}"[:200],
+        fix="Copy the whole line that vmsg node invite printed.",
+    )
 
 
 def prepare(

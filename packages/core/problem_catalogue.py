@@ -50,6 +50,7 @@ CATALOGUE: dict[str, str] = {
     "bad-key": "a CURVE key is not one",
     "authority-missing": "no node that answers has the key that certifies",
     "join-line-broken": "what was given to join is not the line of an invitation",
+    "secret-on-command-line": "a secret was given where every user of the host can read it",
     "node-known": "the node has keys and has taken part, so it is not invited again",
     "invitation-invalid": "the invitation was used, is over, or was never made",
     "key-known": "one key would stand for two",

@@ -23,6 +23,7 @@ BY_HAND = {
     "authority-missing": "a key is put back on a host: tests/live/test_joining_live.py",
     "node-not-heard": "a cable or a daemon is looked at: tests/core/test_let_go.py",
     "program-not-allowed": "a full-admin decides what is root's to run: tests/core/test_allowed.py",
+    "secret-on-command-line": "the next line is read: tests/commands/test_join_line.py",
     "request-differs": "another id is drawn by the command itself: tests/core/test_outcomes.py",
     "request-forgotten": "another id is drawn by the command itself: tests/core/test_outcomes.py",
     "backup-damaged": "another copy is looked for: tests/core/test_backup.py",

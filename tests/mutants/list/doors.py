@@ -72,4 +72,24 @@ MUTANTS = [
         "self._socket.curve_server = True",
         "pass",
         ("tests/raft/test_sockets.py::test_a_peer_is_known_by_its_key_and_answered",)),
+    Mutant(
+        "cluster/config/joining.py",
+        "except (ValueError, *Undecodable) as error:  # not base64, not ASCII, not of the form",
+        "except Undecodable as error:",
+        ("tests/commands/test_join_line.py::test_what_is_no_line_is_a_problem",)),
+    Mutant(
+        "cli/node/join.py",
+        "if not all(is_endpoint(each.address) and is_key(each.key) for each in invitation.doors):",
+        "if False:",
+        ("tests/commands/test_join_line.py::test_a_line_whose_doors_are_none_is_a_problem",)),
+    Mutant(
+        "cli/problems.py",
+        'file.write(without(f"vmsg {\' \'.join(args)}\\n{told}", secrets))',
+        'file.write(f"vmsg {\' \'.join(args)}\\n{told}")',
+        ("tests/commands/test_join_line.py::test_what_is_left_after_a_bug_holds_no_secret",)),
+    Mutant(
+        "cli/node/join.py",
+        "click.prompt(\"The line\", hide_input=True, err=True)",
+        "click.prompt(\"The line\", err=True)",
+        ("tests/commands/test_join_line.py::test_on_a_terminal_it_is_asked_for_and_not_shown",)),
 ]
