@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
+from cluster.answers.fair import Fair
 from cluster.answers.survey import Survey
 from cluster.api.messages import (
     AnyRequest, AskProgress, AskSilence, Changing, Reply, Request, Verdict
@@ -70,6 +71,7 @@ class Desk:
         self._handlers, self.profiles = handlers, profiles
         self.rooms = Rooms(node=node, clock=clock, neighbours={})
         """The daemon gives it another, which asks."""
+        self.fair = Fair()
         self.surveys = asyncio.Semaphore(SURVEYS_AT_ONCE)
         """For questions that ask all nodes."""
         self.reading = Reading(OnTheSpot())

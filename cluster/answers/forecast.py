@@ -56,16 +56,17 @@ async def failure(desk: Desk, caller: Caller, ask: PlanFailure) -> Reply:
     async with desk.surveys:
         answers = dict(zip(left, await asyncio.gather(*(
             _asked(desk, name, lost) for name in left)), strict=True))
-    against = {}
-    for record in lost:
-        against[record.name] = _against(desk, caller, record, answers)
-        await asyncio.sleep(0)  # hundreds of them are no single turn of the loop
-    plan = plan_failure(
-        state, ask.nodes, heard=frozenset(known.heard) if known is not None else up,
-        free_mib={name: each.facts.memory_free_mib for name, each in answers.items()
-                  if each is not None},
-        fenced={name for name in state.nodes if desk.fencing.fences(name)}, limits=desk.limits(),
-        against=against,
-    )
+    async with desk.fair.turn(caller.shown):
+        against = {}
+        for record in lost:
+            against[record.name] = _against(desk, caller, record, answers)
+            await asyncio.sleep(0)  # hundreds of them are no single turn of the loop
+        plan = plan_failure(
+            state, ask.nodes, heard=frozenset(known.heard) if known is not None else up,
+            free_mib={name: each.facts.memory_free_mib for name, each in answers.items()
+                      if each is not None},
+            fenced={name for name in state.nodes if desk.fencing.fences(name)},
+            limits=desk.limits(), against=against,
+        )
     lease_s = max(sum(desk.landlord.counted(name)) for name in ask.nodes or state.nodes)
     return done(ask, view.fail_plan(plan, lease_proves_s=lease_s))

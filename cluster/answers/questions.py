@@ -16,12 +16,13 @@ MOST_EVENTS = 1000
 """In one answer; the command line asks for a page of so many at a time."""
 
 
-async def status(desk: Desk, _: Caller, ask: GetStatus) -> Reply:
+async def status(desk: Desk, caller: Caller, ask: GetStatus) -> Reply:
     state = desk.ledger.state
     moving = [state.packages[name] for name in sorted(state.moves)]
     around, silence = await asyncio.gather(desk.around(moving), desk.silence())
     around = changed(around, silence=silence)
-    told = view.status(desk.ledger.state, around, verbose=ask.verbose)
+    async with desk.fair.turn(caller.shown):
+        told = view.status(desk.ledger.state, around, verbose=ask.verbose)
     if ask.verbose:
         told["refused"] = {"node": desk.node, "counts": desk.refused()}
     return done(ask, told)
@@ -31,40 +32,60 @@ async def config(desk: Desk, _: Caller, ask: GetConfig) -> Reply:
     return done(ask, {"text": desk.ledger.state.config_text or desk.config_text})
 
 
-async def packages(desk: Desk, _: Caller, ask: GetPackages) -> Reply:
+async def packages(desk: Desk, caller: Caller, ask: GetPackages) -> Reply:
     state = desk.ledger.state
     if ask.package is not None and ask.package not in state.packages:
         return refusal(ask, refusals.unknown_package(ask.package))
     names = [ask.package] if ask.package is not None else sorted(state.packages)
     specs = [state.packages[name].spec for name in names]
-    text = "---\n".join(dump(spec) for spec in specs)
+    texts = []
+    async with desk.fair.turn(caller.shown):
+        for spec in specs:
+            texts.append(dump(spec))
+            await asyncio.sleep(0)  # a thousand of them take a second
+    text = "---\n".join(texts)
     return done(ask, {"text": text, "packages": [plain(spec) for spec in specs]})
 
 
-async def events(desk: Desk, _: Caller, ask: GetEvents) -> Reply:
+async def events(desk: Desk, caller: Caller, ask: GetEvents) -> Reply:
     unknown = _unknown(desk.ledger.state, ask)
     if unknown is not None:
         return refusal(ask, unknown)
     if ask.wait_s > 0:
-        await desk.ledger.until(
-            lambda state: bool(_wanted(state, ask)), deadline_s=min(ask.wait_s, 30.0))
-    state = desk.ledger.state
-    found = _wanted(state, ask)[-min(ask.limit, MOST_EVENTS):] if ask.limit else []
-    return done(ask, {
-        "events": [view.event(number, each) for number, each in found],
-        "next": state.next_event - 1,
-    })
+        await desk.ledger.until(_News(ask), deadline_s=min(ask.wait_s, 30.0))
+    async with desk.fair.turn(caller.shown):
+        state = desk.ledger.state
+        found = _wanted(state, ask)[-min(ask.limit, MOST_EVENTS):] if ask.limit else []
+        told = [view.event(number, each) for number, each in found]
+    return done(ask, {"events": told, "next": state.next_event - 1})
+
+
+class _News:
+    """Whether there is an event of those asked for; each is looked at once, however many entries
+    come."""
+
+    def __init__(self, ask: GetEvents) -> None:
+        self._ask = ask
+
+    def __call__(self, state: State) -> bool:
+        found = bool(_wanted(state, self._ask))
+        self._ask = changed(self._ask, after=max(self._ask.after, state.next_event - 1))
+        return found
 
 
 def _unknown(state: State, ask: GetEvents) -> Problem | None:
     """A name that is nobody's, and was nobody's as far as the history goes."""
-    told = {event.subject for _, event in state.events.items()}
     if ask.package is not None and ask.package not in state.packages and (
-            f"package:{ask.package}" not in told):
+            not _told_of(state, f"package:{ask.package}")):
         return refusals.unknown_package(ask.package)
-    if ask.node is not None and ask.node not in state.nodes and f"node:{ask.node}" not in told:
+    if ask.node is not None and ask.node not in state.nodes and (
+            not _told_of(state, f"node:{ask.node}")):
         return refusals.unknown_node(ask.node)
     return None
+
+
+def _told_of(state: State, subject: str) -> bool:
+    return any(event.subject == subject for event in state.events.values())
 
 
 def _wanted(state: State, ask: GetEvents) -> list[tuple[int, Event]]:

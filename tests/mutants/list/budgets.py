@@ -2,6 +2,7 @@
 
 from tests.mutants.mutant import Mutant
 
+FAIR = "tests/core/test_fair_answers.py::"
 HISTORY = "tests/core/test_history.py::"
 READING = "tests/commands/test_reading.py::"
 APPLYING = "tests/scenarios/test_apply_survey.py::"
@@ -118,4 +119,23 @@ MUTANTS = [
     Mutant(
         "cluster/core/history.py", "if size < LARGE_STATE_BYTES:", "if True:",
         (HISTORY + "test_a_large_record_is_told_of_long_before_it_cannot_be_sent",)),
+    Mutant(
+        "cluster/answers/fair.py", "async with own, self._line:", "async with self._line:",
+        (FAIR + "test_who_asks_much_stands_in_the_line_once",)),
+    Mutant(
+        "cluster/answers/fair.py", "asyncio.sleep(spent_s if spent_s > LONG_S else 0)",
+        "asyncio.sleep(0)", (FAIR + "test_the_loop_has_turns_between_and_a_pause_as_long",)),
+    Mutant(
+        "cluster/answers/questions.py",
+        "    async with desk.fair.turn(caller.shown):\n        told = view.status",
+        "    if True:\n        told = view.status",
+        (FAIR + "test_each_long_question_waits_for_its_turn",)),
+    Mutant(
+        "cluster/answers/questions.py", "await asyncio.sleep(0)  # a thousand",
+        "pass  # a thousand",
+        (FAIR + "test_the_loop_has_a_turn_for_each_package_that_is_told",)),
+    Mutant(
+        "cluster/answers/questions.py", "after=max(self._ask.after, state.next_event - 1)",
+        "after=self._ask.after",
+        (FAIR + "test_who_waits_for_news_looks_at_each_event_once",)),
 ]

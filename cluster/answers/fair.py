@@ -1,0 +1,35 @@
+"""Long answers take turns: one at a time, each caller one in the line, and then as long a pause.
+
+To tell the state of a thousand packages takes 20 ms of the loop. Sixty who ask for it at once would
+take more than a second of it in one go, in which no heartbeat is answered.
+
+What must never happen here: a turn that is held while something is waited for.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+LONG_S = 0.002
+"""What takes less needs no pause."""
+
+
+class Fair:
+    def __init__(self) -> None:
+        self._line = asyncio.Lock()
+        self._own: dict[str, asyncio.Lock] = {}
+
+    @asynccontextmanager
+    async def turn(self, caller: str) -> AsyncIterator[None]:
+        """Of work that waits for nothing; it may let the loop have turns."""
+        own = self._own.setdefault(caller, asyncio.Lock())
+        try:
+            async with own, self._line:
+                loop = asyncio.get_running_loop()
+                began_s = loop.time()
+                yield
+                spent_s = loop.time() - began_s
+                await asyncio.sleep(spent_s if spent_s > LONG_S else 0)
+        finally:
+            if not own.locked():
+                self._own.pop(caller, None)
