@@ -64,6 +64,9 @@ class SocketKeys:
     def certify(self, node: str, request: str) -> Certified | Problem:
         return self._vault.certify(node, request)
 
+    def is_authoritys(self, words: str, signature: str) -> bool:
+        return self._vault.is_authoritys(words, signature)
+
     def next_keys(self) -> NextKeys | Problem:
         return self._vault.next_keys()
 

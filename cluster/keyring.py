@@ -56,6 +56,9 @@ class HostKeys(Protocol):
 
     def certify(self, node: str, request: str) -> Certified | Problem: ...
 
+    def is_authoritys(self, words: str, signature: str) -> bool:
+        """Whether the cluster's authority has signed these words."""
+
     def next_keys(self) -> NextKeys | Problem: ...
 
     def change_over(self, certificate: str) -> Problem | None:
@@ -200,6 +203,9 @@ class NoKeys:
 
     def certify(self, node: str, request: str) -> Certified | Problem:
         return authority_missing(node)
+
+    def is_authoritys(self, words: str, signature: str) -> bool:
+        return False
 
     def next_keys(self) -> NextKeys | Problem:
         return NextKeys(key="", certificate_request="")

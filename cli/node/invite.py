@@ -22,7 +22,7 @@ INVITED_S = 3600.0
 )
 @click.option(
     "--role", type=click.Choice(get_args(Role)), default="full-admin", show_default=True,
-    help="What root on the new host may ask of the cluster.",
+    help="What the operator's key made on the new host may ask of the cluster.",
 )
 def command(
     session: Session, node: str, for_s: float, role: Role, dry_run: bool, reason: str,

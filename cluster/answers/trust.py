@@ -11,9 +11,9 @@ from cluster.answers.consent import access_lost, unconfirmed, with_consequences
 from cluster.answers.desk import ENTRY_S, Desk, done, preview, refusal
 from cluster.api.messages import (
     AddOperator, AskCertificate, AskKeyKnown, Changing, GetKeys, InviteNode, JoinNode,
-    RemoveOperator, Reply, RotateNode
+    RemoveOperator, Reply, RotateNode, words_of
 )
-from cluster.api.roles import Caller
+from cluster.api.roles import Caller, node_gives_no_orders
 from cluster.config.certificates import key_of
 from cluster.config.joining import JoinAnswer
 from cluster.config.keys import OPERATOR_NAME_PATTERN, public_keys
@@ -26,6 +26,8 @@ from packages.core.values import plain
 
 LONGEST_S = 30 * 86400.0
 """An invitation that lasts longer than a month is a key lying about."""
+PROOF_MS = 600_000
+"""Clocks of hosts differ by less, and nobody takes longer to send what was signed."""
 DOORS = 3
 """More addresses make the line long; one of three nodes is up when the cluster is."""
 
@@ -132,9 +134,17 @@ async def add_operator(desk: Desk, caller: Caller, ask: AddOperator) -> Reply:
         ))
     if not is_key(ask.key):
         return refusal(ask, bad_key(f"operator:{ask.name}"))
+    if caller.is_node and not _is_authoritys(desk, ask):
+        return refusal(ask, node_gives_no_orders(caller))
     return await _change(desk, ask, desk.entry(
         entries.OperatorAdded, caller, ask, name=ask.name, key=ask.key, role=ask.role,
     )) or done(ask, {"operator": ask.name, "role": ask.role})
+
+
+def _is_authoritys(desk: Desk, ask: AddOperator) -> bool:
+    """Lately: who was let in so and struck off again is not let in by the same words."""
+    age_ms = abs(desk.clock.wall_ms() - ask.proof_at_ms)
+    return age_ms <= PROOF_MS and desk.keyring.host.is_authoritys(words_of(ask), ask.proof)
 
 
 async def remove_operator(desk: Desk, caller: Caller, ask: RemoveOperator) -> Reply:

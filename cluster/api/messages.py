@@ -295,6 +295,14 @@ class AddOperator(Changing, tag="operator-add"):
     name: Name = ""
     key: Key = ""
     role: Role = "full-admin"
+    proof: Key = ""
+    """From a node's key: the authority's signature of `words_of`, at `proof_at_ms`."""
+    proof_at_ms: Moment = 0
+
+
+def words_of(wish: AddOperator) -> str:
+    """What is signed for: nobody can make another wish of it."""
+    return "\n".join(("operator", wish.name, wish.key, wish.role, str(wish.proof_at_ms)))
 
 
 class RemoveOperator(Changing, tag="operator-remove"):

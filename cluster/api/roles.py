@@ -1,7 +1,9 @@
 """Who may ask what: one row for each request, the least role that may make it.
 
 Serviceguard's roles: a monitor may look, a package-admin may change packages, a full-admin may do
-everything. Nodes hold the log together and may ask everything; some questions are theirs alone.
+everything. Nodes may look, and ask what is theirs alone; a node's key gives no order to the
+cluster, for root on one host is not the operator of all. One thing apart: with the authority's own
+signature it lets an operator in, where no operator's key is left (docs/security.md).
 Whoever holds an invitation may ask one thing: to be let in.
 """
 
@@ -73,8 +75,11 @@ RANK: dict[Least, int] = {"monitor": 0, "package-admin": 1, "full-admin": 2, "no
 """The invited stand outside: they rank nowhere."""
 
 
+OF_NODES: tuple[Least, ...] = ("monitor", "node")
+
+
 class Caller(Value):
-    """Whose key the connection proved. A node has the role "full-admin" and more."""
+    """Whose key the connection proved. What a node may ask does not depend on its `role`."""
 
     name: str
     role: Role = "monitor"
@@ -93,6 +98,8 @@ def refused_to(caller: Caller, request: ask.AnyRequest) -> Problem | None:
     """Why this caller may not ask this; None when it may. A request without a row is a node's."""
     if isinstance(request, ask.DrainNode) and request.dry_run:
         return refused_to_kind(caller, ask.PlanFailure)  # a plan is a question
+    if caller.is_node and isinstance(request, ask.AddOperator) and request.proof:
+        return None  # whoever answers looks whether it is the authority's (answers/trust.py)
     return refused_to_kind(caller, type(request))
 
 
@@ -101,7 +108,9 @@ def refused_to_kind(caller: Caller, kind: type[ask.Request]) -> Problem | None:
     least = LEAST_ROLE.get(kind, "node")
     if caller.invitation or least == "invited":
         return None if caller.invitation and least == "invited" else _only_the_invited(caller)
-    if caller.is_node or RANK[caller.role] >= RANK[least]:
+    if caller.is_node:
+        return None if least in OF_NODES else node_gives_no_orders(caller)
+    if RANK[caller.role] >= RANK[least]:
         return None
     needs = "only nodes may ask this" if least == "node" else f"this needs the role {least}"
     return problem(
@@ -109,6 +118,15 @@ def refused_to_kind(caller: Caller, kind: type[ask.Request]) -> Problem | None:
         what=f"{caller.name} may not do this.",
         because=f"{caller.name} has the role {caller.role}, and {needs}.",
         fix="Ask an operator with that role, or have the role changed: vmsg operator list",
+    )
+
+
+def node_gives_no_orders(caller: Caller) -> Problem:
+    return problem(
+        "not-authorised", f"node:{caller.name}", what=f"{caller.name} may not do this.",
+        because="This is the key of a node, and orders are given with an operator's key.",
+        fix="Use an operator's key: VMSG_ETC=DIR vmsg status. Where none is left, root on the host "
+            "with ca.key lets one in (docs/security.md)",
     )
 
 

@@ -5,6 +5,7 @@ the key never leaves its host. Guest memory travels under these certificates.
 The only file that imports cryptography.
 """
 
+import base64
 import datetime
 from typing import Self
 
@@ -23,6 +24,9 @@ BACKDATED_DAYS = 1
 
 LONGEST_COMMON_NAME = 64
 """RFC 5280's bound (ub-common-name); a host's whole name may have 253 characters."""
+
+SIGNED_WORDS = "vmsg words, no certificate\n"
+"""Before what the authority signs otherwise, so that neither can be taken for the other."""
 
 UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm)
 """What cryptography raises on text that is not what it was taken for."""
@@ -93,6 +97,25 @@ class Authority:
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(node)]), critical=False)
             .sign(self._key, hashes.SHA256())
         )
+
+    def sign(self, words: str) -> str:
+        """In base64, at most 96 characters."""
+        return base64.b64encode(self._key.sign(
+            f"{SIGNED_WORDS}{words}".encode(), ec.ECDSA(hashes.SHA256()))).decode()
+
+
+def is_signed_by(certificate: str, words: str, signature: str) -> bool:
+    """Whether the key of this certificate has signed these words."""
+    try:
+        public = x509.load_pem_x509_certificate(certificate.encode()).public_key()
+        if not isinstance(public, ec.EllipticCurvePublicKey):
+            return False
+        public.verify(
+            base64.b64decode(signature, validate=True), f"{SIGNED_WORDS}{words}".encode(),
+            ec.ECDSA(hashes.SHA256()))
+    except (InvalidSignature, *UNREADABLE):
+        return False
+    return True
 
 
 def new_key() -> str:

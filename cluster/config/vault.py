@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cluster.clock import Clock
-from cluster.config.certificates import Authority, new_key, request_for
+from cluster.config.certificates import Authority, is_signed_by, new_key, request_for
 from cluster.config.client_file import CLIENT_FILE, MADE_FROM, client_file_text
 from cluster.config.cluster_file import cluster_from_text
 from cluster.config.founding import INVITED_FILE, Founding, founding_of, keep_founding
@@ -92,6 +92,10 @@ class FolderVault:
     def _keep(self, name: str, fresh: str) -> None:
         if text_of(self._etc / name) != fresh:
             rewrite(self._etc / name, fresh)
+
+    def is_authoritys(self, words: str, signature: str) -> bool:
+        certificate = text_of(self._etc / "ca.crt")
+        return isinstance(certificate, str) and is_signed_by(certificate, words, signature)
 
     def certify(self, node: str, request: str) -> Certified | Problem:
         """Issue a certificate, where this host holds the authority's key."""

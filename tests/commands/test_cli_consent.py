@@ -12,7 +12,9 @@ import pytest
 from cli.main import run
 from cluster.answers.consent import access_lost, gone_for_good
 from cluster.api import messages as ask
+from cluster.config.certificates import is_signed_by
 from packages.core.problem import problem
+from packages.core.values import changed
 from tests.commands.answers import done, refused
 from tests.commands.recorded_cluster import RecordedCluster, start_command
 
@@ -102,3 +104,12 @@ def test_root_on_a_nodes_host_lets_a_new_operator_in_with_the_nodes_own_key(
     farm.replies[ask.AddOperator] = done({"operator": "ann", "role": "full-admin"})
     assert run(line) == 0
     assert farm.callers[-1].is_node
+    wish = farm.heard[-1]
+    assert isinstance(wish, ask.AddOperator)
+    authority = (made / "ca.crt").read_text()
+    assert is_signed_by(authority, ask.words_of(wish), wish.proof)
+    assert not is_signed_by(authority, ask.words_of(changed(wish, role="monitor")), wish.proof)
+    # Without the authority's key nobody signs, and the node that answers refuses it.
+    (tmp_path / "back" / "ca.key").unlink()
+    shutil.rmtree(tmp_path / "ann")
+    assert run(line) == 6

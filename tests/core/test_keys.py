@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from cluster.clock import HostClock
+from cluster.config.certificates import Authority, is_signed_by
 from cluster.config.founding import Founding, founding_of
 from cluster.config.keys import (
     NodeFolder, init_cluster, keys_from_text, load_node_folder, public_keys, trust_of
@@ -191,3 +193,22 @@ def test_a_node_is_not_taken_for_another(target: Path) -> None:
     first, second = loaded(target / "n1"), loaded(target / "n2")
     with pytest.raises(ssl.SSLCertVerificationError):
         handshake(first, second, "n3")
+
+
+def test_the_authority_signs_words_and_a_certificate_is_none(target: Path) -> None:
+    here = target / "n1"
+    certificate = (here / "ca.crt").read_text()
+    authority = Authority.from_texts((here / "ca.key").read_text(), certificate, HostClock())
+    assert authority is not None
+    signature = authority.sign("operator\nann")
+    assert len(signature) <= 96
+    assert is_signed_by(certificate, "operator\nann", signature)
+    other = Authority.of_new_cluster("shop", HostClock())
+    for words, signed, by in (
+        ("operator\neve", signature, certificate), ("operator\nann", "", certificate),
+        ("operator\nann", "nonsense", certificate), ("operator\nann", signature, "no certificate"),
+        ("operator\nann", other.sign("operator\nann"), certificate),
+        ("operator\nann", signature, other.certificate_text),
+        ("operator\nann", signature, (here / "node.crt").read_text()),
+    ):
+        assert not is_signed_by(by, words, signed)

@@ -9,6 +9,8 @@ from cluster.answers.survey import fences_of
 from cluster.api import messages as ask
 from cluster.api.roles import Caller, refused_to
 from cluster.config.load import dump
+from cluster.keyring import NoKeys
+from cluster.sockets import make_keys
 from packages.core.allowed import Programs
 from packages.core.discretion import UNTOLD
 from packages.core.model import FenceSpec, MonitorSpec, PackageSpec
@@ -32,13 +34,16 @@ def looks(told: Farm) -> list[str]:
     return told.world.around.storage.looked_at
 
 
-def awaited(told: Farm, coroutine: Any) -> Any:
+def awaited(told: Farm, coroutine: Any, *, on: str = "") -> Any:
+    """As the operator's own process asks, or the daemon of that host."""
+    process = told.hosts[on].daemon if on else told.world.desk
+    assert process is not None
     answers: list[Any] = []
 
     async def asking() -> None:
         answers.append(await coroutine)
 
-    told.world.desk.begin(asking())
+    process.begin(asking())
     told.until(lambda: answers, within_s=25.0, what="an answer")
     return answers[0]
 
@@ -162,3 +167,42 @@ def test_who_may_only_look_is_told_nothing_of_a_hosts_processes() -> None:
 
         assert reasons("monitor") == [UNTOLD]
         assert reasons("package-admin") and UNTOLD not in reasons("package-admin")
+
+
+def test_a_nodes_key_lets_an_operator_in_only_with_the_authoritys_word() -> None:
+    """Root on one host is not the operator of all."""
+    key = make_keys().public
+    with farm() as told:
+        host = told.hosts["ape"]
+        assert host.node is not None
+        host.node.keyring.host = Signing()
+        desk, node = host.node.desk, Caller(name="bee", role="full-admin", is_node=True)
+
+        async def now() -> int:
+            return desk.clock.wall_ms()
+
+        now_ms = awaited(told, now(), on="ape")
+        wish = ask.AddOperator(request="way-back", name="eve", key=key, proof_at_ms=now_ms)
+
+        def answered(wish: ask.AddOperator) -> str:
+            return codes(awaited(told, desk.answer(node, wish), on="ape"))[0]
+
+        proven = changed(wish, proof=f"the authority's for {ask.words_of(wish)}")
+        for wrong in (wish, changed(proven, role="monitor"), changed(proven, name="ann"),
+                      changed(proven, proof_at_ms=now_ms - 1), stale(wish, -660_000),
+                      stale(wish, 660_000)):
+            assert answered(wrong) == "not-authorised"
+        assert answered(proven) == "trust-not-formed", "the record's own rule, asked after it"
+
+
+class Signing(NoKeys):
+    """A host on which the authority's signature is known."""
+
+    def is_authoritys(self, words: str, signature: str) -> bool:
+        return signature == f"the authority's for {words}"
+
+
+def stale(wish: ask.AddOperator, by_ms: int) -> ask.AddOperator:
+    """Rightly signed, and at another time."""
+    then = changed(wish, proof_at_ms=wish.proof_at_ms + by_ms)
+    return changed(then, proof=f"the authority's for {ask.words_of(then)}")

@@ -172,6 +172,9 @@ class SimulatedKeys:
     def certify(self, node: str, request: str) -> Certified | Problem:
         return Certified(authority="the authority's", certificate=f"for {node}")
 
+    def is_authoritys(self, words: str, signature: str) -> bool:
+        return False
+
     def next_keys(self) -> NextKeys | Problem:
         self._folder.next_key = self._folder.next_key or self._folders.make_key()
         return NextKeys(key=self._folder.next_key, certificate_request="")

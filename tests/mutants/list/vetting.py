@@ -141,4 +141,32 @@ MUTANTS = [
         '"problems": plain_list(told_to(problems, may_change=may_change(caller))),',
         '"problems": plain_list(problems),',
         (LOOKED_AT + "test_who_may_only_look_is_told_nothing_of_a_hosts_processes",)),
+    Mutant(
+        "cluster/api/roles.py",
+        "return None if least in OF_NODES else node_gives_no_orders(caller)",
+        "return None",
+        ("tests/commands/test_api.py::test_a_role_allows_what_it_names",)),
+    Mutant(
+        "cluster/api/roles.py",
+        "if caller.is_node and isinstance(request, ask.AddOperator) and request.proof:",
+        "if caller.is_node and isinstance(request, ask.AddOperator):",
+        ("tests/commands/test_api.py::test_a_role_allows_what_it_names",)),
+    Mutant(
+        "cluster/answers/trust.py",
+        "if caller.is_node and not _is_authoritys(desk, ask):",
+        "if False:",
+        (LOOKED_AT
+         + "test_a_nodes_key_lets_an_operator_in_only_with_the_authoritys_word",)),
+    Mutant(
+        "cluster/answers/trust.py",
+        "return age_ms <= PROOF_MS and desk.keyring.host.is_authoritys(words_of(ask), ask.proof)",
+        "return desk.keyring.host.is_authoritys(words_of(ask), ask.proof)",
+        (LOOKED_AT
+         + "test_a_nodes_key_lets_an_operator_in_only_with_the_authoritys_word",)),
+    Mutant(
+        "cluster/config/certificates.py",
+        "    except (InvalidSignature, *UNREADABLE):\n        return False\n    return True",
+        "    except (InvalidSignature, *UNREADABLE):\n        return True\n    return True",
+        ("tests/core/test_keys.py::"
+         "test_the_authority_signs_words_and_a_certificate_is_none",)),
 ]
