@@ -42,6 +42,7 @@ from packages.storage.device_users import CountsProcess, every_process, same_net
 from packages.strangers import HostStrangers
 from packages.vetting import Vetting
 from packages.vm.qemu.accelerators import kvm_trial
+from packages.vm.qemu.consoles import keep_short
 from packages.vm.qemu.driver import QemuDriver
 from packages.vm.relay_carrier import RelayCarrier
 
@@ -155,7 +156,8 @@ class Daemon:
         return server
 
     async def run(self) -> Problem | None:
-        beside = [asyncio.ensure_future(each) for each in (self.rooms.run(), signs_of_life())]
+        beside = [asyncio.ensure_future(each) for each in (
+            self.rooms.run(), signs_of_life(), keep_short(self.run_folder))]
         try:
             return await self.node.run(self._server())
         finally:

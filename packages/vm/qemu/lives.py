@@ -351,7 +351,7 @@ def _spawned(spec: PackageSpec, launch: Launch, folder: GuestFolder) -> Process 
         work = stack.enter_context(_listener(folder.work_socket))
         emergency = stack.enter_context(_listener(folder.emergency_socket))
         return spawn(command_line(spec, launch), files={
-            2: kept(folder.errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
+            2: kept(folder.errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND),
             launch.work_fd: work.fileno(), launch.emergency_fd: emergency.fileno(),
             WORK_KEPT_FD: kept(folder.work_socket, os.O_PATH),
             EMERGENCY_KEPT_FD: kept(folder.emergency_socket, os.O_PATH),

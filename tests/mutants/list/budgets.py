@@ -138,4 +138,10 @@ MUTANTS = [
         "cluster/answers/questions.py", "after=max(self._ask.after, state.next_event - 1)",
         "after=self._ask.after",
         (FAIR + "test_who_waits_for_news_looks_at_each_event_once",)),
+    Mutant(
+        "packages/vm/qemu/consoles.py", "if size > LARGEST_BYTES:", "if False:",
+        ("tests/core/test_consoles.py::test_a_writer_without_end_keeps_its_newest",)),
+    Mutant(
+        "packages/vm/qemu/consoles.py", " | os.O_NOFOLLOW", "",
+        ("tests/core/test_consoles.py::test_what_a_link_points_to_is_left_alone",)),
 ]
