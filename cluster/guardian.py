@@ -112,6 +112,16 @@ def remembered(kept: Json | None, folder: str) -> tuple[Lease, list[Guest], list
         return Lease(), found_guests(folder), []
 
 
+def recorded_lease(folder: str) -> Lease:
+    """What the guardian of this folder has noted on this boot; for a daemon that starts while it is
+    silent."""
+    kept = Record(folder).read()
+    try:
+        return Lease() if kept is None else told(Lease(), kept["lease"])
+    except (Garbage, KeyError):
+        return Lease()
+
+
 class Connection:
     """One peer: whole lines in, whole lines out, both bounded, never waited for."""
 

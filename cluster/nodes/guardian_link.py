@@ -15,10 +15,12 @@ called acknowledged that a guardian has not answered for on the line that stands
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Literal, Protocol
 
+from cluster.guardian import recorded_lease
 from packages.core.problem import Problem, problem
 from packages.core.values import Undecodable, Value, from_json, plain, to_json
 from packages.vm.driver import Guest
@@ -101,6 +103,7 @@ def watchdog_called(name: str, timeout_s: float) -> Watchdog:
 class Guardian(Protocol):
     """What a node needs of its guardian; GuardianLink says more about each."""
 
+    def recorded_s(self) -> float: ...
     async def connect(self, *, deadline_s: float) -> Problem | None: ...
     def renew(self, expiry_s: float, kill_at_s: float) -> None: ...
     def ping(self) -> None: ...
@@ -136,6 +139,11 @@ class GuardianLink:
     def connected(self) -> bool:
         """The guardian has answered on the line that stands now."""
         return self._answered.is_set()
+
+    def recorded_s(self) -> float:
+        """Until when the guardian would let guests run by what it has noted for a successor, which
+        may be up to RECORD_STEP_S too early; 0.0: it has noted nothing on this boot."""
+        return recorded_lease(os.path.dirname(self._path)).expiry_s
 
     async def connect(self, *, deadline_s: float) -> Problem | None:
         """Begin, and wait for the guardian's first answer. After a Problem the link goes on

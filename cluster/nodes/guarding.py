@@ -58,7 +58,7 @@ class Guarding:
         self._guardian, self._guests, self._told = guardian, guests, told
         self._unanswered, self._was_heard = 0, False
         self._until_s = 0.0
-        self._has_renewed = self._logged = False
+        self._has_renewed = self._logged = self._recalled = False
         self._saying: asyncio.Task[object] | None = None
 
     # what the doors tell
@@ -67,9 +67,16 @@ class Guarding:
         self._has_renewed = True
         self._guardian.renew(expiry_s, kill_at_s)
 
+    def recalls(self, expiry_s: float) -> None:
+        """What the guardian has noted of the lease, for a daemon that starts and has not heard it
+        yet. 0.0: nothing; its successor would take that for a lease that is over, and so does this
+        daemon."""
+        self._until_s, self._recalled = expiry_s, True
+
     def acknowledged(self, expiry_s: float) -> None:
         """The guardian is there, and holds a lease until then."""
         self._until_s, self._unanswered, self._was_heard = expiry_s, 0, True
+        self._recalled = False
 
     # what the rooms ask
 
@@ -111,8 +118,9 @@ class Guarding:
 
     def _is_over(self) -> bool:
         """A daemon that has not renewed the lease yet leaves it to a guardian that answers: that
-        one knows from the daemon's earlier life whom it is about."""
-        if not self._has_renewed and not self.is_silent:
+        one knows from the daemon's earlier life whom it is about. One that has not answered this
+        daemon yet may have been stopped before it began: what it had noted counts."""
+        if not self._has_renewed and not self.is_silent and not self._recalled:
             return False
         return self._clock.boottime_s() >= self.until_s
 

@@ -180,6 +180,18 @@ async def test_a_leader_that_was_out_of_touch_suspects_nobody_for_that_time() ->
         assert "n3" in leader.landlord.suspected(), "it had its time to be heard"
 
 
+async def test_whoever_passes_on_the_request_of_another_is_heard() -> None:
+    """Found by the simulation: it was switched off 0.4 s after it had."""
+    async with Leader() as leader:
+        leader.landlord.grant("n3", "i1")
+        for _ in range(11):
+            leader.clock.now_s += LAN.suspect_s / 10
+            leader.landlord.notice()
+        assert "n3" in leader.landlord.suspected()
+        leader.landlord.links.relayed("n2", "n3", ("n1", "n2"))
+        assert "n3" not in leader.landlord.suspected()
+
+
 async def test_whoever_asks_a_leader_without_a_majority_is_heard() -> None:
     """Found by the simulation: the node whose return gave the leader its majority back was switched
     off, by a fence that was under way, because what it had asked a moment before did not count."""

@@ -69,6 +69,20 @@ async def test_a_lease_is_acknowledged_by_a_guardian_that_runs_and_by_no_other(g
     await link.close()
 
 
+async def test_what_it_has_noted_is_read_by_a_daemon_that_it_does_not_answer(guard):
+    link = await connected(guard, [])
+    expiry_s = now_s() + LONG_S
+    assert link.recorded_s() < expiry_s
+    link.renew(expiry_s, expiry_s + LONG_S)
+    assert await link.taken_up(deadline_s=DEADLINE_S) is None
+    os.kill(guard.process.pid, signal.SIGSTOP)
+    try:
+        assert link.recorded_s() == pytest.approx(expiry_s)
+    finally:
+        os.kill(guard.process.pid, signal.SIGCONT)
+        await link.close()
+
+
 async def test_an_earlier_lease_is_acknowledged_as_the_one_that_is_held(guard):
     said: list[float] = []
     link = await connected(guard, said)

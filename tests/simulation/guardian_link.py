@@ -52,6 +52,9 @@ class SimulatedGuardianLink:
     def _news(self, news: GuardianNews) -> None:
         self._process.after(LINE_S, self._heard, news)
 
+    def recorded_s(self) -> float:
+        return self._peer.record.lease.expiry_s
+
     async def connect(self, *, deadline_s: float) -> Problem | None:
         return None
 

@@ -2,6 +2,7 @@
 
 from cluster.api import messages as ask
 from cluster.core.model import State
+from tests.simulation.guardian import Record
 from tests.simulation.hardware import Hardware
 from tests.simulation.host import Host
 from tests.simulation.test_simulation import ask_and_wait, cut_off, owner, web_on_a_follower
@@ -134,3 +135,59 @@ def test_a_coordinator_without_its_guardian_gives_its_own_guest_up() -> None:
         lose_guardian(leader)
         world.until(lambda: owner(world) not in (None, leader.name), within_s=10.0,
                     what="taken over")
+
+
+def begin_again(host: Host) -> None:
+    host.kill_daemon()
+    host.start_daemon()
+
+
+def test_a_daemon_that_begins_while_its_guardian_is_stopped_ends_the_lease_itself() -> None:
+    """It was told nothing by that guardian, whose record says until when."""
+    with World(1, hardware=SURE) as world:
+        here = web_on_a_follower(world)
+        host = world.hosts[here]
+        cut_off(world, here)
+        host.guard.pause(20.0)
+        noted_s = host.run_folder.lease.expiry_s
+        world.until(lambda: noted_s - host.time.now_s() < 0.2, within_s=LEASE_S,
+                    what="the end of the lease is near")
+        begin_again(host)
+        world.run(0.05)
+        assert not stands(host), "its lease is good"
+        world.until(lambda: stands(host), within_s=0.2, what="stopped")
+
+
+def test_a_daemon_that_finds_neither_guardian_nor_record_stops_its_guests() -> None:
+    """As the guardian's successor would."""
+    with World(1, hardware=SURE) as world:
+        here = web_on_a_follower(world)
+        host = world.hosts[here]
+        lose_guardian(host)
+        host.run_folder = host.guardian.record = Record()
+        cut_off(world, here)
+        begin_again(host)
+        world.until(lambda: stands(host), within_s=0.3, what="stopped")
+        world.network.heal()
+        host.start_guardian()
+        world.until_settled(within_s=10.0)
+        assert not stands(host)
+
+
+def test_a_removed_node_leaves_no_copy_behind() -> None:
+    """It hears of its death and of its removal at the same time."""
+    with World(1, hardware=SURE, has_keys=True) as world:
+        here = web_on_a_follower(world)
+        host = world.hosts[here]
+        lose_guardian(host)
+        world.until(lambda: state(world).nodes[here].state == "failed", within_s=8.0, what="dead")
+        assert host.daemon is not None
+        host.daemon.pause(2.0)
+        world.until(lambda: owner(world) not in (None, here), within_s=2.0, what="taken over")
+        leader = world.leader()
+        assert leader is not None
+        order = ask.RemoveNode(request="r", node=here)
+        assert ask_and_wait(world, leader.name, order).verdict == "done"
+        assert stands(host) and host.daemon.is_paused
+        world.until(lambda: host.around.fabric.guest(here, "web") is None, within_s=30.0,
+                    what="nothing is left")

@@ -74,4 +74,22 @@ MUTANTS = [
     Mutant("cluster/nodes/granting.py",
            "name == self._node and not record.guardian_silent):", "name == self._node):",
            (f"{LOSS}::test_a_coordinator_without_its_guardian_gives_its_own_guest_up",)),
+    Mutant(WATCH, "self._until_s, self._recalled = expiry_s, True", "pass",
+           (f"{LOSS}::test_a_daemon_that_begins_while_its_guardian_is_stopped_ends_the_lease"
+            "_itself",)),
+    Mutant(WATCH, "not self.is_silent and not self._recalled:", "not self.is_silent:",
+           (f"{LOSS}::test_a_daemon_that_finds_neither_guardian_nor_record_stops_its_guests",)),
+    Mutant("cluster/node.py", "            self.guarding.recalls(self.guardian.recorded_s())\n", "",
+           (f"{LOSS}::test_a_daemon_that_begins_while_its_guardian_is_stopped_ends_the_lease"
+            "_itself",)),
+    Mutant("cluster/node.py",
+           "            await self.worker.adopt()\n            stack.push_async_callback("
+           "self._leave_guests)\n            refused = server.start()\n",
+           "            refused = server.start()\n            await self.worker.adopt()\n"
+           "            stack.push_async_callback(self._leave_guests)\n",
+           ("tests/simulation/test_back_again.py"
+            "::test_nobody_is_answered_before_it_knows_its_own_guests",)),
+    Mutant(GUARDIAN, 'return Lease() if kept is None else told(Lease(), kept["lease"])',
+           "return Lease()",
+           (f"{TRUST}::test_what_it_has_noted_is_read_by_a_daemon_that_it_does_not_answer",)),
 ]
