@@ -61,6 +61,7 @@ class World(Protocol):
         """As a debugger or an administrator does, through a monitor of his own."""
 
     def kill(self, node: str, guest: Guest) -> None: ...
+
     async def kill_and_wait(self, node: str, guest: Guest) -> None:
         """Until it is gone: the kernel takes its time for a process of this size."""
 
