@@ -114,7 +114,9 @@ async def test_what_the_daemon_froze_goes_on_with_a_good_lease_only(guard, ticke
     await link.close()
 
 
-async def test_without_a_record_the_guests_of_the_folder_are_found_and_stand(guard, tickers):
+@pytest.mark.parametrize("left", [None, b"{", b'{"boot_id": "%s", "guests": 7, "lease": {}}'])
+async def test_without_a_record_the_guests_of_the_folder_are_found_and_stand(guard, tickers, left):
+    """Nor with one that cannot be read."""
     web = tickers("web")
     link = await connected(guard, [])
     link.renew(now_s() + LONG_S, now_s() + 2 * LONG_S)
@@ -123,7 +125,11 @@ async def test_without_a_record_the_guests_of_the_folder_are_found_and_stand(gua
     await link.close()
     guard.process.kill()
     guard.process.wait()
-    (guard.folder / "guardian.json").unlink()
+    record = guard.folder / "guardian.json"
+    record.unlink()
+    if left is not None:
+        boot_id = Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()
+        record.write_bytes(left.replace(b"%s", boot_id))
     guard.process = guard.start()
     await until(web.stopped)
 
@@ -219,6 +225,30 @@ async def test_an_older_record_of_this_boot_counts_until_the_daemons_first_word(
     assert after.expiry_s == later_s
     assert sorted(each.package for each in after.guarded) == ["db", "web"]
     assert not web.stopped() and not db.stopped()
+    await link.close()
+
+
+async def test_its_record_follows_the_lease(guard, tickers):
+    """Longer: its successor stops nobody too soon. Given back: nor too late."""
+    web = tickers("web")
+    link = await connected(guard, [])
+    first_s = now_s() + LONG_S
+    link.renew(first_s, first_s + LONG_S)
+    link.guard([web.guest])
+    await report(link)
+    link.renew(first_s + 5.0, first_s + LONG_S)
+    await report(link)
+    await link.close()
+    guard.restart()
+    link = await connected(guard, [])
+    assert (await report(link)).expiry_s == first_s + 5.0
+    link.revoke(now_s(), now_s() + LONG_S)
+    await report(link)
+    await link.close()
+    guard.restart()
+    link = await connected(guard, [])
+    assert (await report(link)).expiry_s < now_s()
+    assert web.stopped()
     await link.close()
 
 

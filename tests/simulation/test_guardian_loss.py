@@ -100,6 +100,33 @@ def test_what_the_daemon_stopped_goes_on_with_the_next_acknowledged_lease() -> N
         assert (owner(world), state(world).packages["web"].epoch) == (here, epoch)
 
 
+def test_what_the_daemon_stopped_once_it_stops_again() -> None:
+    """Let go on by its guardian, and then that is gone as well."""
+    with World(1, hardware=SURE) as world:
+        here = web_on_a_follower(world)
+        host = world.hosts[here]
+        host.guard.pause(LEASE_S + 0.3)
+        world.until(lambda: stands(host), within_s=LEASE_S + 0.2, what="stopped")
+        world.until(lambda: not stands(host), within_s=2.0, what="it goes on")
+        world.until_settled(within_s=5.0)
+        lose_guardian(host)
+        cut_off(world, here)
+        world.until(lambda: stands(host), within_s=LEASE_S + 0.1, what="stopped again")
+
+
+def test_a_daemon_that_starts_stops_nobody_whose_guardian_is_about_to_answer() -> None:
+    """By the lease that it has noted: one that was just started has renewed none."""
+    with World(1, hardware=SURE) as world:
+        here = web_on_a_follower(world)
+        host = world.hosts[here]
+        host.kill_daemon()
+        host.guard.pause(0.5)
+        host.start_daemon()
+        for _ in range(30):
+            world.run(0.1)
+            assert not stands(host)
+
+
 def test_a_lease_counts_from_its_acknowledgement() -> None:
     with World(1, hardware=SURE) as world:
         here = web_on_a_follower(world)
