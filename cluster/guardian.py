@@ -112,14 +112,10 @@ def remembered(kept: Json | None, folder: str) -> tuple[Lease, list[Guest], list
         return Lease(), found_guests(folder), []
 
 
-def recorded_lease(folder: str) -> Lease:
-    """What the guardian of this folder has noted on this boot; for a daemon that starts while it is
-    silent."""
-    kept = Record(folder).read()
-    try:
-        return Lease() if kept is None else told(Lease(), kept["lease"])
-    except (Garbage, KeyError):
-        return Lease()
+def noted(folder: str) -> tuple[Lease, list[Guest]]:
+    """What a guardian that started now in this folder would hold; for a daemon that starts."""
+    lease, guests, _ = remembered(Record(folder).read(), folder)
+    return lease, guests
 
 
 class Connection:

@@ -263,7 +263,7 @@ class Node:
             stack.push_async_callback(server.close)
             if refused is not None:
                 return refused
-            self.guarding.recalls(self.guardian.recorded_s())
+            self.guarding.recall(self.guardian.noted())
             self._begin(stack, self.guarding.run())
             guarded = await self.guardian.connect(deadline_s=GUARDIAN_FIRST_S)
             stack.push_async_callback(self.guardian.close)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.nodes.guardian_link import GuardianLink, GuardianReport
+from cluster.nodes.guardian_link import GuardianLink, GuardianReport, Noted
 from packages.core.problem import is_problem
 from tests.live.guarded import LONG_S, Guard, Ticker, now_s
 from tests.live.waiting import DEADLINE_S, until
@@ -69,15 +69,17 @@ async def test_a_lease_is_acknowledged_by_a_guardian_that_runs_and_by_no_other(g
     await link.close()
 
 
-async def test_what_it_has_noted_is_read_by_a_daemon_that_it_does_not_answer(guard):
+async def test_what_it_has_noted_is_read_by_a_daemon_that_it_does_not_answer(guard, tickers):
     link = await connected(guard, [])
     expiry_s = now_s() + LONG_S
-    assert link.recorded_s() < expiry_s
+    assert link.noted() == Noted(expiry_s=0.0, pids=frozenset())
     link.renew(expiry_s, expiry_s + LONG_S)
+    ticker = tickers("alpha")
+    link.guard([ticker.guest])
     assert await link.taken_up(deadline_s=DEADLINE_S) is None
     os.kill(guard.process.pid, signal.SIGSTOP)
     try:
-        assert link.recorded_s() == pytest.approx(expiry_s)
+        assert link.noted() == Noted(expiry_s=expiry_s, pids=frozenset({ticker.guest.pid}))
     finally:
         os.kill(guard.process.pid, signal.SIGCONT)
         await link.close()

@@ -185,6 +185,19 @@ def test_a_daemon_that_begins_while_its_guardian_is_stopped_ends_the_lease_itsel
         world.until(lambda: stands(host), within_s=0.2, what="stopped")
 
 
+def test_a_daemon_that_has_not_renewed_the_lease_ends_it_where_its_guardian_is_lost() -> None:
+    """It was answered by that guardian until a moment before the end."""
+    with World(1, hardware=SURE) as world:
+        here = web_on_a_follower(world)
+        host = world.hosts[here]
+        cut_off(world, here)
+        begin_again(host)
+        world.until(lambda: host.granted_until_s - host.time.now_s() < 0.1, within_s=LEASE_S,
+                    what="the end of the lease is near")
+        host.guard.pause(20.0)
+        world.until(lambda: stands(host), within_s=0.2, what="stopped")
+
+
 def test_a_daemon_that_finds_neither_guardian_nor_record_stops_its_guests() -> None:
     """As the guardian's successor would."""
     with World(1, hardware=SURE) as world:
