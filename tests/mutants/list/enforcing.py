@@ -128,8 +128,8 @@ MUTANTS = [
         ("tests/live/test_guardian.py::test_a_list_that_was_said_is_not_said_again",)),
     Mutant(
         "cluster/nodes/guarding.py",
-        "self._until_s, self._recalled = expiry_s, True",
-        "self._until_s, self._recalled = 0.0, True",
+        "self._until_s, self._noted = noted.expiry_s, noted.pids",
+        "self._until_s, self._noted = 0.0, noted.pids",
         ("tests/simulation/test_guardian_loss.py::"
          "test_a_daemon_that_starts_stops_nobody_whose_guardian_is_about_to_answer",)),
     Mutant(

@@ -75,7 +75,7 @@ MUTANTS = [
            "name == self._node and not record.guardian_silent):", "name == self._node):",
            (f"{LOSS}::test_a_coordinator_without_its_guardian_gives_its_own_guest_up",)),
     Mutant(WATCH, "self._until_s, self._noted = noted.expiry_s, noted.pids",
-           "self._noted = noted.pids",
+           "self._until_s, self._noted = 1e12, noted.pids",
            (f"{LOSS}::test_a_daemon_that_begins_while_its_guardian_is_stopped_ends_the_lease"
             "_itself",)),
     Mutant(WATCH, "self._until_s, self._noted = noted.expiry_s, noted.pids",

@@ -172,8 +172,8 @@ DAEMONS_FREEZE = Part(
             (SIMULATED + "a_daemon_stopped_for_ten_seconds_is_taken_over_and_ends_its_guest",
              SIMULATED + "a_coordinator_stopped_for_ten_seconds_costs_nobody_a_guest")),
         "empty": Cell(
-            "The lease of its earlier life counts, for those that the guardian was told of: what that "
-            "one answers, or has noted. Nothing noted is a lease that is over.",
+            "The lease of its earlier life counts, for those that the guardian was told of: what "
+            "that one answers, or has noted. Nothing noted is a lease that is over.",
             "guardian-unreachable, if none answers", "1 s", "its first lease",
             (LOSS + "a_daemon_that_begins_while_its_guardian_is_stopped_ends_the_lease_itself",
              LOSS + "a_daemon_that_finds_neither_guardian_nor_record_stops_its_guests",
