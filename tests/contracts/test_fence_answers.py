@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from packages.core.fencing import (
-    DiskGuard, Registrant, initiator_name, lun_of, registrant, reservation_key
+    DiskGuard, Lun, Registrant, initiator_name, lun_of, registrant, reservation_key
 )
 from packages.core.model import DiskSpec, FenceSpec, PackageSpec, VmSpec
 from packages.core.problem import Problem
 from packages.fencing import lio
-from packages.fencing.fence import FencedDisk
+from packages.fencing.access_lists import AccessList
+from packages.fencing.fence import FencedDisk, unavailable
 from packages.fencing.fences import DiskFences, NoFence
 from packages.fencing.lio import LioAccessLists
 from packages.fencing.scsi_reservation import ScsiReservation
@@ -123,6 +124,31 @@ async def test_a_target_open_to_anybody_is_no_fence(tool):
     assert refused is not None and "open" in refused.because
     guard = await target.status(disk, deadline_s=S)
     assert isinstance(guard, DiskGuard) and not guard.closed and guard.foreign == ("ALL",)
+
+
+class Falling(TgtAccessLists):
+    """Its target answers until somebody was taken off the list."""
+
+    has_expelled = False
+
+    async def read(
+        self, disk: FencedDisk, lun: Lun, *, deadline_s: float,
+    ) -> AccessList | Problem:
+        if self.has_expelled:
+            return unavailable(disk.path, "it is gone", "-")
+        return await super().read(disk, lun, deadline_s=deadline_s)
+
+    async def expel(
+        self, disk: FencedDisk, lun: Lun, initiator: str, *, deadline_s: float,
+    ) -> Problem | None:
+        self.has_expelled = True
+        return None
+
+
+async def test_a_target_that_cannot_be_asked_afterwards_has_proven_nothing(tool):
+    _, disk = by_tgt(tool, listed=(name(OLD), name(NEW)))
+    refused = await TargetAccess(Falling(run_tool)).fence(disk, NEW, deadline_s=S)
+    assert refused is not None and refused.because == "it is gone"
 
 
 async def test_a_kernels_target_that_refuses_lets_nobody_in(tool):

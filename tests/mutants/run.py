@@ -7,7 +7,8 @@ It works in copies of the tree, one for each job. First the named tests are run 
 is: they have to be green. Then a mutant has died if a test fails, and only then: one whose module
 cannot be imported, whose tests cannot be collected, or whose tests do not come to an end proves
 nothing. Ends with those that did not die, a table by subject, how many lines there were, how many
-of them died and how long it took, and with 1 unless every mutant has died.
+of them died and how long it took (docs/mutants.md says how to read it), and with 1 unless every
+mutant has died.
 """
 
 import argparse
@@ -167,6 +168,8 @@ def run(mutants: Sequence[Mutant], *, jobs: int, root: Path = ROOT) -> tuple[str
             copy = copies.get()
             try:
                 trial = tried(copy, mutant)
+                if trial.outcome not in (DIED, LIVES):  # a busy machine may have done that
+                    trial = tried(copy, mutant)
             finally:
                 copies.put(copy)
             with said:

@@ -73,6 +73,19 @@ def test_term_vote_and_commit_index_are_kept(tmp_path: Path) -> None:
     journal._destroy()
 
 
+def test_a_vote_in_a_term_that_is_known_already_is_kept(tmp_path: Path) -> None:
+    """Who heard of the term before it was asked would vote twice in it after a restart."""
+    journal = opened(tmp_path / "journal")
+    journal.setCurrentTerm(7, None)
+    journal.flush()
+    journal.setCurrentTerm(7, "bee")
+    journal.flush()
+    journal._destroy()
+    journal = opened(tmp_path / "journal")
+    assert (journal.getCurrentTerm(), journal.getVotedForNodeId()) == (7, "bee")
+    journal._destroy()
+
+
 def test_the_commit_index_never_exceeds_the_entries(tmp_path: Path) -> None:
     """Hole 9: a leader would acknowledge entries as it appends them."""
     journal = opened(tmp_path / "journal")
