@@ -112,6 +112,12 @@ def remembered(kept: Json | None, folder: str) -> tuple[Lease, list[Guest], list
         return Lease(), found_guests(folder), []
 
 
+def noted(folder: str) -> tuple[Lease, list[Guest]]:
+    """What a guardian that started now in this folder would hold; for a daemon that starts."""
+    lease, guests, _ = remembered(Record(folder).read(), folder)
+    return lease, guests
+
+
 class Connection:
     """One peer: whole lines in, whole lines out, both bounded, never waited for."""
 

@@ -10,7 +10,7 @@ gives to it.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from typing import Protocol
 
@@ -260,33 +260,46 @@ class Node:
             stack.push_async_callback(self.replica.close)
             if refused is not None and self.comeback.takes(refused):
                 refused = None
-            refused = refused or server.start()
+            if refused is not None:
+                return refused
+            # Before anybody can ask: a daemon that does not know its guests yet would call them
+            # strangers to a survey.
+            await self.worker.adopt()
+            stack.push_async_callback(self._leave_guests)
+            refused = server.start()
             stack.push_async_callback(server.close)
             stack.push_async_callback(self.vigil.close)
             if refused is not None:
                 return refused
+            self.guarding.recall(self.guardian.noted())
+            self._begin(stack, self.guarding.run())
             guarded = await self.guardian.connect(deadline_s=GUARDIAN_FIRST_S)
             stack.push_async_callback(self.guardian.close)
             if guarded is not None:
                 log.error("%s %s", guarded.what, guarded.because)
-            await self.worker.adopt()
-            stack.push_async_callback(self._leave_guests)
-            tasks = [asyncio.ensure_future(each) for each in (
-                self.guarding.run(), self.tenant.run(), self.terms.run(), self._take_part(),
-                self.coordination.run(), self.skew.run(),
-                self.lookout.run(), self.keyring.run(), self.rotation.run(), self._come_back(),
-                self._leave(), self.mtu.run())]
-            stack.push_async_callback(_cancelled, tasks)
+            self._begin(
+                stack, self.tenant.run(), self.terms.run(), self._take_part(),
+                self.coordination.run(), self.skew.run(), self.lookout.run(), self.keyring.run(),
+                self.rotation.run(), self._come_back(), self._leave(), self.mtu.run())
             stack.push_async_callback(self.fencing.close)
-            for task in tasks:
-                task.add_done_callback(self._task_ended)
             log.info("%s takes part in %s", self.name, self.config.name)
             await self.stopping.wait()
             await self._ask_patience()
         return self.why
 
+    def _begin(self, stack: AsyncExitStack, *parts: Coroutine[object, object, None]) -> None:
+        tasks = [asyncio.ensure_future(each) for each in parts]
+        stack.push_async_callback(_cancelled, tasks)
+        for task in tasks:
+            task.add_done_callback(self._task_ended)
+
     async def _leave(self) -> None:
         self.why = await self.residence.until_removed()
+        # A node that was called dead and never joined again before it was removed still has what
+        # its packages left behind, and nobody else will ever see to it.
+        left = await self.worker.end_foreign()
+        if left is not None:
+            log.error("%s %s", left.what, left.because)
         self.stopping.set()
 
     async def _ask_patience(self) -> None:

@@ -48,10 +48,11 @@ class Worker:
     def guarded(self) -> list[Guest]:
         return [agent.guarded for _, agent in sorted(self.agents.items()) if agent.guarded]
 
-    async def freeze(self) -> bool:
+    async def freeze(self, pids: frozenset[int] | None = None) -> bool:
         """Stop what the record gives to this node and what does not stand by this hand already;
         whether there was anything. What is not this node's to guard any more goes on."""
-        guests = self.guarded()
+        guests = self.guarded() if pids is None else [
+            each for each in self.guests() if each.pid in pids]
         standing = {each.pid for each in guests if each.pid in self.frozen}
         await self._let_go(self.frozen - standing)
         new = {each.pid for each in guests

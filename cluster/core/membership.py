@@ -98,11 +98,11 @@ def _after_join(state: State, node: NodeRecord, at_ms: int) -> NodeState:
 def _detached_after_join(state: State, entry: entries.NodeJoined) -> State:
     """What was left running unguarded runs still, or is certainly gone."""
     there = {(guest.package, guest.epoch) for guest in entry.guests}
+    attaching = state.running and not _stays_out(state, entry.node)
     for record in packages_of(state, entry.node):
         if record.state != "detached" or record.owner != entry.node:
             continue
         if (record.name, record.epoch) in there:
-            attaching = state.running and state.nodes[entry.node].state != "halted"
             state = with_package(state, changed(record, attaching=attaching))
         else:
             state = with_package(state, changed(
@@ -110,6 +110,12 @@ def _detached_after_join(state: State, entry: entries.NodeJoined) -> State:
                 because="it ended while it was detached",
             ))
     return state
+
+
+def _stays_out(state: State, name: str) -> bool:
+    """Its operator wants it halted, which it may not be yet: until its guests are let go."""
+    node = state.nodes[name]
+    return node.state == "halted" or node.state == "halting" and floor_allows(state, V0_2)
 
 
 def _lost_after_join(state: State, node: NodeRecord, entry: entries.NodeJoined) -> State:

@@ -231,6 +231,7 @@ class Landlord:
         followed = name == self.followed()
         return max(
             book.heard_at_s.get(name, 0.0), self._ledger.replica.heard_from_s(name),
+            self.links.passed_on_s(name),
             book.earlier_until_s if followed else book.elected_at_s, self._awake_since_s)
 
     def _suspect_from_s(self, book: LeaseBook, name: str) -> float:

@@ -15,15 +15,17 @@ called acknowledged that a guardian has not answered for on the line that stands
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Literal, Protocol
 
+from cluster.guardian import noted
 from packages.core.problem import Problem, problem
 from packages.core.values import Undecodable, Value, from_json, plain, to_json
 from packages.vm.driver import Guest
 
-__all__ = ["GuardedGuest", "Guardian", "GuardianLink", "GuardianNews", "GuardianReport"]
+__all__ = ["GuardedGuest", "Guardian", "GuardianLink", "GuardianNews", "GuardianReport", "Noted"]
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +92,14 @@ class Watchdog(Value):
     proves_s: float = 0.0
 
 
+class Noted(Value):
+    """What a guardian leaves to its successor. `expiry_s` may be up to RECORD_STEP_S too early;
+    0.0: a lease that is over, of which nothing is known. `pids`: whom it would hold to that."""
+
+    expiry_s: float
+    pids: frozenset[int]
+
+
 SOFTWARE = "Software Watchdog"
 """Linux's softdog: a timer of the kernel, which stands still when the kernel does."""
 
@@ -101,6 +111,7 @@ def watchdog_called(name: str, timeout_s: float) -> Watchdog:
 class Guardian(Protocol):
     """What a node needs of its guardian; GuardianLink says more about each."""
 
+    def noted(self) -> Noted: ...
     async def connect(self, *, deadline_s: float) -> Problem | None: ...
     def renew(self, expiry_s: float, kill_at_s: float) -> None: ...
     def ping(self) -> None: ...
@@ -136,6 +147,11 @@ class GuardianLink:
     def connected(self) -> bool:
         """The guardian has answered on the line that stands now."""
         return self._answered.is_set()
+
+    def noted(self) -> Noted:
+        """By its record of this boot, as of now."""
+        lease, guests = noted(os.path.dirname(self._path))
+        return Noted(expiry_s=lease.expiry_s, pids=frozenset(each.pid for each in guests))
 
     async def connect(self, *, deadline_s: float) -> Problem | None:
         """Begin, and wait for the guardian's first answer. After a Problem the link goes on

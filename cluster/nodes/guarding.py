@@ -23,7 +23,7 @@ from cluster.core.entries import GuardianChanged
 from cluster.core.floor import refused_by_floor
 from cluster.core.model import UP
 from cluster.ledger import Ledger
-from cluster.nodes.guardian_link import Guardian
+from cluster.nodes.guardian_link import Guardian, Noted
 
 __all__ = ["Guarding", "Guests", "PING_S"]
 
@@ -41,9 +41,9 @@ SAY_S = 2.0
 class Guests(Protocol):
     """Whom the lease is about (packages/worker.py)."""
 
-    async def freeze(self) -> bool:
-        """Stop those that the record gives to this node and that do not stand yet; whether there
-        were any."""
+    async def freeze(self, pids: frozenset[int] | None = None) -> bool:
+        """Stop those that the record gives to this node, or those with these ids, where they do not
+        stand yet; whether there were any."""
 
     def all_thawed(self) -> None:
         """The guardian has them again, under a good lease."""
@@ -59,13 +59,18 @@ class Guarding:
         self._unanswered, self._was_heard = 0, False
         self._until_s = 0.0
         self._has_renewed = self._logged = False
+        self._noted: frozenset[int] | None = frozenset()
         self._saying: asyncio.Task[object] | None = None
 
     # what the doors tell
 
     def renew(self, expiry_s: float, kill_at_s: float) -> None:
-        self._has_renewed = True
+        self._has_renewed, self._noted = True, None
         self._guardian.renew(expiry_s, kill_at_s)
+
+    def recall(self, noted: Noted) -> None:
+        """For a daemon that starts: what a successor of its guardian would go by."""
+        self._until_s, self._noted = noted.expiry_s, noted.pids
 
     def acknowledged(self, expiry_s: float) -> None:
         """The guardian is there, and holds a lease until then."""
@@ -100,21 +105,17 @@ class Guarding:
         await asyncio.sleep(left_s if 0.0 < left_s < PING_S else PING_S)
 
     async def _enforce(self) -> None:
-        if not self._is_over():
+        """Until this daemon has renewed the lease, the one of its earlier life counts, for those
+        that the guardian was told of then: the record may be behind, and say that one is guarded
+        that was left alone since."""
+        if self._clock.boottime_s() < self.until_s:
             if self._has_renewed and not self.is_silent:
                 self._guests().all_thawed()
             return
-        if await self._guests().freeze():
+        if await self._guests().freeze(self._noted):
             log.error("the lease that the guardian acknowledged is over: this daemon froze what "
                       "was still running")
             self._told()
-
-    def _is_over(self) -> bool:
-        """A daemon that has not renewed the lease yet leaves it to a guardian that answers: that
-        one knows from the daemon's earlier life whom it is about."""
-        if not self._has_renewed and not self.is_silent:
-            return False
-        return self._clock.boottime_s() >= self.until_s
 
     def _say(self) -> None:
         """What the record says of the guardian, others rest plans upon."""

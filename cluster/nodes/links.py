@@ -1,7 +1,7 @@
 """What the coordinator knows of links that are broken: who is heard through a peer alone.
 
-Nothing is concluded from it about a node's life; an operator is told, and the lead may go to
-somebody who hears everybody.
+Nothing is concluded from a broken link about a node's life; an operator is told, and the lead may
+go to somebody who hears everybody.
 """
 
 from cluster.clock import Clock
@@ -22,6 +22,7 @@ class Links:
         self._clock = clock
         self._relays: dict[str, Relay] = {}
         self._itself_s: dict[str, float] = {}
+        self._passed_on_s: dict[str, float] = {}
         self.narrow: dict[str, tuple[str, ...]] = {}
         """As each node says: those to which only its small packets pass."""
 
@@ -30,9 +31,14 @@ class Links:
 
     def relayed(self, node: str, peer: str, hears: tuple[str, ...]) -> None:
         now_s, before = self._clock.boottime_s(), self._relays.get(node)
+        self._passed_on_s[peer] = now_s
         first_s = before.first_s if before is not None and before.peer == peer else now_s
         self._relays[node] = Relay(
             peer=peer, hears=frozenset(hears) | {peer}, first_s=first_s, last_s=now_s)
+
+    def passed_on_s(self, peer: str) -> float:
+        """When it last passed on a request, which is a sign of its own life; 0.0: never."""
+        return self._passed_on_s.get(peer, 0.0)
 
     def broken(self, *, within_s: float) -> Map[str, str]:
         """Of the time that is past: those that somebody passed on, and that said nothing

@@ -164,9 +164,9 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
         """Speak to, and count, whom the log says by now."""
         engine = self.engine
         engine.adopt_members()
-        latest_index = engine.log.members.latest_index
+        latest_index, introduced_index = engine.log.members.latest_index, self._introduced[0]
         state = (engine.members, engine.commit_index < latest_index, engine.departing,
-                 engine.leader_name, self._introduced[0] > latest_index)
+                 engine.leader_name, introduced_index if introduced_index > latest_index else 0)
         if state == self._followed:
             return
         self._followed = state

@@ -61,6 +61,10 @@ class World(Protocol):
         """As a debugger or an administrator does, through a monitor of his own."""
 
     def kill(self, node: str, guest: Guest) -> None: ...
+
+    async def kill_and_wait(self, node: str, guest: Guest) -> None:
+        """Until it is gone: the kernel takes its time for a process of this size."""
+
     def freeze(self, node: str, guest: Guest) -> None: ...
     def thaw(self, node: str, guest: Guest) -> None: ...
 
@@ -180,6 +184,9 @@ class FakeWorld:
     def kill(self, node: str, guest: Guest) -> None:
         self.fabric.kill(node, guest.package)
 
+    async def kill_and_wait(self, node: str, guest: Guest) -> None:
+        self.kill(node, guest)
+
     def freeze(self, node: str, guest: Guest) -> None:
         self.fabric.freeze(node, guest.package)
 
@@ -266,6 +273,12 @@ class QemuWorld:
 
     def kill(self, node: str, guest: Guest) -> None:
         os.kill(guest.pid, signal.SIGKILL)
+
+    async def kill_and_wait(self, node: str, guest: Guest) -> None:
+        process = find(guest.pid, guest.start_ticks)
+        assert process is not None
+        assert await process.kill(deadline_s=DEADLINE_S)
+        process.close()
 
     def freeze(self, node: str, guest: Guest) -> None:
         os.kill(guest.pid, signal.SIGSTOP)

@@ -152,7 +152,7 @@ async def test_whoever_asks_a_guest_that_dies_hears_of_its_end_at_once(world: Wo
 async def test_a_death_nobody_watched_is_a_failure(world: World) -> None:
     guest = await started(world)
     alpha = await world.restart("alpha")
-    world.kill("alpha", guest)
+    await world.kill_and_wait("alpha", guest)
     assert await alpha.adopt() == []
     seen = await alpha.observe(guest)
     assert seen.state == "gone" and seen.exit is not None and not seen.exit.powered_off

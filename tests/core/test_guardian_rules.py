@@ -1,10 +1,14 @@
 """What the guardian decides, without a process: what guests have to be, whether its host is well,
-and which word of the daemon it takes."""
+which word of the daemon it takes, and what its watchdog is good for."""
+
+import os
 
 import pytest
 
 from cluster.clock import HostClock
 from cluster.guardian import Garbage, Lease, is_well, told, wanted
+from cluster.guardian_host import Watchdog
+from cluster.nodes.guardian_link import SOFTWARE, watchdog_called
 
 
 @pytest.fixture
@@ -40,3 +44,15 @@ def test_a_lease_that_cannot_be_meant_is_not_taken(now_s: float) -> None:
                   {"expiry_s": "soon", "kill_at_s": 1.0}, {"expiry_s": now_s, "more": 1}, 7):
         with pytest.raises(Garbage):
             told(Lease(), wrong)
+
+
+def test_a_timer_of_the_kernel_proves_nothing() -> None:
+    """It stands still when the kernel does, and so resets nobody."""
+    assert watchdog_called(SOFTWARE, 10.0).proves_s == 0.0
+    assert watchdog_called("iTCO_wdt", 10.0).proves_s == 10.0
+
+
+def test_a_device_that_says_no_time_of_its_own_proves_nothing() -> None:
+    device = Watchdog(os.devnull, 10.0)
+    device.close()
+    assert device.timeout_s == 0.0, "what was asked for is not what it took"

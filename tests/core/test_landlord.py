@@ -1,5 +1,7 @@
 """The leader's side of leases: nothing is granted to a node that may yet be declared dead."""
 
+import asyncio
+
 import pytest
 
 from cluster.config.schema import PROFILES
@@ -10,6 +12,7 @@ from cluster.ledger import Ledger
 from cluster.nodes.granting import Landlord
 from cluster.raft.fake import FakeNetwork
 from cluster.raft.problems import no_quorum, timed_out
+from tests.core.test_apply import package
 
 LAN = PROFILES["lan"]
 LONG_S = LAN.lease_s + LAN.margin_s + 0.1
@@ -180,6 +183,18 @@ async def test_a_leader_that_was_out_of_touch_suspects_nobody_for_that_time() ->
         assert "n3" in leader.landlord.suspected(), "it had its time to be heard"
 
 
+async def test_whoever_passes_on_the_request_of_another_is_heard() -> None:
+    """Found by the simulation: it was switched off 0.4 s after it had."""
+    async with Leader() as leader:
+        leader.landlord.grant("n3", "i1")
+        for _ in range(11):
+            leader.clock.now_s += LAN.suspect_s / 10
+            leader.landlord.notice()
+        assert "n3" in leader.landlord.suspected()
+        leader.landlord.links.relayed("n2", "n3", ("n1", "n2"))
+        assert "n3" not in leader.landlord.suspected()
+
+
 async def test_whoever_asks_a_leader_without_a_majority_is_heard() -> None:
     """Found by the simulation: the node whose return gave the leader its majority back was switched
     off, by a fence that was under way, because what it had asked a moment before did not count."""
@@ -211,16 +226,101 @@ async def test_a_leader_whose_beginning_is_not_in_the_record_grants_nothing() ->
         assert elected.landlord.grant("n2", "i1") is not None
 
 
-async def test_a_lease_is_known_to_be_over_only_when_all_that_was_granted_is() -> None:
-    """That is when an operator's word about a silent node is carried out."""
+@pytest.mark.parametrize("later_s", [0.0, 10.0])
+async def test_a_lease_is_known_to_be_over_only_when_all_that_was_granted_is(
+    later_s: float,
+) -> None:
+    """That is when an operator's word about a silent node is carried out, and when it is dead;
+    also where the leader has known it, and led, for long."""
     async with Elected() as leader:
         assert await leader.landlord.begin()
+        assert leader.landlord.grant("n2", "i1") is not None
+        leader.clock.now_s += later_s
         granted_s = leader.clock.now_s
         assert leader.landlord.grant("n2", "i1") is not None
         while "n2" not in leader.landlord.over():
             assert leader.landlord.silences().get("n2", 1.0) > 0
+            assert "n2" not in leader.landlord.condemn()
             leader.clock.now_s += 0.05
         assert leader.clock.now_s - granted_s >= LAN.lease_s + LAN.margin_s
+        assert "n2" in leader.landlord.condemn()
+
+
+async def test_from_its_death_being_proposed_on_a_node_is_granted_nothing() -> None:
+    """By whatever proof; and whoever came in since is another life."""
+    async with Elected() as leader:
+        assert await leader.landlord.begin()
+        assert leader.landlord.grant("n2", "i1") is not None
+        leader.landlord.stop(entries.NodeFailed(
+            id="d", at_ms=1, by="ann", because="-", node="n2", incarnation="i1",
+            proof=Proof(kind="power", because="-")))
+        assert leader.landlord.grant("n2", "i1") is None
+        await leader.ledger.say(
+            entries.NodeJoined, "-", node="n2", incarnation="i2", version="0.2.0")
+        assert leader.landlord.grant("n2", "i2") is not None
+
+
+async def test_a_leader_that_is_not_sure_of_its_majority_concludes_nothing() -> None:
+    async with Elected() as leader:
+        assert await leader.landlord.begin()
+        assert leader.landlord.grant("n2", "i1") is not None
+        leader.clock.now_s += LONG_S
+        leader.network.is_sure = False
+        assert leader.landlord.grant("n2", "i1") is None
+        assert not leader.landlord.condemn() and not leader.landlord.suspected()
+        assert not leader.landlord.over() and not leader.landlord.settled()
+
+
+async def test_a_leader_whose_beginning_was_not_agreed_upon_has_not_begun() -> None:
+    async with Elected() as elected:
+        elected.network.cut("n1")
+        begun = asyncio.ensure_future(elected.landlord.begin())
+        while not begun.done():
+            elected.clock.now_s += 0.5
+            await asyncio.sleep(0.01)
+        assert not begun.result()
+
+
+async def test_a_dead_node_that_is_heard_is_not_dead_by_its_lease_again() -> None:
+    """It may still end what it has: what holds on to it is freed when it is silent."""
+    async with Elected() as leader:
+        say = leader.ledger.say
+        assert await leader.landlord.begin()
+        await say(entries.PackageApplied, "-", spec=package(lease_is_proof=False))
+        await say(entries.PackageAssigned, "-", package="p1", node="n2", boot_id="b1")
+        await say(entries.GuestStarted, "-", package="p1", epoch=1, node="n2")
+        await say(entries.NodeFailed, "-", node="n2", incarnation="i1",
+                  proof=Proof(kind="lease", because="-"))
+        await say(entries.PackageApplied, "-", spec=package())
+        for _ in range(int(2 * LONG_S / 0.5)):
+            assert leader.landlord.grant("n2", "i1") is None
+            leader.clock.now_s += 0.5
+            assert "n2" not in leader.landlord.condemn()
+        leader.clock.now_s += LONG_S
+        assert "n2" in leader.landlord.condemn()
+
+
+async def test_who_was_reset_had_a_watchdog_and_its_time() -> None:
+    """Counted from the end of its lease, when it was petted last."""
+    async with Elected() as leader:
+        assert await leader.landlord.begin()
+        await leader.ledger.say(
+            entries.WatchdogChanged, "-", node="n2", incarnation="i1", name="iTCO_wdt",
+            proves_s=10.0)
+        for name in ("n2", "n3"):
+            assert leader.landlord.grant(name, "i1") is not None
+        granted_s = leader.clock.now_s
+        for name in ("n2", "n3"):
+            await leader.ledger.say(
+                entries.NodeFailed, "-", node=name, incarnation="i1",
+                proof=Proof(kind="lease", because="-"))
+        while not (reset := leader.landlord.reset()):
+            leader.clock.now_s += 0.1
+        assert list(reset) == ["n2"]
+        over_s = granted_s + LAN.lease_s + LAN.margin_s
+        assert leader.clock.now_s == pytest.approx(over_s + 10.0, abs=0.11)
+        leader.clock.now_s += 60.0
+        assert list(leader.landlord.reset()) == ["n2"], "n3 has nothing that would reset it"
 
 
 @pytest.mark.parametrize(("kind", "is_over"), [("lease", True), ("power", True),

@@ -104,3 +104,14 @@ def test_a_committed_move_ends_with_its_owner_also_while_the_package_is_halted()
         proof=Proof(kind="lease", because="-"))
     after = apply(halting, story.state.applied + 1, died).packages["p1"]
     assert (after.owner, after.moving) == (None, False)
+
+
+def test_a_daemon_that_starts_again_while_its_node_is_halting_attaches_nothing():
+    """Found by the simulation: it was taken up again, and its node stayed halting for good."""
+    story = detached()
+    guest = entries.GuestReport(package="p1", epoch=1, boot_id="b")
+    assert story.say(entries.NodeJoined, node="n1", incarnation="i2", version="0.2.0",
+                     guests=(guest,), lets_go=True) is None
+    assert story.duty("n1") is Leave
+    assert let_go(story) is None
+    assert len(settle(story)) == 1

@@ -1,5 +1,6 @@
 """The guardian as a process of its own, and children that tick and so show when they stand."""
 
+import ctypes
 import resource
 import subprocess
 import sys
@@ -18,6 +19,8 @@ while True:
     time.sleep(0.005)
 """
 LONG_S = 60.0
+LIBC = ctypes.CDLL(None)
+PR_CAPBSET_DROP, CAP_KILL = 24, 5
 
 
 def now_s() -> float:
@@ -59,8 +62,12 @@ class Ticker:
 class Guard:
     """The guardian's process on one folder."""
 
-    def __init__(self, folder: Path, *arguments: str, descriptors: int = 0) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, descriptors: int = 0, may_kill: bool = True,
+    ) -> None:
+        """Without `may_kill` it can signal nobody of another user's, root or not."""
         self.folder, self.arguments, self._descriptors = folder, arguments, descriptors
+        self._may_kill = may_kill
         self.log = folder / "guard.log"
         self.process = self.start()
 
@@ -73,11 +80,15 @@ class Guard:
             return subprocess.Popen(
                 [sys.executable, "-m", "cluster.guardian", "--run", str(self.folder),
                  *self.arguments],
-                cwd=ROOT, stderr=log, preexec_fn=self._limit if self._descriptors else None,
+                cwd=ROOT, stderr=log,
+                preexec_fn=self._limit if self._descriptors or not self._may_kill else None,
             )
 
     def _limit(self) -> None:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (self._descriptors, self._descriptors))
+        if self._descriptors:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (self._descriptors, self._descriptors))
+        if not self._may_kill:
+            LIBC.prctl(PR_CAPBSET_DROP, CAP_KILL, 0, 0, 0)
 
     def restart(self) -> None:
         self.process.kill()

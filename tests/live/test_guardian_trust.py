@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.nodes.guardian_link import GuardianLink, GuardianReport
+from cluster.nodes.guardian_link import GuardianLink, GuardianReport, Noted
 from packages.core.problem import is_problem
 from tests.live.guarded import LONG_S, Guard, Ticker, now_s
 from tests.live.waiting import DEADLINE_S, until
@@ -69,6 +69,22 @@ async def test_a_lease_is_acknowledged_by_a_guardian_that_runs_and_by_no_other(g
     await link.close()
 
 
+async def test_what_it_has_noted_is_read_by_a_daemon_that_it_does_not_answer(guard, tickers):
+    link = await connected(guard, [])
+    expiry_s = now_s() + LONG_S
+    assert link.noted() == Noted(expiry_s=0.0, pids=frozenset())
+    link.renew(expiry_s, expiry_s + LONG_S)
+    ticker = tickers("alpha")
+    link.guard([ticker.guest])
+    assert await link.taken_up(deadline_s=DEADLINE_S) is None
+    os.kill(guard.process.pid, signal.SIGSTOP)
+    try:
+        assert link.noted() == Noted(expiry_s=expiry_s, pids=frozenset({ticker.guest.pid}))
+    finally:
+        os.kill(guard.process.pid, signal.SIGCONT)
+        await link.close()
+
+
 async def test_an_earlier_lease_is_acknowledged_as_the_one_that_is_held(guard):
     said: list[float] = []
     link = await connected(guard, said)
@@ -100,7 +116,9 @@ async def test_what_the_daemon_froze_goes_on_with_a_good_lease_only(guard, ticke
     await link.close()
 
 
-async def test_without_a_record_the_guests_of_the_folder_are_found_and_stand(guard, tickers):
+@pytest.mark.parametrize("left", [None, b"{", b'{"boot_id": "%s", "guests": 7, "lease": {}}'])
+async def test_without_a_record_the_guests_of_the_folder_are_found_and_stand(guard, tickers, left):
+    """Nor with one that cannot be read."""
     web = tickers("web")
     link = await connected(guard, [])
     link.renew(now_s() + LONG_S, now_s() + 2 * LONG_S)
@@ -109,7 +127,11 @@ async def test_without_a_record_the_guests_of_the_folder_are_found_and_stand(gua
     await link.close()
     guard.process.kill()
     guard.process.wait()
-    (guard.folder / "guardian.json").unlink()
+    record = guard.folder / "guardian.json"
+    record.unlink()
+    if left is not None:
+        boot_id = Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()
+        record.write_bytes(left.replace(b"%s", boot_id))
     guard.process = guard.start()
     await until(web.stopped)
 
@@ -205,6 +227,30 @@ async def test_an_older_record_of_this_boot_counts_until_the_daemons_first_word(
     assert after.expiry_s == later_s
     assert sorted(each.package for each in after.guarded) == ["db", "web"]
     assert not web.stopped() and not db.stopped()
+    await link.close()
+
+
+async def test_its_record_follows_the_lease(guard, tickers):
+    """Longer: its successor stops nobody too soon. Given back: nor too late."""
+    web = tickers("web")
+    link = await connected(guard, [])
+    first_s = now_s() + LONG_S
+    link.renew(first_s, first_s + LONG_S)
+    link.guard([web.guest])
+    await report(link)
+    link.renew(first_s + 5.0, first_s + LONG_S)
+    await report(link)
+    await link.close()
+    guard.restart()
+    link = await connected(guard, [])
+    assert (await report(link)).expiry_s == first_s + 5.0
+    link.revoke(now_s(), now_s() + LONG_S)
+    await report(link)
+    await link.close()
+    guard.restart()
+    link = await connected(guard, [])
+    assert (await report(link)).expiry_s < now_s()
+    assert web.stopped()
     await link.close()
 
 

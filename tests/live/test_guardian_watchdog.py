@@ -1,12 +1,15 @@
 """When the guardian pets its watchdog, a pipe that takes what /dev/watchdog would."""
 
 import os
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from cluster.nodes.guardian_link import GuardianLink, Watchdog
+from cluster.nodes.guardian_link import GuardianLink, GuardianReport, Watchdog
+from packages.vm.driver import Guest
+from packages.vm.processes import start_ticks
 from tests.live.guarded import LONG_S, Guard, Ticker, now_s
 from tests.live.waiting import DEADLINE_S, until
 
@@ -66,6 +69,30 @@ async def test_it_is_petted_while_the_lease_is_good_and_while_all_stand_frozen(
         assert await link.watchdog() == Watchdog(name="dog", proves_s=0.3)
     finally:
         web.end()
+
+
+async def test_it_is_not_petted_while_one_runs_without_a_lease(tmp_path: Path, pipe: Pipe) -> None:
+    """Whoever takes over counts on the host's reset: here a guest that cannot be stopped."""
+    stubborn = subprocess.Popen(["sleep", "600"], user=65534)
+    guard = Guard(tmp_path, "--watchdog", pipe.path, "--watchdog-s", "0.3", may_kill=False)
+    link = GuardianLink(guard.socket_path, heard=lambda news: None)
+    try:
+        assert await link.connect(deadline_s=DEADLINE_S) is None
+        await until(lambda: b"\0" in pipe.said())
+        link.guard([Guest(
+            package="web", epoch=1, boot_id="life", pid=stubborn.pid,
+            start_ticks=start_ticks(stubborn.pid) or 0, accel="tcg", machine="q35")])
+        await until(lambda: guard.says("CANNOT signal"))
+        pipe.said()
+        for _ in range(3):  # each answer is a turn of its loop, and pets or does not
+            report = await link.ask(deadline_s=DEADLINE_S)
+            assert isinstance(report, GuardianReport) and report.guarded and not report.frozen
+        assert pipe.said() == b""
+    finally:
+        await link.close()
+        guard.end()
+        stubborn.kill()
+        stubborn.wait()
 
 
 async def test_one_that_ends_calls_it_off_and_one_that_is_killed_does_not(

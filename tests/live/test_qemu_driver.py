@@ -236,6 +236,12 @@ async def test_a_process_that_took_over_the_id_is_not_ours(world: QemuWorld) -> 
     guest = await started(world)
     assert find(guest.pid, guest.start_ticks + 1) is None
     assert "vmsg:web:1:" + LIFE in command_line(guest.pid)
+    await world.driver("alpha").close()
+    folder = GuestFolder(world.folder / "alpha", "web")
+    record = folder.read_guest()
+    assert record is not None
+    folder.write_guest(changed(record, name=f"vmsg:web:9:{LIFE}", guest=changed(guest, epoch=9)))
+    assert await (await world.restart("alpha")).adopt() == [guest], "what it is, not what is noted"
 
 
 async def test_a_run_folder_with_a_long_name_works(world: QemuWorld) -> None:

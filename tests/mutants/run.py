@@ -6,7 +6,9 @@
 It works in copies of the tree, one for each job. First the named tests are run there as the tree
 is: they have to be green. Then a mutant has died if a test fails, and only then: one whose module
 cannot be imported, whose tests cannot be collected, or whose tests do not come to an end proves
-nothing. Ends with 1 unless every mutant has died; the table of a whole run goes to docs/mutants.md.
+nothing. Ends with those that did not die, a table by subject, how many lines there were, how many
+of them died and how long it took (docs/mutants.md says how to read it), and with 1 unless every
+mutant has died.
 """
 
 import argparse
@@ -31,14 +33,15 @@ from typing import NamedTuple
 from pyflakes.checker import Checker
 from pyflakes.messages import UndefinedName
 
-from tests.mutants.mutant import ROOT, Mutant, broken_text, collected, misfits, one_line
+from tests.mutants.mutant import ROOT, Mutant, broken_text, collected, misfits
 from tests.mutants.trials import NO_END
 
-PAGE = ROOT / "docs/mutants.md"
 TRIAL_S = 180.0
 """For one mutant; its tests take a few seconds, on a busy machine ten times as long."""
 TEST_S = 90
 """For one test: a broken line may well make it wait for what never comes, which it then says."""
+PATIENCE_S = 10
+"""For each thing that a test waits for, with the line broken or not."""
 LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv", "__pycache__", ".*_cache", ".hypothesis", "build", "*.egg-info")
 
@@ -85,8 +88,8 @@ class Copy:
         named first is found first, before what was installed from the tree itself."""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.mutants.trials"], cwd=self.root, text=True,
-            env={**os.environ, "PYTHONPATH": str(self.root)}, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE)
+            env={**os.environ, "PYTHONPATH": str(self.root), "TESTS_PATIENCE_S": str(PATIENCE_S)},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         return self
 
     def ran(self, tests: Sequence[str], *, module: str = "", within_s: float) -> tuple[int, str]:
@@ -165,6 +168,8 @@ def run(mutants: Sequence[Mutant], *, jobs: int, root: Path = ROOT) -> tuple[str
             copy = copies.get()
             try:
                 trial = tried(copy, mutant)
+                if trial.outcome not in (DIED, LIVES):  # a busy machine may have done that
+                    trial = tried(copy, mutant)
             finally:
                 copies.put(copy)
             with said:
@@ -175,56 +180,48 @@ def run(mutants: Sequence[Mutant], *, jobs: int, root: Path = ROOT) -> tuple[str
             return "", list(pool.map(one, mutants))
 
 
+def left_over(trials: Sequence[Trial]) -> str:
+    """Whatever did not die: to be mended."""
+    return "".join(
+        f"{each.outcome}: {each.mutant}\n    tried: {', '.join(each.mutant.tests)}\n"
+        for each in trials if each.outcome != DIED)
+
+
 def table(trials: Sequence[Trial]) -> str:
-    rows = [
-        f"| {each.mutant.subject} | `{each.mutant.file}` | {_cell(each.mutant.line)} "
-        f"| {_cell(each.mutant.broken)} | {each.outcome} | {_test(each.noticed_by)} |"
-        for each in trials
-    ]
-    head = "| subject | file | line | broken | outcome | noticed by |"
-    return "\n".join([head, "|---|---|---|---|---|---|", *rows, ""])
+    """By subject: its lines, how many of them died, and how long the longest trial took."""
+    subjects: dict[str, list[Trial]] = {}
+    for each in trials:
+        subjects.setdefault(each.mutant.subject, []).append(each)
+    wide = max(map(len, subjects), default=0)
+    return "".join(
+        f"{name:{wide}}  {len(found):4} lines  {died(found):4} died  "
+        f"longest {max(each.took_s for each in found):5.1f} s\n"
+        for name, found in sorted(subjects.items()))
 
 
-def _cell(text: str) -> str:
-    return "`" + one_line(text).replace("|", "\\|").replace("`", "'") + "`" if text.strip() else "–"
-
-
-def _test(name: str) -> str:
-    path, _, function = name.partition("::")
-    return f"[{function.removeprefix('test_').replace('_', ' ')}](../{path})" if name else ""
-
-
-def page(trials: Sequence[Trial]) -> str:
-    return f"""# Lines that the tests hold
-
-Written by `make mutants`: each line below was broken as shown, alone, in a copy of the tree, and a
-fast test noticed. What is listed is in [tests/mutants/list](../tests/mutants/list), one file for
-each subject; a line that is changed takes its entry along, or the suite says so.
-
-{len(trials)} lines, of which {sum(each.outcome == DIED for each in trials)} died.
-
-{table(trials)}"""
+def died(trials: Sequence[Trial]) -> int:
+    return sum(each.outcome == DIED for each in trials)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants.run")
     parser.add_argument("--only", default="", help="those in whose text or subject this occurs")
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=3, help="at a time")
     options = parser.parse_args()
     mutants = [each for each in collected() if options.only in f"{each} {each.tests}"]
     wrong = [why for each in mutants for why in misfits(each)]
     if wrong or not mutants:
         print("\n".join(wrong) or "no mutant is of that name")
         return 1
+    begun_s = time.monotonic()
     red, trials = run(mutants, jobs=options.jobs)
     if red:
         print(f"red without anything broken:\n{red}")
         return 1
-    left = [each for each in trials if each.outcome != DIED]
-    print(f"\n{table(left)}" if left else "", f"{len(trials)} mutants, {len(left)} did not die")
-    if not options.only:
-        PAGE.write_text(page(trials))
-    return 1 if left else 0
+    took_min = (time.monotonic() - begun_s) / 60
+    print(f"\n{left_over(trials)}{table(trials)}"
+          f"{len(trials)} lines, {died(trials)} died, in {took_min:.1f} minutes")
+    return 0 if died(trials) == len(trials) else 1
 
 
 if __name__ == "__main__":

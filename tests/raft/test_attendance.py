@@ -341,3 +341,14 @@ def test_a_node_that_was_only_restarted_is_told_nothing(tmp_path: Path) -> None:
     rig.pass_time(1.0)
     assert all(voter.transport.drops["regressed"] == 0 for voter in rig.voters.values())
     rig.close()
+
+
+def test_a_folder_in_which_nothing_is_left_is_not_a_new_nodes(tmp_path: Path) -> None:
+    """It was wiped, or its disk is not mounted: the node has promised what it does not know."""
+    attendance = Attendance("ape", mark=tmp_path / "mark", folder=tmp_path, clock=HandClock())
+    assert attendance.trouble() is None, "it never took part"
+    (tmp_path / "mark").touch()
+    trouble = attendance.trouble()
+    assert trouble is not None and trouble.code == "journal-missing"
+    (tmp_path / "journal").touch()
+    assert attendance.trouble() is None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cluster.raft.disk import HostDisk
-from cluster.raft.journal import FORMAT, Journal, JournalDamaged
+from cluster.raft.journal import FORMAT, Journal, JournalDamaged, batch, entry_record
 from tests.raft.memory_disk import File, MemoryDisk, Stopped, WorstDisk
 
 SPARE = 64
@@ -70,6 +70,19 @@ def test_term_vote_and_commit_index_are_kept(tmp_path: Path) -> None:
     journal._destroy()
     journal = opened(tmp_path / "journal")
     assert (journal.getCurrentTerm(), journal.getVotedForNodeId()) == (8, None)
+    journal._destroy()
+
+
+def test_a_vote_in_a_term_that_is_known_already_is_kept(tmp_path: Path) -> None:
+    """Who heard of the term before it was asked would vote twice in it after a restart."""
+    journal = opened(tmp_path / "journal")
+    journal.setCurrentTerm(7, None)
+    journal.flush()
+    journal.setCurrentTerm(7, "bee")
+    journal.flush()
+    journal._destroy()
+    journal = opened(tmp_path / "journal")
+    assert (journal.getCurrentTerm(), journal.getVotedForNodeId()) == (7, "bee")
     journal._destroy()
 
 
@@ -192,6 +205,18 @@ def test_a_file_that_is_no_journal_is_refused(tmp_path: Path, content: bytes) ->
         opened(tmp_path / "journal")
 
 
+def test_a_journal_whose_entries_do_not_follow_each_other_is_refused(tmp_path: Path) -> None:
+    """Each batch is whole: such a file was put together of two."""
+    entries = [entry_record((b"\0", index, 1)) for index in (1, 2, 4)]
+    for count in (2, 3):
+        (tmp_path / "journal").write_bytes(FORMAT + batch(0, entries[:count]))
+        if count == 2:
+            opened(tmp_path / "journal")._destroy()
+            continue
+        with pytest.raises(JournalDamaged):
+            opened(tmp_path / "journal")
+
+
 class FullDisk(HostDisk):
     """Has room for so many bytes more, then refuses as a full disk does, half way in."""
 
@@ -260,6 +285,24 @@ def test_what_was_found_at_start_is_made_durable_before_anything_is_written_behi
     disk.lose_power()
     disk.is_deadly = False
     Journal(path, disk=disk, spare_bytes=SPARE)
+
+
+@pytest.mark.parametrize("kind", [MemoryDisk, WorstDisk])
+def test_a_compaction_that_was_flushed_outlives_a_loss_of_power(kind: type[MemoryDisk]) -> None:
+    """The file that takes the old one's place is whole on disk before its name is."""
+    for seed in range(20):
+        path, disk = Path("/journal"), kind(random.Random(seed))
+        journal = Journal(path, disk=disk, spare_bytes=SPARE)
+        journal.setCurrentTerm(2, "bee")
+        for index in range(1, 6):
+            journal.add(b"\0" * 600, index, 2)
+        journal.flush()
+        journal.deleteEntriesTo(3)
+        journal.flush()
+        disk.lose_power()
+        found = Journal(path, disk=disk, spare_bytes=SPARE)
+        assert [index for _, index, _ in found[:]] == [4, 5]
+        assert (found.getCurrentTerm(), found.getVotedForNodeId()) == (2, "bee")
 
 
 class RenamingDisk(WorstDisk):

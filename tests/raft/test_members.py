@@ -1,6 +1,6 @@
 """Who votes, while it changes: never two majorities apart, never at the cost of one."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from cluster.raft.members import Change, Members, Peer, all_voting, encoded_change, members_of
 from cluster.raft.problems import Fatal
 from cluster.raft.voter import Voter
-from cluster.raft.wire import Body, Envelope, Forward, Vote, VoteRequest
+from cluster.raft.wire import Body, Envelope, Forward, Introduction, Vote, VoteRequest
 from packages.core.values import to_msgpack
 from tests.raft.members_rig import FOUNDERS, MembersRig, joining
 from tests.raft.rig import Rig, append, make_leader, tell, voted
@@ -337,6 +337,34 @@ def test_a_node_that_was_away_is_introduced_to_a_leader_it_does_not_know(rig: Me
     assert "dog" not in back.engine.members.names
     rig.pass_time(3.0)
     assert back.engine.leader_name == "dog" and back.engine.members == all_voting(FOUR)
+
+
+class Spoken:
+    """The circle of a member: to whom it speaks."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def reach(self, endpoints: Mapping[str, str]) -> None:
+        self.names = set(endpoints)
+
+    def keys_of(self, peer: str) -> tuple[str, ...]:
+        return ()
+
+    def introduce(self, peer: str, keys: tuple[str, ...]) -> None:
+        pass
+
+
+def test_a_later_introduction_counts_even_before_the_log_has_come(rig: MembersRig) -> None:
+    """Found by the simulation: it went on to speak to those of the first, who had left, and heard
+    no leader ever again."""
+    rig.start(*FOUNDERS)
+    spoken, voter = Spoken(), rig.voters["ape"]
+    voter.transport.join(spoken)
+    for index, name in ((100, "eel"), (110, "fox")):
+        said = Introduction(members_index=index, peers=[(name, "tcp://::1", [])])
+        voter.transport._was_introduced(said)
+        assert spoken.names == {"bee", "cat", name}
 
 
 def test_who_listens_has_the_log_and_may_propose(rig: MembersRig) -> None:

@@ -123,6 +123,28 @@ def test_a_vote_is_given_when_it_is_on_disk(rig: Rig) -> None:
     assert voted(pumped(rig, "ape", "bee", Vote)) == [9]
 
 
+def test_a_heartbeat_of_a_term_that_is_not_on_disk_is_not_answered(rig: Rig) -> None:
+    """Nor one that comes when the disk has hung for long: another is to lead then."""
+    ape = rig.voters["ape"]
+    flusher(rig, "ape").is_slow = True
+    tell(ape, "bee", 9, append(9, (1, 0), []))
+    assert pumped(rig, "ape", "bee", Ack) == [], "the disk has the term to write"
+    stamps = rig.voters["bee"].transport._stamps
+
+    def heartbeat() -> list[Body]:
+        ape.transport.receive("bee", stamps.sealed("ape", ape.engine.term, append(
+            ape.engine.term, (1, 0), [], sent_s=rig.clock.now_s)))
+        return [each for each in rig.said("ape", "bee") if isinstance(each, Ack)]
+
+    assert heartbeat() == []
+    flusher(rig, "ape").finish()
+    assert len(pumped(rig, "ape", "bee", Ack)) >= 1
+    ape.engine.log.add(b"\0", 2, 9)
+    assert pumped(rig, "ape", "bee", Ack) == [] and len(heartbeat()) == 1
+    rig.clock.now_s += HUNG_S + 0.1
+    assert heartbeat() == []
+
+
 def test_a_snapshot_is_stored_while_heartbeats_are_answered(rig: Rig) -> None:
     ape, last = rig.voters["ape"], command(9, index=9, term=3)
     raw = encoded(Snapshot(last=last, previous=(NO_OP, 8, 3), state=b"a\nb"))

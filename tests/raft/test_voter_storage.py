@@ -1,16 +1,19 @@
 """A voter's folder after crashes: everything acknowledged is there again, or it does not start."""
 
 import errno
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cluster.raft.disk import HostDisk
+from cluster.raft.members import MemberHistory
 from cluster.raft.problems import Fatal
-from cluster.raft.snapshot import SnapshotDamaged, decoded
+from cluster.raft.snapshot import Snapshot, SnapshotDamaged, SnapshotStore, decoded, encoded
 from cluster.raft.wire import Install
-from tests.raft.rig import Book, Rig, append, command, tell
+from tests.raft.memory_disk import WorstDisk
+from tests.raft.rig import Book, HandClock, Rig, append, command, tell
 
 
 @pytest.fixture
@@ -230,6 +233,32 @@ def test_an_installed_snapshot_survives_a_crash_before_the_journal_knows(
 def test_bytes_that_are_no_snapshot_are_refused(raw: bytes) -> None:
     with pytest.raises(SnapshotDamaged):
         decoded(raw)
+
+
+def test_a_leaders_snapshot_that_was_stored_outlives_a_loss_of_power() -> None:
+    """The journal is cut for it."""
+    disk, path = WorstDisk(random.Random(1)), Path("/snapshot")
+    store = SnapshotStore(path, machine=Book(), disk=disk, clock=HandClock(), executor=None,
+                          members=MemberHistory())
+    last = command(9, index=9, term=3)
+    store.receive(encoded(Snapshot(last=last, previous=(b"", 8, 3), state=b"a")))
+    disk.lose_power()
+    stored = store.stored()
+    assert stored is not None and stored.last == last
+
+
+def test_a_leaders_snapshot_that_the_machine_cannot_load_ends_the_voter(rig: Rig) -> None:
+    """It would go on with the state of before, under a later index."""
+    rig.new_book = Picky
+    ape, last = rig.start("ape"), command(9, index=9, term=3)
+    tell(ape, "bee", 3, append(3, (9, 3), []))
+    ape.transport.pump()
+    tell(ape, "bee", 3, Install(
+        term=3, commit_index=9, last_index=9, last_term=3, sent_s=1.0, quorum_age_s=0.0,
+        snapshot=encoded(Snapshot(last=last, previous=(b"", 8, 3), state=b"a"))))
+    with pytest.raises(Fatal) as fatal:
+        ape.transport.pump()
+    assert fatal.value.problem.code == "snapshot-damaged"
 
 
 def test_three_voters_compact_and_a_lagging_one_is_given_the_state(rig: Rig) -> None:

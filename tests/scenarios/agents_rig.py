@@ -26,9 +26,10 @@ from packages.surroundings import Surroundings
 from packages.vetting import Vetting
 from packages.vm.fake import FakeDriver, FakeFabric
 from packages.vm.fake_carrier import FakeCables, FakeCarrier
+from tests.live.waiting import patience_s
 from tests.scenarios.fabric_probe import FabricProbe
 
-PATIENCE_S = 20.0
+PATIENCE_S = patience_s(20.0)
 """Generous: a test waits for conditions, on a machine that may be busy."""
 
 

@@ -57,6 +57,18 @@ async def test_a_move_leaves_the_target_alone_with_the_disks() -> None:
         await rig.until(lambda: let_in(rig) == {("n2", 2)})
 
 
+async def test_a_target_that_could_not_shut_its_source_out_does_so_when_it_can() -> None:
+    async with Rig("n1", "n2", "n3") as rig:
+        await running(rig)
+        await rig.say(entries.MoveOpened, move="m1", package="p1", target="n2")
+        await rig.until(lambda: ("n2", 2) in let_in(rig))
+        rig.storage.deaf_to = {"n1", "n2"}
+        await rig.until(lambda: not rig.record.moving)
+        assert rig.record.owner == "n2" and ("n1", 1) in let_in(rig)
+        rig.storage.deaf_to = set()
+        await rig.until(lambda: let_in(rig) == {("n2", 2)})
+
+
 async def test_a_move_that_fails_takes_nothing_from_its_source() -> None:
     async with Rig("n1", "n2", "n3") as rig:
         await running(rig)

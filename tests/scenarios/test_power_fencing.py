@@ -159,6 +159,21 @@ async def test_no_further_level_is_tried_once_nobody_waits_for_it_any_more(rig):
     assert rig.door.asked == ["fence_first n2"]
 
 
+async def test_nor_once_it_is_heard_again(rig):
+    await rig.given()
+    rig.door = rig.fencing.door = Interrupted()
+    rig.door.broken.add("fence_first")
+
+    async def heard() -> None:
+        rig.network.heal()
+        assert rig.landlord.grant("n2", "i1") is not None
+
+    rig.door.meanwhile = heard
+    await rig.silent_for(1)
+    assert rig.door.asked == ["fence_first n2"]
+    assert rig.state.nodes["n2"].state == "running"
+
+
 async def test_nor_by_one_who_was_elected_anew_meanwhile(rig):
     """Found by the simulation: nobody has asked it yet, so it hears nobody."""
     await rig.given()

@@ -107,7 +107,7 @@ class Deaf:
     def renew(self, expiry_s: float, kill_at_s: float) -> None:
         pass
 
-    async def freeze(self) -> bool:
+    async def freeze(self, pids=None) -> bool:
         return False
 
     def all_thawed(self) -> None:

@@ -121,6 +121,10 @@ class SimulatedGuardian:
         found = self._living(guest.pid, guest)
         return "frozen" if found is not None and found.is_frozen else "thawed"
 
+    def found_by_name(self) -> frozenset[int]:
+        return frozenset(
+            each.guest.pid for each in self._fabric.nodes[self._host].values() if each.exit is None)
+
     def heard_by(self, tell: Callable[[GuardianNews], None]) -> None:
         self._tell = tell
 

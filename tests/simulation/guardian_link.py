@@ -8,7 +8,7 @@ it when it goes on, and one that was killed never does.
 import asyncio
 from collections.abc import Callable
 
-from cluster.nodes.guardian_link import RETRY_S, GuardianNews, Watchdog, watchdog_called
+from cluster.nodes.guardian_link import RETRY_S, GuardianNews, Noted, Watchdog, watchdog_called
 from packages.core.problem import Problem
 from packages.vm.driver import Guest
 from tests.simulation.guardian import LINE_S, SimulatedGuardian
@@ -51,6 +51,12 @@ class SimulatedGuardianLink:
 
     def _news(self, news: GuardianNews) -> None:
         self._process.after(LINE_S, self._heard, news)
+
+    def noted(self) -> Noted:
+        record = self._peer.record
+        if record.lease.expiry_s:
+            return Noted(expiry_s=record.lease.expiry_s, pids=frozenset(record.guests))
+        return Noted(expiry_s=0.0, pids=self._peer.found_by_name())
 
     async def connect(self, *, deadline_s: float) -> Problem | None:
         return None

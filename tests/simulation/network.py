@@ -53,9 +53,12 @@ class Network:
         self._ears[host, kind] = Ear(process, taken)
 
     def leave(self, host: str, kind: str, process: Process) -> None:
-        ear = self._ears.get((host, kind))
-        if ear is not None and ear.process is process:
+        if self.hears(host, kind, process):
             del self._ears[host, kind]
+
+    def hears(self, host: str, kind: str, process: Process | None) -> bool:
+        ear = self._ears.get((host, kind))
+        return ear is not None and ear.process is process
 
     def reaches(self, source: str, target: str, kind: str) -> bool:
         """Whether a connection from source to target stands."""

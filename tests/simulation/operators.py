@@ -59,11 +59,16 @@ class Operators:
         return not self._world.hardware.has_controllers or self._dice.random() < 0.5
 
     def settle_in(self) -> None:
-        """Apply the packages, again until the cluster takes them."""
+        """Apply the packages, again until the cluster takes them; which it never does once one of
+        their nodes was removed."""
         state = self._state()
-        if state is None or any(each.name not in state.packages for each in self._specs):
+        if state is None or self._are_awaited(state):
             self._order(self._apply())
             self._world.timeline.after(2.0, self.settle_in)
+
+    def _are_awaited(self, state: State) -> bool:
+        return any(each.name not in state.packages for each in self._specs) and not any(
+            node in state.retired for each in self._specs for node in each.nodes)
 
     def begin(self) -> None:
         self._is_at_work = True

@@ -39,8 +39,10 @@ def unsettled(hosts: Mapping[str, Host], judge: Judge) -> Finding | None:
     closed = _doors(there, state)
     if closed is not None:
         return closed
+    # One that was removed while it was cut off never hears of it, and keeps what stands on it.
+    told = {name: host for name, host in hosts.items() if name in there or host.has_left}
     for name, record in sorted(state.packages.items()):
-        found = _package(hosts, state, record)
+        found = _package(told, state, record)
         if found is not None:
             return found
     return None

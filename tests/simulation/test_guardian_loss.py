@@ -2,6 +2,7 @@
 
 from cluster.api import messages as ask
 from cluster.core.model import State
+from tests.simulation.guardian import Record
 from tests.simulation.hardware import Hardware
 from tests.simulation.host import Host
 from tests.simulation.test_simulation import ask_and_wait, cut_off, owner, web_on_a_follower
@@ -99,6 +100,33 @@ def test_what_the_daemon_stopped_goes_on_with_the_next_acknowledged_lease() -> N
         assert (owner(world), state(world).packages["web"].epoch) == (here, epoch)
 
 
+def test_what_the_daemon_stopped_once_it_stops_again() -> None:
+    """Let go on by its guardian, and then that is gone as well."""
+    with World(1, hardware=SURE) as world:
+        here = web_on_a_follower(world)
+        host = world.hosts[here]
+        host.guard.pause(LEASE_S + 0.3)
+        world.until(lambda: stands(host), within_s=LEASE_S + 0.2, what="stopped")
+        world.until(lambda: not stands(host), within_s=2.0, what="it goes on")
+        world.until_settled(within_s=5.0)
+        lose_guardian(host)
+        cut_off(world, here)
+        world.until(lambda: stands(host), within_s=LEASE_S + 0.1, what="stopped again")
+
+
+def test_a_daemon_that_starts_stops_nobody_whose_guardian_is_about_to_answer() -> None:
+    """By the lease that it has noted: one that was just started has renewed none."""
+    with World(1, hardware=SURE) as world:
+        here = web_on_a_follower(world)
+        host = world.hosts[here]
+        host.kill_daemon()
+        host.guard.pause(0.5)
+        host.start_daemon()
+        for _ in range(30):
+            world.run(0.1)
+            assert not stands(host)
+
+
 def test_a_lease_counts_from_its_acknowledgement() -> None:
     with World(1, hardware=SURE) as world:
         here = web_on_a_follower(world)
@@ -134,3 +162,72 @@ def test_a_coordinator_without_its_guardian_gives_its_own_guest_up() -> None:
         lose_guardian(leader)
         world.until(lambda: owner(world) not in (None, leader.name), within_s=10.0,
                     what="taken over")
+
+
+def begin_again(host: Host) -> None:
+    host.kill_daemon()
+    host.start_daemon()
+
+
+def test_a_daemon_that_begins_while_its_guardian_is_stopped_ends_the_lease_itself() -> None:
+    """It was told nothing by that guardian, whose record says until when."""
+    with World(1, hardware=SURE) as world:
+        here = web_on_a_follower(world)
+        host = world.hosts[here]
+        cut_off(world, here)
+        host.guard.pause(20.0)
+        noted_s = host.run_folder.lease.expiry_s
+        world.until(lambda: noted_s - host.time.now_s() < 0.2, within_s=LEASE_S,
+                    what="the end of the lease is near")
+        begin_again(host)
+        world.run(0.05)
+        assert not stands(host), "its lease is good"
+        world.until(lambda: stands(host), within_s=0.2, what="stopped")
+
+
+def test_a_daemon_that_has_not_renewed_the_lease_ends_it_where_its_guardian_is_lost() -> None:
+    """It was answered by that guardian until a moment before the end."""
+    with World(1, hardware=SURE) as world:
+        here = web_on_a_follower(world)
+        host = world.hosts[here]
+        cut_off(world, here)
+        begin_again(host)
+        world.until(lambda: host.granted_until_s - host.time.now_s() < 0.1, within_s=LEASE_S,
+                    what="the end of the lease is near")
+        host.guard.pause(20.0)
+        world.until(lambda: stands(host), within_s=0.2, what="stopped")
+
+
+def test_a_daemon_that_finds_neither_guardian_nor_record_stops_its_guests() -> None:
+    """As the guardian's successor would."""
+    with World(1, hardware=SURE) as world:
+        here = web_on_a_follower(world)
+        host = world.hosts[here]
+        lose_guardian(host)
+        host.run_folder = host.guardian.record = Record()
+        cut_off(world, here)
+        begin_again(host)
+        world.until(lambda: stands(host), within_s=0.3, what="stopped")
+        world.network.heal()
+        host.start_guardian()
+        world.until_settled(within_s=10.0)
+        assert not stands(host)
+
+
+def test_a_removed_node_leaves_no_copy_behind() -> None:
+    """It hears of its death and of its removal at the same time."""
+    with World(1, hardware=SURE, has_keys=True) as world:
+        here = web_on_a_follower(world)
+        host = world.hosts[here]
+        lose_guardian(host)
+        world.until(lambda: state(world).nodes[here].state == "failed", within_s=8.0, what="dead")
+        assert host.daemon is not None
+        host.daemon.pause(2.0)
+        world.until(lambda: owner(world) not in (None, here), within_s=2.0, what="taken over")
+        leader = world.leader()
+        assert leader is not None
+        order = ask.RemoveNode(request="r", node=here)
+        assert ask_and_wait(world, leader.name, order).verdict == "done"
+        assert stands(host) and host.daemon.is_paused
+        world.until(lambda: host.around.fabric.guest(here, "web") is None, within_s=30.0,
+                    what="nothing is left")

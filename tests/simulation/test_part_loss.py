@@ -57,6 +57,19 @@ def test_a_daemon_stopped_for_ten_seconds_is_taken_over_and_ends_its_guest() -> 
         assert world.around.fabric.guest(here, "web") is None
 
 
+def test_a_daemon_that_comes_back_too_late_ends_what_it_finds_before_it_joins() -> None:
+    with World(1, hardware=SURE) as world:
+        here = web_on_a_follower(world)
+        host = world.hosts[here]
+        host.kill_daemon()
+        taken_over(world, here, within_s=TAKEN_OVER_S)
+        assert stands(world, here), "its guardian has stopped it"
+        host.start_daemon()
+        fabric = world.around.fabric
+        world.until(lambda: fabric.guest(here, "web") is None, within_s=5.0, what="ended")
+        world.until_settled(within_s=10.0)
+
+
 def test_a_coordinator_stopped_for_ten_seconds_costs_nobody_a_guest() -> None:
     with World(1, hardware=SURE) as world:
         here = web_on_a_follower(world)

@@ -129,7 +129,7 @@ class Soak:
         kind = self.dice.choice(sorted(self._harms))
         self.harms[kind] += 1
         await asyncio.sleep(self.dice.uniform(0.0, 0.4))
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError, StopIteration):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the move was quicker
             await self._harms[kind]({
                 "package": package, "target": target,
                 "node": self.dice.choice(self.cluster.names)})
@@ -158,8 +158,10 @@ class Soak:
 
     def _relay(self, at: dict[str, Any]) -> int:
         folder = Path(self.cluster.node(at["target"]).run, "relays")
-        move = next(each.stem for each in sorted(folder.glob("*.json")))
-        return self.cluster.relay(at["target"], move)
+        moves = [each.stem for each in sorted(folder.glob("*.json"))]
+        if not moves:
+            raise ProcessLookupError("no relay")
+        return self.cluster.relay(at["target"], moves[0])
 
     async def _kill_target(self, at: dict[str, Any]) -> None:
         self.cluster.kill(self._copy(at))
@@ -168,8 +170,11 @@ class Soak:
         await self._stopped(self._copy(at))
 
     def _copy(self, at: dict[str, Any]) -> int:
-        return next(each.pid for each in self.cluster.copies(at["package"])
-                    if each.node == at["target"])
+        pids = [each.pid for each in self.cluster.copies(at["package"])
+                if each.node == at["target"]]
+        if not pids:
+            raise ProcessLookupError("no copy")
+        return pids[0]
 
     async def _stopped(self, pid: int) -> None:
         self.cluster.stop(pid)

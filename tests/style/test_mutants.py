@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.mutants.mutant import Mutant, collected, misfits
+from tests.mutants.run import DIED, LIVES, Trial, left_over, table
 
 LINE = "def one_line(text: str) -> str:"
 
@@ -36,3 +37,11 @@ def test_what_could_not_be_tried_is_said(change: dict[str, object], why: str) ->
         "tests": (f"{Path(__file__).relative_to(Path(__file__).parents[2])}",)}
     assert not list(misfits(Mutant(**good)))  # type: ignore[arg-type]
     assert why in "\n".join(misfits(Mutant(**{**good, **change})))  # type: ignore[arg-type]
+
+
+def test_what_lives_is_told_and_counted_by_subject() -> None:
+    line = Mutant(file="f.py", line="a", broken="b", tests=("t.py",), subject="rules")
+    trials = [Trial(line, DIED, "t.py::test_a", 2.5), Trial(line, LIVES, "", 1.0)]
+    assert left_over(trials) == "LIVES: rules: f.py: a -> b\n    tried: t.py\n"
+    assert table(trials) == "rules     2 lines     1 died  longest   2.5 s\n"
+    assert left_over([]) == table([]) == ""

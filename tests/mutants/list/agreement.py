@@ -225,4 +225,10 @@ MUTANTS = [
         "pass",
         ("tests/raft/test_loyalty.py::"
          "test_every_acknowledgement_says_how_loyal_its_sender_is",)),
+    Mutant(
+        "cluster/raft/transport.py",
+        "introduced_index if introduced_index > latest_index else 0)",
+        "introduced_index > latest_index)",
+        ("tests/raft/test_members.py"
+         "::test_a_later_introduction_counts_even_before_the_log_has_come",)),
 ]

@@ -106,4 +106,7 @@ MUTANTS = [
         "            self.stood_at_s = self.around.clock.boottime_s()",
         ("tests/scenarios/test_switch_order.py::"
          "test_monitoring_is_off_from_the_very_event_that_stops_the_guest",)),
+    Mutant("cluster/nodes/granting.py", "            self.links.passed_on_s(name),\n", "",
+           ("tests/core/test_landlord.py"
+            "::test_whoever_passes_on_the_request_of_another_is_heard",)),
 ]

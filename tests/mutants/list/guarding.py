@@ -14,7 +14,7 @@ MUTANTS = [
            (f"{LOSS}::test_a_lease_counts_from_its_acknowledgement",)),
     Mutant("cluster/nodes/granting.py", "not is_guarded):", "False):",
            (f"{LOSS}::test_heard_without_a_guardian_it_is_granted_nothing_and_loses_its_guest",)),
-    Mutant(WATCH, "return self._clock.boottime_s() >= self.until_s", "return False",
+    Mutant(WATCH, "if self._clock.boottime_s() < self.until_s:", "if True:",
            (f"{LOSS}::test_cut_off_without_its_guardian_the_guest_is_stopped_by_the_daemon",)),
     Mutant(WATCH, "SILENT_AFTER = 3", "SILENT_AFTER = 300",
            (f"{LOSS}::test_a_silent_guardian_is_in_the_record_within_a_second",)),
@@ -74,4 +74,26 @@ MUTANTS = [
     Mutant("cluster/nodes/granting.py",
            "name == self._node and not record.guardian_silent):", "name == self._node):",
            (f"{LOSS}::test_a_coordinator_without_its_guardian_gives_its_own_guest_up",)),
+    Mutant(WATCH, "self._until_s, self._noted = noted.expiry_s, noted.pids",
+           "self._until_s, self._noted = 1e12, noted.pids",
+           (f"{LOSS}::test_a_daemon_that_begins_while_its_guardian_is_stopped_ends_the_lease"
+            "_itself",)),
+    Mutant(WATCH, "self._until_s, self._noted = noted.expiry_s, noted.pids",
+           "self._until_s = noted.expiry_s",
+           (f"{LOSS}::test_a_daemon_that_finds_neither_guardian_nor_record_stops_its_guests",)),
+    Mutant("cluster/node.py", "            self.guarding.recall(self.guardian.noted())\n", "",
+           (f"{LOSS}::test_a_daemon_that_begins_while_its_guardian_is_stopped_ends_the_lease"
+            "_itself",)),
+    Mutant(WATCH, "self._has_renewed, self._noted = True, None", "self._has_renewed = True",
+           (f"{LOSS}::test_cut_off_without_its_guardian_the_guest_is_stopped_by_the_daemon",)),
+    Mutant("cluster/node.py",
+           "            await self.worker.adopt()\n            stack.push_async_callback("
+           "self._leave_guests)\n            refused = server.start()\n",
+           "            refused = server.start()\n            await self.worker.adopt()\n"
+           "            stack.push_async_callback(self._leave_guests)\n",
+           ("tests/simulation/test_back_again.py"
+            "::test_nobody_is_answered_before_it_knows_its_own_guests",)),
+    Mutant(GUARDIAN, "lease, guests, _ = remembered(Record(folder).read(), folder)",
+           "lease, guests = Lease(), list[Guest]()",
+           (f"{TRUST}::test_what_it_has_noted_is_read_by_a_daemon_that_it_does_not_answer",)),
 ]

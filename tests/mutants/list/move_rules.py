@@ -117,16 +117,14 @@ MUTANTS = [
         "cluster/core/moves.py",
         "if record.owner == target:",
         "if False:",
-        ("tests/core/test_rules_hold.py::"
-         "test_the_source_of_a_committed_move_may_come_back_with_its_copy",)),
+        ("tests/core/test_rules_hold.py::test_where_a_package_is_not_moved_to",)),
     Mutant(
         "cluster/core/moves.py",
         '    if node.state != "running":\n'
         "        return refusals.node_not_up(target",
         "    if False:\n"
         "        return refusals.node_not_up(target",
-        ("tests/core/test_rules_hold.py::"
-         "test_the_source_of_a_committed_move_may_come_back_with_its_copy",)),
+        ("tests/core/test_rules_hold.py::test_where_a_package_is_not_moved_to",)),
     Mutant(
         "cluster/core/moves.py",
         "if move is None or move.id != entry.move:",
@@ -136,8 +134,7 @@ MUTANTS = [
         "cluster/core/moves.py",
         "if target not in record.spec.nodes:",
         "if False:",
-        ("tests/core/test_rules_hold.py::"
-         "test_the_source_of_a_committed_move_may_come_back_with_its_copy",)),
+        ("tests/core/test_rules_hold.py::test_where_a_package_is_not_moved_to",)),
     Mutant(
         "cluster/core/moves.py",
         ", not_runnable_on=move.source,",

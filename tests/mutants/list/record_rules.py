@@ -71,6 +71,13 @@ MUTANTS = [
         ("tests/core/test_rules_hold_of_nodes.py::test_a_node_is_called_empty_when_it_is",)),
     Mutant(
         "cluster/core/membership.py",
+        'return node.state == "halted" or node.state == "halting" and floor_allows(state, V0_2)',
+        'return node.state == "halted"',
+        ("tests/core/test_let_go.py"
+         "::test_a_daemon_that_starts_again_while_its_node_is_halting_attaches_nothing",),
+    ),
+    Mutant(
+        "cluster/core/membership.py",
         "if not gives(state, entry.node, guest.package, guest.epoch):",
         "if False:",
         ("tests/core/test_apply.py::test_a_node_with_a_foreign_guest_may_not_join",)),

@@ -172,13 +172,21 @@ DAEMONS_FREEZE = Part(
             (SIMULATED + "a_daemon_stopped_for_ten_seconds_is_taken_over_and_ends_its_guest",
              SIMULATED + "a_coordinator_stopped_for_ten_seconds_costs_nobody_a_guest")),
         "empty": Cell(
-            "It leaves guests to a guardian that answers; where none does, it sees to them itself "
-            "as soon as it has found them.",
+            "The lease of its earlier life counts, for those that the guardian was told of: what "
+            "that one answers, or has noted. Nothing noted is a lease that is over.",
             "guardian-unreachable, if none answers", "1 s", "its first lease",
-            (SIMULATED + "daemon_and_guardian_killed_at_once_come_back_in_either_order",
+            (LOSS + "a_daemon_that_begins_while_its_guardian_is_stopped_ends_the_lease_itself",
+             LOSS + "a_daemon_that_finds_neither_guardian_nor_record_stops_its_guests",
+             LOSS + "a_daemon_that_has_not_renewed_the_lease_ends_it_where_its_guardian_is_lost",
+             SIMULATED + "daemon_and_guardian_killed_at_once_come_back_in_either_order",
              "tests/live/test_losses_live.py"
              "::test_daemon_and_guardian_killed_together_and_started_again_touch_nothing")),
-        "older": Nothing("keeps no file"),
+        "older": Cell(
+            "It keeps no file. What the guardian has noted is of this boot or not read, and behind "
+            "by 0.5 s at most: it freezes sooner.",
+            "its log", "at once", "the guardian's first answer",
+            (LOSS + "a_daemon_that_begins_while_its_guardian_is_stopped_ends_the_lease_itself",
+             TRUST + "what_it_has_noted_is_read_by_a_daemon_that_it_does_not_answer")),
         "exhausted": Cell(
             "SIGSTOP through a pidfd that is open needs neither; a daemon that ends for want of "
             "memory is a dead one.",
