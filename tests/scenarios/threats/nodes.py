@@ -4,6 +4,7 @@ from tests.scenarios.threats.actor import Actor, Never
 
 BOUNDS = "tests/raft/test_bounds.py::test_"
 SOCKETS = "tests/raft/test_sockets.py::test_"
+LOOKED_AT = "tests/scenarios/test_only_looked_at.py::test_"
 VOUCHING = "tests/core/test_vouching.py::test_"
 VOTES = "tests/raft/test_votes.py::test_"
 
@@ -42,6 +43,20 @@ ONE_NODE = Actor(
                BOUNDS + "who_forwards_is_named_in_what_it_forwards",
                VOTES + "two_leaders_in_one_term_are_not_both_believed",
                "tests/raft/test_filters_hold.py::test_who_only_listens_has_no_vote")),
+        Never("give an order, or let an operator in, with its node's key",
+              "a node's key looks, and asks what nodes ask each other; an operator comes in so only "
+              "with the authority's signature, made where `ca.key` is, lately",
+              ("tests/commands/test_api.py::test_a_role_allows_what_it_names",
+               LOOKED_AT + "a_nodes_key_lets_an_operator_in_only_with_the_authoritys_word",
+               "tests/core/test_keys.py"
+               "::test_the_authority_signs_words_and_a_certificate_is_none")),
+        Never("have another node start what it names",
+              "a fence is asked, whoever wants it, as the record has it; its command passes the "
+              "cluster file and the host each time",
+              (LOOKED_AT + "a_node_asks_no_fence_for_another_node_that_the_record_has_not",
+               "tests/contracts/test_fence_tools.py"
+               "::test_a_fences_command_is_vetted_at_each_step",
+               "tests/core/test_vetting.py::test_the_file_is_looked_at_each_time")),
         Never("go unseen", "said by each node that drops it, once a minute for each kind",
               (BOUNDS + "it_is_said_once_and_not_for_each",
                BOUNDS + "a_node_that_is_not_heard_is_told_why")),
