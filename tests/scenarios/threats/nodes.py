@@ -51,8 +51,8 @@ ONE_NODE = Actor(
                "tests/core/test_keys.py"
                "::test_the_authority_signs_words_and_a_certificate_is_none")),
         Never("have another node start what it names",
-              "a fence is asked, whoever wants it, as the record has it; its command passes the "
-              "cluster file and the host each time",
+              "a fence is asked, whoever wants it, as the record has it; its command is held "
+              "against the cluster file and looked at on the host each time",
               (LOOKED_AT + "a_node_asks_no_fence_for_another_node_that_the_record_has_not",
                "tests/contracts/test_fence_tools.py"
                "::test_a_fences_command_is_vetted_at_each_step",
