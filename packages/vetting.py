@@ -11,8 +11,8 @@ import os
 import stat
 
 from packages.core.allowed import (
-    Allowed, Words, cd_of, device_not_allowed, image_not_allowed, images_of, is_device, is_drive,
-    is_image, may_be_started
+    Allowed, Words, cd_of, device_not_allowed, image_not_allowed, images_of, is_below, is_device,
+    is_drive, is_image, may_be_started
 )
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem
@@ -20,6 +20,8 @@ from packages.core.problem import Problem
 MOST_LINKS = 40
 """As the kernel has it."""
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+OF_THE_KERNEL = ("/proc", "/sys", "/dev")
+"""What everybody may read there tells root more than others."""
 CD_MAJOR = 11
 """The kernel's number of CD drives (Documentation/admin-guide/devices.txt)."""
 
@@ -86,6 +88,8 @@ def why_foreign(path: str, *, is_public: bool = False) -> str | None:
         if links > MOST_LINKS:
             return f"{path} has too many links"
         left, at = [*target.split("/")[1:], *left], "/"
+    if is_public and is_below(at, OF_THE_KERNEL):
+        return f"{path} is no file of a disk"
     return None
 
 

@@ -11,8 +11,8 @@ from cluster.api.roles import Caller
 from cluster.config.cluster_file import cluster_from_text
 from cluster.config.differences import consequences, differences
 from cluster.config.load import dump
-from cluster.config.schema import ClusterConfig, NodeConfig
-from cluster.core import entries, floor, leases, refusals
+from cluster.config.schema import ClusterConfig, NodeConfig, allowed_by
+from cluster.core import allowing, entries, floor, leases, refusals
 from cluster.core.apply import decide
 from cluster.core.lease_numbers import LeaseNumbers
 from cluster.core.members import digest_of
@@ -42,9 +42,9 @@ async def apply_cluster(desk: Desk, caller: Caller, ask: ApplyCluster) -> Reply:
         caller.shown, ask.text, source=ask.source or "cluster.yaml")
     if config is None or problems:
         return refusal(ask, *problems)
-    if (config.programs, config.images) != (None, None) and not floor.floor_allows(
-            desk.ledger.state, floor.V0_2):
-        return refusal(ask, floor.not_known_to_all(desk.ledger.state, floor.V0_2))
+    unknown = against_words(desk.ledger.state, config)
+    if unknown is not None:
+        return refusal(ask, unknown)
     left_out = sorted(set(desk.ledger.state.nodes) - {node.name for node in config.nodes})
     if left_out:
         return refusal(ask, _left_out(config, left_out))
@@ -57,8 +57,18 @@ async def apply_cluster(desk: Desk, caller: Caller, ask: ApplyCluster) -> Reply:
     answer = await _apply(desk, caller, ask, config=config, text=ask.text)
     if answer.verdict != "done":
         return answer
-    answer = changed(answer, result={**answer.result, "differences": told})
+    lost = allowing.problems(desk.ledger.state, allowed_by(config))
+    answer = changed(answer, result={**answer.result, "differences": told},
+                     problems=(*answer.problems, *lost))
     return with_consequences(answer, follows) if ask.dry_run else answer
+
+
+def against_words(state: State, config: ClusterConfig) -> Problem | None:
+    """What the file has that a node of an older version does not understand: it would go on by the
+    file before."""
+    is_new = (config.programs, config.images) != (None, None)
+    return floor.not_known_to_all(state, floor.V0_2) if is_new and not floor.floor_allows(
+        state, floor.V0_2) else None
 
 
 def _agreed(desk: Desk) -> ClusterConfig:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.problems import report_bug, without, withheld
+from cli.problems import report_bug, withheld, without
 from cluster.config.joining import Door, JoinLine, line_of, line_text
 from cluster.sockets import make_keys
 from packages.core.problem import Problem

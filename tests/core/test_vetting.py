@@ -112,7 +112,8 @@ def guest(image: str, initrd: str | None = None, *devices: str) -> PackageSpec:
 def test_qemu_opens_what_everybody_may_read_or_what_a_full_admin_named(tmp_path: Path) -> None:
     kernel = tmp_path / "kernel"
     kernel.touch(mode=0o600)
-    for secret in (str(kernel), "/etc/shadow", "/proc/self/mem", "/dev/mem", "/proc/kcore"):
+    for secret in (str(kernel), "/etc/shadow", "/proc/self/mem", "/dev/mem", "/proc/kcore",
+                   "/proc/kallsyms", "/proc/modules", "/sys/kernel/notes", "/proc/1/environ"):
         refused = Vetting().against_guest(guest("/etc/hostname", secret))
         assert refused is not None and refused.code == "image-not-allowed", secret
         assert Vetting().against_guest(guest(secret)) is not None

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from cluster.answers.belonging import against_words
 from cluster.answers.package_files import against_spec
 from cluster.answers.survey import fences_of
 from cluster.api import messages as ask
@@ -120,10 +121,26 @@ def test_a_full_admin_allows_a_program_with_the_cluster_file() -> None:
         assert told.record().spec.monitors and "program-not-allowed" not in told.problems()
         # What was allowed once and is not any more is told of, and nothing is taken down for it.
         life = told.record().boot_id
-        told.order(ask.ApplyCluster(text=dump(changed(before, programs=Programs(folders=())))))
+        none = ask.ApplyCluster(text=dump(changed(before, programs=Programs(folders=()))))
+        for wish in (changed(none, dry_run=True), none, ask.CheckCluster(text=none.text)):
+            answer = told.answer(wish)
+            assert answer.verdict == "done" and "program-not-allowed" in codes(answer, "warn")
         told.run(5.0)
         assert "/bin/sh" in told.problems()["program-not-allowed"]["what"]
         assert told.record().boot_id == life and told.running() == ["ape"]
+
+
+def test_words_of_the_cluster_file_wait_for_who_does_not_know_them() -> None:
+    with farm() as told:
+        state, plain = told.state, told.world.config
+        older = changed(state, nodes=state.nodes.set(
+            "cat", changed(state.nodes["cat"], version="0.1.3")))
+        for new in ({"programs": Programs()}, {"images": ()}):
+            config = changed(plain, **new)
+            assert against_words(state, config) is None and against_words(older, plain) is None
+            refused = against_words(older, config)
+            assert refused is not None and refused.code == "version-floor"
+            assert "cat" in refused.because
 
 
 @pytest.mark.parametrize("device", ["usb:1d6b:0002", "pci:0000:03:00.0"])

@@ -19,6 +19,8 @@ from packages.core.problem_catalogue import CATALOGUE  # noqa: E402
 from tests.scenarios.pains.table import PAINS  # noqa: E402
 from tests.scenarios.safety.cell import FAULTS, Cell, Nothing  # noqa: E402
 from tests.scenarios.safety.table import PARTS  # noqa: E402
+from tests.scenarios.threats.actor import Actor  # noqa: E402
+from tests.scenarios.threats.table import ACTORS  # noqa: E402
 
 
 def stages() -> str:
@@ -72,6 +74,20 @@ def _answered(cell: Cell | Nothing) -> str:
     return f"{cell.follows} | {cell.seen} | {cell.within} | {cell.ends} | {tests}"
 
 
+def threats() -> str:
+    return "\n\n".join(_actor(each) for each in ACTORS)
+
+
+def _actor(actor: Actor) -> str:
+    rows = [
+        f"| {each.what} | {each.held_by} | {'<br>'.join(map(_linked, each.shown_by))} |"
+        for each in actor.never]
+    return "\n".join([
+        f"### {actor.name}", "", f"May: {actor.may}", "",
+        "| must never | what holds | shown by |", "|---|---|---|", *rows,
+        *(["", f"Open: {actor.open}"] if actor.open else [])])
+
+
 def _linked(test: str) -> str:
     """A test by its name, with the way to its file."""
     path, _, name = test.partition("::")
@@ -84,6 +100,7 @@ DRAWN: dict[str, dict[str, Callable[[], str]]] = {
     "docs/pains.md": {"pains": pains},
     "docs/problems.md": {"problems": problems},
     "docs/safety.md": {"safety": safety},
+    "docs/security.md": {"threats": threats},
 }
 
 

@@ -18,7 +18,8 @@ def _drawn() -> object:
 
 
 @pytest.mark.parametrize("path", [
-    "docs/moves.md", "docs/packages.md", "docs/pains.md", "docs/problems.md", "docs/safety.md"])
+    "docs/moves.md", "docs/packages.md", "docs/pains.md", "docs/problems.md", "docs/safety.md",
+    "docs/security.md"])
 def test_drawn_parts_are_up_to_date(path: str) -> None:
     again = _drawn().redrawn(path)  # type: ignore[attr-defined]
     assert (ROOT / path).read_text() == again, "run: python tests/style/drawn.py"

@@ -169,4 +169,19 @@ MUTANTS = [
         "    except (InvalidSignature, *UNREADABLE):\n        return True\n    return True",
         ("tests/core/test_keys.py::"
          "test_the_authority_signs_words_and_a_certificate_is_none",)),
+    Mutant(
+        "packages/vetting.py",
+        "if is_public and is_below(at, OF_THE_KERNEL):",
+        "if False:",
+        (VETTING + "test_qemu_opens_what_everybody_may_read_or_what_a_full_admin_named",)),
+    Mutant(
+        "cluster/answers/belonging.py",
+        "is_new = (config.programs, config.images) != (None, None)",
+        "is_new = config.programs is not None",
+        (LOOKED_AT + "test_words_of_the_cluster_file_wait_for_who_does_not_know_them",)),
+    Mutant(
+        "cluster/answers/belonging.py",
+        "lost = allowing.problems(desk.ledger.state, allowed_by(config))",
+        "lost: list[Problem] = []",
+        (LOOKED_AT + "test_a_full_admin_allows_a_program_with_the_cluster_file",)),
 ]
