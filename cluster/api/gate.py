@@ -19,7 +19,7 @@ from packages.core.values import Value
 
 LARGE_KINDS = (
     ask.CheckPackages, ask.ApplyPackages, ask.CheckCluster, ask.ApplyCluster, ask.RestoreCluster,
-    ask.AskFacts,
+    ask.ResumeNode, ask.AskFacts,
 )
 MOST_LARGE, MOST_LARGE_OF_NODE = 1, 8
 """Under way for each caller: an operator has one pair of hands, a node asks for several."""

@@ -42,6 +42,9 @@ here, and who does not fetch them loses the rest."""
 LARGEST_ANSWER_BYTES = 32 << 20
 """Half of what a client takes (cluster/sockets.py); a status of 5,000 packages has a tenth."""
 
+REFUSED_AFTER_S = 0.1
+"""Who asks for too much hears of it a moment later: who asks again at once is slowed down by it."""
+
 MOST_TOLD = 100
 """Problems in one answer: who mends a thousand of them asks again anyway."""
 
@@ -168,7 +171,7 @@ class ApiServer:
         if verdict == "not-authorised" and head is not None:
             self.refused(caller, head.tag, self._listener.address)
         if head is not None:
-            self._reply(route, changed(
+            asyncio.get_running_loop().call_later(REFUSED_AFTER_S, self._reply, route, changed(
                 refusing(refusal, verdict=verdict), number=head.number))
         return True
 

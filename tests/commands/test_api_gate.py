@@ -15,7 +15,7 @@ from cluster.api.gate import KINDS, MOST_LARGE_OF_NODE, SHARE, Gate, Head, head_
 from cluster.api.messages import Call, NamedText, Reply
 from cluster.api.peer import Endpoint, Peer
 from cluster.api.roles import Caller
-from cluster.api.server import LARGEST_ANSWER_BYTES, MOST_TOLD, ApiServer
+from cluster.api.server import LARGEST_ANSWER_BYTES, MOST_TOLD, REFUSED_AFTER_S, ApiServer
 from cluster.socket_inbox import TURN_S
 from cluster.sockets import CurveKeys, Sender
 from packages.core.problem import Problem, problem
@@ -191,6 +191,15 @@ async def test_who_has_too_much_under_way_is_refused_unread(door: Door) -> None:
     await until(lambda: hand.got)
     assert hand.got[0].problems[0].code == "too-many-requests"
     assert not door.server.counts["undecodable"]
+    hand.close()
+
+
+async def test_who_floods_hears_of_it_later(door: Door) -> None:
+    hand, loop = Hand(door, LOOKER), asyncio.get_running_loop()
+    began_s = loop.time()
+    await hand.send(by_hand(b"plan-fail", b"nodes", SMALL_BYTES))
+    await until(lambda: hand.got)
+    assert loop.time() - began_s >= 0.9 * REFUSED_AFTER_S
     hand.close()
 
 

@@ -123,7 +123,8 @@ MUTANTS = [
         "cluster/answers/fair.py", "async with own, self._line:", "async with self._line:",
         (FAIR + "test_who_asks_much_stands_in_the_line_once",)),
     Mutant(
-        "cluster/answers/fair.py", "asyncio.sleep(spent_s if spent_s > LONG_S else 0)",
+        "cluster/answers/fair.py",
+        "asyncio.sleep(min(spent_s, LONGEST_PAUSE_S) if spent_s > LONG_S else 0)",
         "asyncio.sleep(0)", (FAIR + "test_the_loop_has_turns_between_and_a_pause_as_long",)),
     Mutant(
         "cluster/answers/questions.py",
@@ -131,9 +132,8 @@ MUTANTS = [
         "    if True:\n        told = view.status",
         (FAIR + "test_each_long_question_waits_for_its_turn",)),
     Mutant(
-        "cluster/answers/questions.py", "await asyncio.sleep(0)  # a thousand",
-        "pass  # a thousand",
-        (FAIR + "test_the_loop_has_a_turn_for_each_package_that_is_told",)),
+        "cluster/answers/questions.py", "specs[first:first + TOLD_AT_ONCE]", "specs",
+        (FAIR + "test_descriptions_are_told_in_parts",)),
     Mutant(
         "cluster/answers/questions.py", "after=max(self._ask.after, state.next_event - 1)",
         "after=self._ask.after",
@@ -144,4 +144,8 @@ MUTANTS = [
     Mutant(
         "packages/vm/qemu/consoles.py", " | os.O_NOFOLLOW", "",
         ("tests/core/test_consoles.py::test_what_a_link_points_to_is_left_alone",)),
+    Mutant(
+        "cluster/api/server.py", "call_later(REFUSED_AFTER_S, self._reply",
+        "call_later(0, self._reply",
+        (GATE + "test_who_floods_hears_of_it_later",)),
 ]
