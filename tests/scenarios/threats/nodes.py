@@ -44,8 +44,8 @@ ONE_NODE = Actor(
                VOTES + "two_leaders_in_one_term_are_not_both_believed",
                "tests/raft/test_filters_hold.py::test_who_only_listens_has_no_vote")),
         Never("give an order, or let an operator in, with its node's key",
-              "a node's key looks, and asks what nodes ask each other; an operator comes in so only "
-              "with the authority's signature, made where `ca.key` is, lately",
+              "a node's key looks, and asks what nodes ask each other; an operator comes in by it "
+              "only with the authority's signature, made where `ca.key` is, lately",
               ("tests/commands/test_api.py::test_a_role_allows_what_it_names",
                LOOKED_AT + "a_nodes_key_lets_an_operator_in_only_with_the_authoritys_word",
                "tests/core/test_keys.py"
