@@ -24,6 +24,11 @@ COST = Never(
      GATE + "a_role_is_looked_at_before_a_large_message_is_read",
      GATE + "a_large_question_is_not_carried_on_to_the_next_node",
      API + "a_slow_answer_holds_up_nobody_and_a_caller_has_its_limit",
+     "tests/commands/test_reading.py"
+     "::test_a_thousand_packages_are_read_while_the_loop_turns",
+     "tests/commands/test_reading.py::test_the_reader_has_a_budget",
+     "tests/core/test_fair_answers.py::test_who_asks_much_stands_in_the_line_once",
+     "tests/core/test_shared_answers.py::test_kvm_is_tried_once_for_all_who_ask",
      "tests/style/test_bounds.py::test_a_request_is_bounded"))
 
 MONITOR = Actor(
