@@ -10,6 +10,7 @@ from packages.core.allowed import OF_QEMU
 from packages.core.model import (
     DiskSpec, KernelSpec, MonitorSpec, NetworkSpec, PackageSpec, PhaseTimeouts, VmSpec
 )
+from packages.core.names import RESERVED
 from packages.core.problem import Problem
 
 GOOD = """\
@@ -236,7 +237,7 @@ def test_bytes_with_a_byte_order_mark_are_read() -> None:
 
 
 NAMES = st.from_regex(r"[A-Za-z0-9][a-z0-9._-]{0,10}[a-z0-9]", fullmatch=True).filter(
-    lambda name: ".." not in name,
+    lambda name: ".." not in name and name.lower() not in RESERVED,
 )
 LINES = st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters=[
     "\u2028", "\u2029", "\ufeff",
