@@ -172,7 +172,8 @@ async def test_a_move_that_makes_no_sense_is_refused_in_words(cluster: LiveClust
     before = await agreed(cluster)
     for target, code in (
         ("n9", "unknown-node"), ("", "unknown-node"), ("n1\n\0", "unknown-node"),
-        ("x" * 100_000, "unknown-node"), (before["shown"]["node"], "package-already-there"),
+        ("x" * 100_000, "request-too-large"), ("x" * 254, "bad-request"),
+        (before["shown"]["node"], "package-already-there"),
     ):
         refused = await cluster.ask(MovePackage(request=token(), package="p1", node=target))
         assert refused.verdict == "refused"
