@@ -68,8 +68,9 @@ class Incoming:
         """`term` is the sender's own. True when the engine has something to do."""
         engine = self._engine
         beyond = beyond_reason(
-            body, term=term, last_index=engine.last_index,
-            own_term=max(engine.term, self.terms.of_majority(engine.members.names)),
+            body, term=term, last_index=engine.last_index, highest=self.terms.highest(
+                engine.term, engine.members.names, now_s=self._lease.now_s(),
+                heard_at_s=self._lease.heard_at_s()),
         )
         if beyond is not None:
             return self._refuse(peer, beyond, f"its {type(body).__name__} was dropped")

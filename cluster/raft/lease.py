@@ -52,6 +52,9 @@ class Lease:
         self.majority_heard_s = 0.0
         """On a follower: when its leader was last known to have a majority."""
 
+    def now_s(self) -> float:
+        return self._clock.boottime_s()
+
     def elected(self, last_confirmed_s: Iterable[float]) -> None:
         """When those who voted for this node confirmed anything last, as `confirmed_before_s`
         has it."""

@@ -59,6 +59,11 @@ class Snapshot(Value, array_like=True):
     members: Members | None = None
     """Those in force at `last`; None where they are still those of the nodes' own files."""
 
+    @property
+    def is_whole(self) -> bool:
+        """A journal that began with other two could never be read again."""
+        return self.previous[1] + 1 == self.last[1] and self.previous[2] <= self.last[2]
+
 
 class SnapshotStore:
     """`executor` writes; None writes at once, which is what a simulation wants."""
@@ -96,6 +101,8 @@ class SnapshotStore:
         raises OSError. Nothing here is newer: the engine has not committed as much."""
         try:
             received = decoded(raw, most=allowance(len(raw)))
+            if not received.is_whole:
+                raise SnapshotDamaged("its two entries do not follow one another")
             judged = self._judged
             if judged is not None and judged[0] is raw and judged[1](*received.last[1:]):
                 raise SnapshotDamaged(f"it reaches to {received.last[1:]}, which was not said")

@@ -145,6 +145,35 @@ def test_a_cluster_that_was_raised_to_the_highest_term_elects_again(tmp_path: Pa
     rig.close()
 
 
+def test_in_steps_it_is_led_no_further_than_in_one(rig: Rig) -> None:
+    ape = rig.start("ape")
+    for _ in range(100):
+        tell(ape, "cat", ape.engine.term + TERMS_AHEAD // 2, HigherTerm())
+    assert ape.engine.term == TERMS_AHEAD
+    rig.clock.now_s += 1.0
+    tell(ape, "cat", ape.engine.term + TERMS_AHEAD, HigherTerm())
+    assert ape.engine.term == 2 * TERMS_AHEAD, "so much again a second later"
+
+
+def test_two_that_were_led_apart_find_each_other(rig: Rig) -> None:
+    """One node has led another on for a minute, and is struck off: the two that are left have a
+    majority, and neither may be out of reason to the other for good."""
+    rig.start("ape", "bee")
+    for _ in range(60):
+        rig.clock.now_s += 1.0
+        bee = rig.voters["bee"]
+        tell(bee, "cat", bee.engine.term + TERMS_AHEAD, HigherTerm())
+    assert bee.engine.term == 60 * TERMS_AHEAD
+    assert rig.voters["ape"].engine.term == 0
+    for _ in range(120):
+        rig.clock.now_s += 0.8
+        rig.pass_time(0.2)
+        if any(voter.is_leader() for voter in rig.voters.values()):
+            break
+    leader = rig.leader()
+    assert rig.decide(leader, b"one")[0][0] == b"applied one"
+
+
 def test_only_others_make_a_majority() -> None:
     terms = Terms()
     terms.heard("cat", HIGH)
@@ -175,8 +204,8 @@ def test_an_index_that_no_log_reaches_is_dropped(rig: Rig, body: Body) -> None:
 def test_a_node_that_was_away_for_a_month_is_caught_up() -> None:
     far = 50_000_000
     assert far < INDEXES_AHEAD
-    assert beyond_reason(append(9, (far, 9), []), term=9, own_term=1, last_index=1) is None
-    assert beyond_reason(install(9, index=far, of=9), term=9, own_term=1, last_index=1) is None
+    assert beyond_reason(append(9, (far, 9), []), term=9, highest=9, last_index=1) is None
+    assert beyond_reason(install(9, index=far, of=9), term=9, highest=9, last_index=1) is None
 
 
 def test_what_was_introduced_as_of_far_away_is_not_kept(rig: Rig) -> None:
@@ -346,6 +375,20 @@ def test_a_snapshot_is_the_one_that_was_spoken_of(
     tell(ape, "cat", 1, install(1, index=5, of=1, snapshot=snapshot(8, 1)))
     ape.transport.pump()
     assert ape.engine.last_index == 8, "one that is newer by what was agreed upon meanwhile"
+
+
+@pytest.mark.parametrize("previous", [(3, 1), (5, 1), (6, 1), (0, 0), (4, 2)])
+def test_a_snapshot_that_no_journal_begins_with_is_refused(
+    rig: Rig, previous: tuple[int, int],
+) -> None:
+    """It would be written, and the journal that begins with its entries never read again."""
+    ape = rig.start("ape")
+    raw = encoded(Snapshot(last=(b"", 5, 1), previous=(b"", *previous), state=b"one"))
+    tell(ape, "cat", 1, install(1, index=5, of=1, snapshot=raw))
+    ape.transport.pump()
+    assert ape.engine.last_index == 1
+    rig.crash("ape")
+    assert rig.start("ape").engine.last_index == 1
 
 
 def test_an_election_takes_the_time_that_its_profile_says() -> None:

@@ -8,13 +8,13 @@ DOORS = "tests/raft/test_sockets.py::"
 MUTANTS = [
     Mutant(
         "cluster/raft/bounds.py",
-        "    if max(term, highest_term, *_numbers(body, TERM_FIELDS)) > own_term + TERMS_AHEAD:",
-        "    if max(highest_term, *_numbers(body, TERM_FIELDS)) > own_term + TERMS_AHEAD:",
+        "    if max(term, highest_term, *_numbers(body, TERM_FIELDS)) > highest:",
+        "    if max(highest_term, *_numbers(body, TERM_FIELDS)) > highest:",
         (HERE + "test_whatever_it_is_the_senders_own_term_is_bounded",)),
     Mutant(
         "cluster/raft/bounds.py",
-        "    if max(term, highest_term, *_numbers(body, TERM_FIELDS)) > own_term + TERMS_AHEAD:",
-        "    if max(term, highest_term) > own_term + TERMS_AHEAD:",
+        "    if max(term, highest_term, *_numbers(body, TERM_FIELDS)) > highest:",
+        "    if max(term, highest_term) > highest:",
         (HERE + "test_no_message_raises_the_term_beyond_reason",)),
     Mutant(
         "cluster/raft/bounds.py",
@@ -38,9 +38,9 @@ MUTANTS = [
         "return True",
         (HERE + "test_what_was_introduced_as_of_far_away_is_not_kept",)),
     Mutant(
-        "cluster/raft/filters.py",
-        "own_term=max(engine.term, self.terms.of_majority(engine.members.names)),",
-        "own_term=engine.term,",
+        "cluster/raft/bounds.py",
+        "return max(own, self.of_majority(members)) + int(self._left)",
+        "return own + int(self._left)",
         (HERE + "test_a_node_of_another_age_follows_what_a_majority_is_in",)),
     Mutant(
         "cluster/raft/filters.py",
@@ -179,4 +179,21 @@ MUTANTS = [
         "        if key not in self._said and len(self._said) >= MOST_KINDS:",
         "        if False:",
         ("tests/core/test_vigil.py::test_names_that_are_made_up_do_not_fill_it",)),
+    Mutant(
+        "cluster/raft/bounds.py",
+        "self._left = max(0.0, self._left - (own - seen)) + TERMS_AHEAD * (now_s - at_s)",
+        "self._left = self._left + TERMS_AHEAD * (now_s - at_s)",
+        (HERE + "test_in_steps_it_is_led_no_further_than_in_one",
+         "tests/raft/test_one_bad_node.py::"
+         "test_two_honest_nodes_agree_once_a_bad_one_is_struck_off")),
+    Mutant(
+        "cluster/raft/bounds.py",
+        "        if now_s - max(heard_at_s, began_s) < QUIET_S:",
+        "        if True:",
+        (HERE + "test_two_that_were_led_apart_find_each_other",)),
+    Mutant(
+        "cluster/raft/snapshot.py",
+        "            if not received.is_whole:",
+        "            if False:",
+        (HERE + "test_a_snapshot_that_no_journal_begins_with_is_refused",)),
 ]

@@ -17,6 +17,10 @@ ONE_NODE = Actor(
               "terms, indexes, boots and numbers beyond reason are dropped, in whatever message",
               (BOUNDS + "no_message_raises_the_term_beyond_reason",
                BOUNDS + "whatever_it_is_the_senders_own_term_is_bounded",
+               BOUNDS + "in_steps_it_is_led_no_further_than_in_one",
+               BOUNDS + "two_that_were_led_apart_find_each_other",
+               "tests/raft/test_one_bad_node.py"
+               "::test_two_honest_nodes_agree_once_a_bad_one_is_struck_off",
                BOUNDS + "an_index_that_no_log_reaches_is_dropped",
                BOUNDS + "the_others_elect_and_agree_while_one_says_it",
                BOUNDS + "a_cluster_that_was_raised_to_the_highest_term_elects_again",
