@@ -20,11 +20,15 @@ import pytest
 
 IMPORT_FAILED, NO_END = 97, 98
 LIBRARIES = (
-    "asyncio", "click", "cryptography.x509", "immutables", "msgspec", "pysyncobj", "rich.table",
-    "yaml", "zmq",
+    "asyncio", "click", "cryptography.x509", "hypothesis.database", "hypothesis.stateful",
+    "immutables", "msgspec", "pysyncobj", "pytest_asyncio.plugin", "rich.table", "yaml", "zmq",
 )
-"""Whatever the product's modules import; pytest wants its plugins to itself."""
-QUIETLY = ("-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=no", "-rfE")
+"""Whatever the product's modules and pytest's plugins import: a second less for each trial."""
+QUIETLY = (
+    "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=no", "-rfE",
+    # A plugin that is loaded already shows its own assertions without their values.
+    "-W", "ignore::pytest.PytestAssertRewriteWarning",
+)
 LOOK_S = 0.01
 
 
