@@ -83,7 +83,9 @@ class Departure(SourceSide):
             return "land"
         migration = self.body.migration_of(self.move.id, seen.migration)
         self.switching = may_have_switched(stage, seen.state, migration)
-        if move is not None and seen.state != "running":
+        # One that only does not answer hangs by itself, and its monitors are to say so.
+        if move is not None and seen.state != "running" and (
+                self.switching or seen.state != "unanswered"):
             self._found_standing(move, migration)
         return source_step(stage, seen.state, migration)
 

@@ -91,6 +91,18 @@ async def test_monitoring_is_off_from_the_very_event_that_stops_the_guest() -> N
         assert suspended == [["move"]]
 
 
+async def test_a_guest_that_hangs_in_the_copy_stays_watched() -> None:
+    """Found by the soak: taken for one that stood for its switch, it hung for 80 s more."""
+    async with Rig("n1", "n2", "n3") as rig:
+        source, node = await copying(rig, lambda event: None), rig.nodes["n1"]
+        await node.pause()
+        source.is_frozen = True
+        node.begin()
+        await rig.until(lambda: node.agent.body.soft is not None)
+        assert node.agent.watch is not None
+        assert node.agent.watch.status().monitoring != "suspended"
+
+
 async def test_nothing_is_switched_before_the_record_says_that_it_stands() -> None:
     async with Rig("n1", "n2", "n3") as rig:
         told: list[str] = []

@@ -43,4 +43,10 @@ MUTANTS = [
         "return answer",
         ("tests/core/test_move_recovery.py::"
          "test_a_copy_behind_a_broken_channel_is_never_claimed",)),
+    Mutant(
+        "packages/departure.py",
+        'self.switching or seen.state != "unanswered"):',
+        "True):",
+        ("tests/scenarios/test_switch_order.py"
+         "::test_a_guest_that_hangs_in_the_copy_stays_watched",)),
 ]
