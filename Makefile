@@ -1,7 +1,8 @@
 # Everything a newcomer needs: each target does all the set-up there is, and does nothing twice.
 #
 #   make demo     a cluster on this machine, a guest that moves, a node that dies: about a minute
-#   make test     all that CI runs
+#   make test     rules, simulation, and each real part by itself; within ten minutes
+#   make acceptance  whole clusters of real daemons with real guests; CI runs both
 #   make mutants  one line of the product broken at a time: the tests must notice each
 #   make search   a simulated cluster, harmed at random for SECONDS=600
 #   make soak     MOVES=1000 of real guests, with a process harmed in every tenth
@@ -23,7 +24,7 @@ DEBIAN := qemu-system-x86 iproute2 nftables util-linux mount fdisk e2fsprogs tcp
 	gcc libc6-dev libc6-dev-i386 binutils busybox-static linux-image-cloud-amd64 python3-venv \
 	qemu-block-extra qemu-utils sg3-utils tgt fence-agents
 
-.PHONY: help setup demo test mutants search soak lint bench clean
+.PHONY: help setup demo test acceptance mutants search soak lint bench clean
 
 help:
 	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
@@ -66,8 +67,13 @@ lint: setup
 	$(BIN)/mypy
 
 # Three at a time, whole files: most of a live test is waiting, and each has a lab of its own.
+TOGETHER := $(BIN)/python -m pytest --numprocesses 3 --dist loadgroup
+
 test: lint
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(PYTEST)
+	$(TOGETHER) -m 'not acceptance' $(PYTEST)
+
+acceptance: setup
+	$(TOGETHER) -m acceptance $(PYTEST)
 
 # Not part of `make test`: it runs tests some hundred times over. ONLY=guardian: those alone.
 mutants: setup

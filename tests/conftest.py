@@ -13,6 +13,8 @@ processes on the same processors."""
 
 GIVES_WAY = 10
 
+STAND_ALONE = frozenset({"simulation"})
+
 
 def pytest_configure() -> None:
     """A shell that starts something in the background lets it ignore Ctrl-C, and so do all its
@@ -21,11 +23,23 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file's tests stay together, for many share a lab; simulated worlds share nothing, and the
+    longest of them would be the last that all others wait for."""
+    for item in items:
+        if room_of(item) not in STAND_ALONE:
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+
+def room_of(item: pytest.Item) -> str:
+    return item.path.relative_to(Path(__file__).parent).parts[0]
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if os.geteuid() != 0:
         return  # who gave way could not come back
-    room = item.path.relative_to(Path(__file__).parent).parts[0]
-    os.setpriority(os.PRIO_PROCESS, 0, GIVES_WAY if room in CALCULATING else 0)
+    os.setpriority(os.PRIO_PROCESS, 0, GIVES_WAY if room_of(item) in CALCULATING else 0)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

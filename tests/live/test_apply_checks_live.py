@@ -13,7 +13,7 @@ from tests.live.live_cluster import LiveCluster, live_cluster
 from tests.live.operator_side import vmsg
 from tests.live.test_disk_identity_live import run
 
-pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.live, pytest.mark.acceptance, pytest.mark.asyncio(loop_scope="module")]
 
 HEAD = "name: nowhere\nnodes: [n1, n2, n3]\nauto_run: false\n"
 

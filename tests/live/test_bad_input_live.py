@@ -27,7 +27,7 @@ from tests.live.guest_side import held_connection
 from tests.live.hosts import ROOT
 from tests.live.live_cluster import LiveCluster, live_cluster, token
 
-pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.live, pytest.mark.acceptance, pytest.mark.asyncio(loop_scope="module")]
 
 SLOW = {"migration_bandwidth_mib_s": 1}
 BUSY, IDLE = "d3000,2", "d0"

@@ -13,7 +13,7 @@ from cluster.lab import guests, lab
 from packages.core.values import changed
 from tests.live.live_cluster import LiveCluster, live_cluster, one, token
 
-pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.live, pytest.mark.acceptance, pytest.mark.asyncio(loop_scope="module")]
 
 CUT_S = 8.0
 """Twice the lease and its margin in the profile the labs run with."""

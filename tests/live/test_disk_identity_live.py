@@ -12,7 +12,7 @@ import pytest_asyncio
 from tests.live.live_cluster import LiveCluster, live_cluster
 from tests.live.operator_side import vmsg
 
-pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.live, pytest.mark.acceptance, pytest.mark.asyncio(loop_scope="module")]
 
 SIZE_BYTES = 16 << 20
 

@@ -8,7 +8,7 @@ from cluster.api.messages import DrainNode, MovePackage, ResumeNode
 from tests.live.guest_side import held_connection
 from tests.live.live_cluster import live_cluster, token
 
-pytestmark = [pytest.mark.live]
+pytestmark = [pytest.mark.live, pytest.mark.acceptance]
 
 NAMES = ("p1", "p2", "p3", "p4")
 

@@ -17,7 +17,7 @@ import pytest_asyncio
 from cluster.lab.guest_image import SECTOR_BYTES
 from tests.live.live_cluster import LiveCluster, live_cluster
 
-pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.live, pytest.mark.acceptance, pytest.mark.asyncio(loop_scope="module")]
 
 RUN = 16
 """So many bytes in the same order are no accident: one in 2^128 that are random."""

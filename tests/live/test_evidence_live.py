@@ -9,7 +9,7 @@ import pytest
 
 from tests.live.evidence import ROOT
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.acceptance]
 
 HEAD = """
 import pytest_asyncio

@@ -13,7 +13,7 @@ from packages.core.values import changed
 from tests.live.guest_side import held_connection
 from tests.live.live_cluster import LiveCluster, live_cluster, one, token
 
-pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.live, pytest.mark.acceptance, pytest.mark.asyncio(loop_scope="module")]
 
 LEASE_S = 3.5
 """Of the profile the labs run with."""

@@ -13,7 +13,7 @@ from cluster.api.messages import ApplyCluster, GetConfig
 from tests.live.hosts import Hosts, hosts
 from tests.live.live_cluster import live_cluster, token, until_gone
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.acceptance]
 
 ROOM = "16m"
 

@@ -17,7 +17,7 @@ from cluster.lab.groups import state_of
 from tests.live.guest_processes import Copy
 from tests.live.live_cluster import LiveCluster, live_cluster, one, token
 
-pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.live, pytest.mark.acceptance, pytest.mark.asyncio(loop_scope="module")]
 
 SAID_WITHIN_S = 1.0
 """What is promised; the tests wait longer, for machines that are not."""

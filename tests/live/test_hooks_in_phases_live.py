@@ -20,7 +20,7 @@ from tests.live.live_cluster import LiveCluster, live_cluster, one
 from tests.live.test_move_faults_live import BUSY, IDLE, PHASES, SLOW, Cell, Scene
 from tests.live.test_suspension_live import Hook, other_than, watched_by
 
-pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.live, pytest.mark.acceptance, pytest.mark.asyncio(loop_scope="module")]
 
 ROOT = Path(__file__).parents[2]
 FIVE_INTERVALS_S = 0.5

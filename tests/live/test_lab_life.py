@@ -24,7 +24,7 @@ from tests.live.evidence import standing
 from tests.live.lab_parts import reaches, traces
 from tests.live.live_cluster import evidence_of
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.acceptance]
 
 DEADLINE_S = 60.0
 

@@ -10,7 +10,7 @@ from cluster.lab import lab
 from tests.live.cuts import cut_pair, narrow
 from tests.live.live_cluster import LiveCluster, live_cluster, one, token
 
-pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.live, pytest.mark.acceptance, pytest.mark.asyncio(loop_scope="module")]
 
 LONG_S = 9.0
 """Two leases with their margins."""

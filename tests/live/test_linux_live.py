@@ -17,7 +17,8 @@ from tests.live.guest_side import held_connection, page
 from tests.live.live_cluster import LiveCluster, live_cluster, one
 
 pytestmark = [
-    pytest.mark.live, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300),
+    pytest.mark.live, pytest.mark.acceptance, pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.timeout(300),
 ]
 
 BOOT_S = 90.0

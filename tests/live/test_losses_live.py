@@ -9,7 +9,7 @@ from cluster.lab import lab
 from tests.live.guest_side import held_connection
 from tests.live.live_cluster import LiveCluster, live_cluster, one
 
-pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.live, pytest.mark.acceptance, pytest.mark.asyncio(loop_scope="module")]
 
 LEASE_AND_MARGIN_S = 4.1
 """Of the profile the labs run with."""

@@ -28,7 +28,7 @@ from packages.vm.qemu.records import GuestFolder
 from tests.live.guest_side import GuestPage, held_connection, page
 from tests.live.live_cluster import LiveCluster, live_cluster, token
 
-pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.live, pytest.mark.acceptance, pytest.mark.asyncio(loop_scope="module")]
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-c", "from cli.main import main; main()"]

@@ -11,7 +11,7 @@ from tests.live.guest_processes import until_gone
 from tests.live.guest_side import held_connection
 from tests.live.live_cluster import LiveCluster, live_cluster
 
-pytestmark = [pytest.mark.live, pytest.mark.asyncio]
+pytestmark = [pytest.mark.live, pytest.mark.acceptance, pytest.mark.asyncio]
 
 WITH_MANY = """
 import os, resource, sys

@@ -28,7 +28,7 @@ from tests.live.guest_side import held_connection
 from tests.live.live_cluster import LiveCluster, live_cluster
 from tests.live.phases import PhaseMissed
 
-pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.live, pytest.mark.acceptance, pytest.mark.asyncio(loop_scope="module")]
 
 LABS = 3
 SLOW = {"migration_bandwidth_mib_s": 2}

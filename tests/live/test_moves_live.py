@@ -9,7 +9,7 @@ from cluster.api.messages import AbortMove, DrainNode, MovePackage, ResumeNode, 
 from tests.live.guest_side import held_connection
 from tests.live.live_cluster import LiveCluster, live_cluster, one, token
 
-pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.live, pytest.mark.acceptance, pytest.mark.asyncio(loop_scope="module")]
 
 SLOW = {"migration_bandwidth_mib_s": 1}
 """A copy of the whole guest then takes more than a second, of one that writes for ever."""

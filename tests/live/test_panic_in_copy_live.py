@@ -10,7 +10,7 @@ from cluster.api.messages import DeletePackage, HaltPackage
 from tests.live.live_cluster import live_cluster, one, token
 from tests.live.test_disk_identity_live import run
 
-pytestmark = [pytest.mark.live, pytest.mark.asyncio]
+pytestmark = [pytest.mark.live, pytest.mark.acceptance, pytest.mark.asyncio]
 
 TICKS_A_S = 18.2
 PANICS_AFTER_S = 6.0

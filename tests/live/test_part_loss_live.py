@@ -17,7 +17,7 @@ from cluster.api.messages import Preflight
 from cluster.lab.groups import state_of
 from tests.live.live_cluster import LiveCluster, live_cluster, one, until_gone
 
-pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.live, pytest.mark.acceptance, pytest.mark.asyncio(loop_scope="module")]
 
 LOOK_S = 0.01
 STOPPED_S = 10.0

@@ -16,7 +16,7 @@ from packages.core.values import changed
 from tests.contracts.power_worlds import fence
 from tests.live.live_cluster import LiveCluster, live_cluster, one, token
 
-pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.live, pytest.mark.acceptance, pytest.mark.asyncio(loop_scope="module")]
 
 LEASE_AND_MARGIN_S = 4.1
 """Of the profile the labs run with: nobody waited for the end of a lease who was sooner. How soon

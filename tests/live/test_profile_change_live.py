@@ -11,7 +11,7 @@ from cluster.api.messages import ApplyCluster, GetConfig
 from cluster.lab import lab
 from tests.live.live_cluster import LiveCluster, live_cluster, one, token
 
-pytestmark = [pytest.mark.live, pytest.mark.asyncio]
+pytestmark = [pytest.mark.live, pytest.mark.acceptance, pytest.mark.asyncio]
 
 LOOK_S = 0.01
 TAKEN_OVER_S = 90.0

@@ -14,7 +14,7 @@ from cluster.sockets import make_keys
 from tests.live.hosts import ROOT, Hosts, hosts
 from tests.live.live_cluster import LiveCluster, live_cluster
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.acceptance]
 
 
 async def up(farm: Hosts) -> None:

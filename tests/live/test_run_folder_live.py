@@ -15,7 +15,7 @@ from packages.core.values import changed
 from tests.live.guest_processes import until_gone
 from tests.live.live_cluster import LiveCluster, live_cluster, one
 
-pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.live, pytest.mark.acceptance, pytest.mark.asyncio(loop_scope="module")]
 
 UP_S = 60.0
 

@@ -9,7 +9,7 @@ import pytest
 from cluster.lab import lab
 from tests.live.live_cluster import live_cluster, one
 
-pytestmark = [pytest.mark.live, pytest.mark.asyncio]
+pytestmark = [pytest.mark.live, pytest.mark.acceptance, pytest.mark.asyncio]
 
 LOSSES = 3
 """In as many minutes; of a guest's own failures no more are put up with on one node."""

@@ -13,7 +13,7 @@ from tests.live.guest_side import held_connection
 from tests.live.live_cluster import LiveCluster, live_cluster
 from tests.live.test_move_faults_live import IDLE, PHASES, SLOW, Cell, Scene
 
-pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.live, pytest.mark.acceptance, pytest.mark.asyncio(loop_scope="module")]
 
 HANGS_S = 9.0
 """Well beyond what a guest may stand for a move."""

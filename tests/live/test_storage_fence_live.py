@@ -20,7 +20,7 @@ from tests.live.guest_processes import until_gone
 from tests.live.live_cluster import LiveCluster, live_cluster, one, token
 from tests.live.san import San
 
-pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.live, pytest.mark.acceptance, pytest.mark.asyncio(loop_scope="module")]
 
 SUSPECT_S = 0.8
 LEASE_S, MARGIN_S = 3.5, 0.6

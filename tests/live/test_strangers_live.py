@@ -9,7 +9,7 @@ from cluster.api.messages import HaltPackage, RunPackage
 from packages.vm.qemu.command_line import BINARY, guest_uuid
 from tests.live.live_cluster import LiveCluster, live_cluster, one, token
 
-pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.live, pytest.mark.acceptance, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

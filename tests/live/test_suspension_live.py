@@ -14,7 +14,7 @@ import pytest_asyncio
 from tests.live.guest_side import held_connection
 from tests.live.live_cluster import LiveCluster, live_cluster, one
 
-pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.live, pytest.mark.acceptance, pytest.mark.asyncio(loop_scope="module")]
 
 SLOW = {"migration_bandwidth_mib_s": 2}
 BUSY, IDLE = "d9000,1", "d0"

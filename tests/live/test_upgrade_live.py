@@ -25,7 +25,7 @@ from tests.live.live_cluster import LiveCluster, one, token
 from tests.live.other_version import LANDED, HistoryIsMissing, checked_out
 from tests.live.waiting import until
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.acceptance]
 
 NAMES = ("n1", "n2", "n3")
 

@@ -9,7 +9,7 @@ from cluster.lab import lab
 from cluster.lab.groups import NodeGroup
 from tests.live.live_cluster import LiveCluster, live_cluster, one
 
-pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.live, pytest.mark.acceptance, pytest.mark.asyncio(loop_scope="module")]
 
 WATCHDOG_S = 5.0
 """A hang that ends once its node is suspected (0.8 s) is short beside it, on a busy machine too."""

@@ -8,7 +8,7 @@ from cluster.lab import guests, lab
 from packages.core.values import changed
 from tests.live.live_cluster import LiveCluster, live_cluster, one, token
 
-pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.live, pytest.mark.acceptance, pytest.mark.asyncio(loop_scope="module")]
 
 NODES, WITNESS = ("n1", "n2"), "n3"
 
