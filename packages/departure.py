@@ -74,6 +74,8 @@ class Departure(SourceSide):
     async def _first_step(self) -> SourceStep:
         move = self._now()
         stage = move.stage if move is not None else "done"
+        if stage in ("frozen", "aborting"):
+            self._suspend()  # at once: a guest that hangs is asked for seconds
         seen = await self.around.driver.observe(self.guest)
         if standing(seen.state) == "ill":
             self._falls_ill(seen)

@@ -51,12 +51,14 @@ class LeaseWays:
             is_guarded=self._is_guarded())
         asked = {}
         if leader in self._neighbours:
-            asked[asyncio.ensure_future(self._answer(leader, ask))] = ""
+            door = self._neighbours[leader]
+            asked[asyncio.ensure_future(self._answer(door, ask))] = ""
         late_s = self._clock.boottime_s() - self._answered_s
         if not asked or late_s > UNANSWERED * self._terms.numbers.heartbeat_s:
             passed_on = changed(ask, relay=True)
             for peer in self._peers(leader):
-                asked[asyncio.ensure_future(self._answer(peer, passed_on))] = peer
+                door = self._neighbours[peer]
+                asked[asyncio.ensure_future(self._answer(door, passed_on))] = peer
         try:
             return await self._first(asked)
         finally:
@@ -87,9 +89,10 @@ class LeaseWays:
         return [others[(self._turn + each) % len(others)] for each in range(
             min(AT_ONCE, len(others)))]
 
-    async def _answer(self, peer: str, ask: AskLease) -> float | None:
+    async def _answer(self, door: Neighbour, ask: AskLease) -> float | None:
+        """Not by its name, which may be a neighbour's no more when this gets to run."""
         deadline_s = SHARE * self._terms.numbers.lease_s
-        reply = await self._neighbours[peer].ask(ask, deadline_s=deadline_s)
+        reply = await door.ask(ask, deadline_s=deadline_s)
         if not isinstance(reply, Reply) or not isinstance(reply.result, dict):
             return None
         said = reply.result

@@ -30,12 +30,13 @@ class Skew:
     async def run(self) -> None:
         while True:
             if self._leads():
-                await asyncio.gather(*(self._measure(each) for each in tuple(self._neighbours)))
+                await asyncio.gather(*(
+                    self._measure(name, door) for name, door in self._neighbours.items()))
             await asyncio.sleep(LOOK_S)
 
-    async def _measure(self, name: str) -> None:
+    async def _measure(self, name: str, door: Neighbour) -> None:
         began_s = self._clock.boottime_s()
-        reply = await self._neighbours[name].ask(AskProgress(package=""), deadline_s=ROUND_S)
+        reply = await door.ask(AskProgress(package=""), deadline_s=ROUND_S)
         took_s = self._clock.boottime_s() - began_s
         if not isinstance(reply, Reply) or not reply.wall_ms or took_s > ROUND_S:
             self.ahead_ms.pop(name, None)

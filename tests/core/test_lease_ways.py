@@ -85,6 +85,17 @@ async def test_where_no_coordinator_is_heard_a_peer_may_know_it():
         assert await made.ask("", 7, "i1") == 2.5
 
 
+async def test_a_neighbour_that_is_removed_before_it_was_asked_ends_nothing():
+    """Found by the simulation: the daemon ended with its request for a lease."""
+    async with Elected() as elected:
+        terms = Terms(node="n1", own=LAN, clock=elected.clock, ledger=elected.ledger)
+        neighbours = {"n2": Door(2.5)}
+        made = LeaseWays(node="n1", neighbours=neighbours, terms=terms, clock=elected.clock)
+        asking = asyncio.ensure_future(made.ask("n2", 7, "i1"))
+        asyncio.get_running_loop().call_soon(neighbours.clear)
+        assert await asking == 2.5
+
+
 async def test_an_answer_to_another_request_grants_nothing():
     """Its lease would run from a later moment than the truth."""
     async with Elected() as elected:

@@ -29,7 +29,8 @@ LEASE_SLACK_S = PRECISION_S + 2 * LINE_S
 """How long after the end of the lease a guest may still run."""
 
 DAEMON_SLACK_S = LEASE_SLACK_S + 0.05
-"""A daemon that was stopped freezes the guests as soon as it goes on."""
+"""A daemon that was stopped freezes the guests as soon as it goes on, one that begins as soon as it
+has found them."""
 
 NAP_S = 2.5
 """A suspension that is over is noticed within a second, by a daemon that runs."""
@@ -258,7 +259,8 @@ class Judge(logging.Handler):
         what a watchdog is for, where there is one. One of them alone is enough."""
         if host.guard.is_awake_for(LEASE_SLACK_S):
             return False
-        if host.daemon is not None and host.daemon.is_awake_for(DAEMON_SLACK_S):
+        if host.daemon is not None and host.daemon.is_awake_for(DAEMON_SLACK_S) and (
+                self._around.timeline.now_s > host.daemon.began_s + DAEMON_SLACK_S):
             return False
         device = host.watchdog
         if device is None or device.name == SOFTWARE:

@@ -25,7 +25,7 @@ class Process:
         self.is_alive = True
         self.was_stopped = False
         """It died inside a file operation."""
-        self.last_paused_s = -100.0
+        self.began_s, self.last_paused_s = timeline.now_s, -100.0
         self._hangs_until_s = 0.0
         self._is_paused = False
         self._held: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []

@@ -73,4 +73,11 @@ MUTANTS = [
            (f"{LET_GO}::test_after_that_nothing_that_rests_on_a_lease_does",)),
     Mutant("cluster/core/duties.py", "return not self.guarded", "return True",
            (f"{LET_GO}::test_its_duty_is_to_say_so_and_to_guard_it_until_that_is_agreed",)),
+    Mutant(
+        "cluster/nodes/lease_ways.py",
+        "        reply = await door.ask(ask, deadline_s=deadline_s)",
+        "        door = next(each for each in self._neighbours.values() if each is door)\n"
+        "        reply = await door.ask(ask, deadline_s=deadline_s)",
+        ("tests/core/test_lease_ways.py"
+         "::test_a_neighbour_that_is_removed_before_it_was_asked_ends_nothing",)),
 ]
