@@ -363,7 +363,7 @@ def test_a_later_introduction_counts_even_before_the_log_has_come(rig: MembersRi
     voter.transport.join(spoken)
     for index, name in ((100, "eel"), (110, "fox")):
         said = Introduction(members_index=index, peers=[(name, "tcp://::1", [])])
-        voter.transport._was_introduced(said)
+        voter.transport._was_introduced("bee", said)
         assert spoken.names == {"bee", "cat", name}
 
 
