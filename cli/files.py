@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
@@ -41,7 +41,7 @@ def read_file(path: str) -> NamedText | list[Problem]:
     """`-` is standard input."""
     name = "standard input" if path == "-" else path
     try:
-        raw = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        raw = some_of(sys.stdin.buffer) if path == "-" else whole(Path(path))
     except OSError as error:
         return [problem(
             "file-unreadable", f"file:{name}", what=f"{name} cannot be read.",
@@ -55,6 +55,16 @@ def read_file(path: str) -> NamedText | list[Problem]:
         from cluster.config.load import load  # it words what is wrong
         return load(raw, source=name)[1]
     return NamedText(name=name, text=text)
+
+
+def whole(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return some_of(file)
+
+
+def some_of(file: BinaryIO) -> bytes:
+    """Enough to know that it is too large, of what may have no end."""
+    return file.read(LARGEST_BYTES + 1)
 
 
 def check(

@@ -41,8 +41,12 @@ def command(session: Session, file: str, dry_run: bool, reason: str) -> None:
 
 def unwritable(path: Path) -> Problem | None:
     """Known before the cluster notes in its history that a backup was made."""
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        return _unwritable(path, "It is a folder." if path.is_dir() else "There is no such folder.")
+    try:
+        if path.is_dir() or not path.absolute().parent.is_dir():
+            return _unwritable(
+                path, "It is a folder." if path.is_dir() else "There is no such folder.")
+    except OSError as error:
+        return _unwritable(path, error.strerror or str(error))
     if not os.access(path.absolute().parent, os.W_OK):
         return _unwritable(path, "You may not write into that folder.")
     return None
@@ -63,11 +67,13 @@ def written(path: Path, text: str) -> Problem | None:
             os.fsync(folder)
         finally:
             os.close(folder)
+        new = ""
     except OSError as error:
-        if new:
+        return _unwritable(path, error.strerror or str(error))
+    finally:
+        if new:  # also where an operator's Ctrl-C came between
             with suppress(OSError):
                 os.unlink(new)
-        return _unwritable(path, error.strerror or str(error))
     return None
 
 

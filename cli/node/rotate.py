@@ -28,7 +28,8 @@ def command(
     """
     if (node is None) != everyone:
         raise click.UsageError("Name a node, or say --all.", click.get_current_context())
-    names = [node] if node else [each["node"] for each in session.ask(GetKeys()).result["nodes"]]
+    names = [node] if node is not None else [
+        each["node"] for each in session.ask(GetKeys()).result["nodes"]]
     if dry_run:
         for name in names:
             session.change(asked(session, name, reason, dry_run=True), lambda result: "")

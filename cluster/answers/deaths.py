@@ -6,7 +6,8 @@ from cluster.api.messages import AskDeath, AskPatience, AskSilence, ConfirmDead,
 from cluster.api.roles import Caller
 from cluster.core import entries, refusals, words
 from cluster.core.beside import Silence
-from cluster.core.model import Proof, State, may_be_lost
+from cluster.core.membership import is_left_alone
+from cluster.core.model import Proof, State, may_be_lost, packages_of
 from cluster.deaths import against_death
 from cluster.raft.problems import no_quorum
 from packages.core.problem import Problem
@@ -46,14 +47,25 @@ async def confirm_dead(desk: Desk, caller: Caller, ask: ConfirmDead) -> Reply:
     said = desk.entry(
         entries.DeathSaid, caller, ask, node=ask.node,
         incarnation=state.nodes[ask.node].incarnation)
+    follows = _follows(state, ask, left_s)
     if ask.dry_run:
         death = _entry(desk, wish, known)
-        return _preview(desk, ask, *((death,) if ask.now else (said, death)), left_s=left_s)
+        shown = _preview(desk, ask, *((death,) if ask.now else (said, death)), left_s=left_s)
+        return with_consequences(shown, follows) if follows else shown
+    stopped = unconfirmed(ask, follows)
     if ask.now:
-        return unconfirmed(ask, [words.at_once(ask.node, left_s)]) or (
-            await _at_once(desk, caller, ask, wish))
-    stopped = await desk.change(ask, said)
+        return stopped or await _at_once(desk, caller, ask, wish)
+    stopped = stopped or await desk.change(ask, said)
     return stopped or await _carried_out(desk, ask, words.warning(ask.node), left_s=left_s)
+
+
+def _follows(state: State, ask: ConfirmDead, left_s: float) -> list[Problem]:
+    """For which the asker has to consent: guests that may run on in spite of every lease."""
+    alone = [each.name for each in packages_of(state, ask.node) if is_left_alone(each)]
+    return [
+        *([words.left_alone(ask.node, alone)] if alone else []),
+        *([words.at_once(ask.node, left_s)] if ask.now else []),
+    ]
 
 
 def _preview(desk: Desk, ask: ConfirmDead, *found: entries.Entry, left_s: float) -> Reply:
@@ -61,7 +73,7 @@ def _preview(desk: Desk, ask: ConfirmDead, *found: entries.Entry, left_s: float)
     if shown.verdict != "done":
         return shown
     if ask.now:
-        return with_consequences(shown, [words.at_once(ask.node, left_s)])
+        return shown
     first, *rest = shown.result["would"]
     waits = [f"node:{ask.node}: its lease is over in {left_s:.1f} s at the latest; then:"]
     return changed(

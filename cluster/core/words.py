@@ -9,6 +9,8 @@ record and not in anybody's memory: neither its asker nor a coordinator has to l
 What must never happen here: a word that counts against a node that was heard since it was given.
 """
 
+from collections.abc import Iterable
+
 from cluster.core import entries, refusals
 from cluster.core.model import NodeRecord, State, Word, may_be_lost, packages_of, with_node
 from packages.core.problem import Problem, problem
@@ -59,6 +61,21 @@ def warning(name: str) -> Problem:
                 "nor is a guest that was left detached: it would run twice, and its disks be "
                 "ruined.",
         fix=f"See with your own eyes that {name} is off, or cut it off its storage.",
+        severity="warn",
+    )
+
+
+def left_alone(name: str, packages: Iterable[str]) -> Problem:
+    """What a word risks for guests that no lease stops."""
+    named = ", ".join(packages)
+    return problem(
+        "detached-may-run", f"node:{name}",
+        what=f"Left running detached on {name}, where no lease stops it: {named}.",
+        because="A node that is only cut off has frozen its guests by the end of its lease, but "
+                "not those that were left alone: they write on beside those that are started "
+                "elsewhere, two copies of each, and their disks are ruined.",
+        fix=f"See with your own eyes that {name} is off, or cut it off its storage, before you "
+            "say it.",
         severity="warn",
     )
 

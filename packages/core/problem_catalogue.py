@@ -109,6 +109,7 @@ CATALOGUE: dict[str, str] = {
     "move-not-converging": "the guest dirties memory faster than it can be copied; it runs on",
     # what is not done in passing
     "not-confirmed": "what cannot be taken back, or makes things worse, was not confirmed",
+    "detached-may-run": "a node would be called dead while guests run on it that no lease stops",
     "death-at-once": "a node would be called dead while it may hold a lease",
     "access-lost": "an operator would be let in no more by the very key that asks",
     "node-gone": "a node would be removed for good, with its name and its keys",

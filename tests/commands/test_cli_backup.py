@@ -81,3 +81,13 @@ def test_what_is_put_back_and_what_is_not_is_said(
     assert "2 packages were put back" in said and "vmsg cluster run" in said
     assert "cluster file in the backup is another one" in said
     assert [each.operators for each in farm.heard if isinstance(each, ask.RestoreCluster)] == [True]
+
+
+def test_an_interruption_leaves_nothing_of_the_record_behind(tmp_path: Path) -> None:
+    with pytest.raises(TypeError):  # as a Ctrl-C: nothing that a full disk would say
+        backup.written(tmp_path / "record.json", object())  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_no_file_can_have_is_refused(farm: RecordedCluster, desk: Path) -> None:
+    assert run(["cluster", "backup", "a" * 300]) == 3

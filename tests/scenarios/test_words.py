@@ -113,3 +113,24 @@ def test_nobody_is_said_to_be_off_who_is_heard(now: bool) -> None:
     with farm() as told:
         asked = told.answer(word("ape", now=now))
         assert [each.code for each in asked.problems] == ["node-heard"]
+
+
+def test_of_a_node_with_a_guest_that_no_lease_stops_it_wants_a_yes() -> None:
+    """Found in a lab: two guests wrote one disk after a word that nobody had to think about."""
+    with farm() as told:
+        there = told.running()[0]
+        told.order(ask.HaltNode(node=there, detach=True))
+        told.until(lambda: told.node(there).state == "halted", within_s=5.0, what="left alone")
+        told.cut_off(there)
+        told.run(6.0)
+        at = awake(told, there)
+        shown = told.answer(word(there, confirmed=False, dry_run=True), to=at)
+        assert [each["code"] for each in shown.result["consequences"]] == ["detached-may-run"]
+        refused = told.answer(word(there, confirmed=False), to=at)
+        assert [each.code for each in refused.problems] == ["not-confirmed", "detached-may-run"]
+        assert "web" in refused.problems[1].what
+        told.run(6.0)
+        assert told.node(there).word is None and told.record().owner == there
+        told.world.hosts[there].lose_power()  # its operator did look
+        assert told.answer(word(there), to=at).verdict == "done"
+        assert told.record().owner != there

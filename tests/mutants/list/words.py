@@ -57,4 +57,10 @@ MUTANTS = [
         'return record.state == "failed" and record.proof is not None',
         ("tests/core/test_landlord.py::"
          "test_a_node_proven_dead_has_no_lease_whoever_coordinates",)),
+    Mutant(
+        "cluster/answers/deaths.py",
+        "*([words.left_alone(ask.node, alone)] if alone else []),",
+        "",
+        ("tests/scenarios/test_words.py"
+         "::test_of_a_node_with_a_guest_that_no_lease_stops_it_wants_a_yes",)),
 ]
