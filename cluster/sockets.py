@@ -18,6 +18,8 @@ import re
 import struct
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from typing import TypeAlias
 
 import zmq
 from zmq.utils import z85
@@ -29,6 +31,7 @@ from packages.core.problem import Problem, problem
 from packages.core.values import Value
 
 log = logging.getLogger("vmsg.doors")
+Socket: TypeAlias = "zmq.Socket[bytes]"
 
 MAX_MESSAGE_BYTES = 64 << 20
 """A snapshot travels as one message; 100,000 packages are below 50 MB."""
@@ -231,30 +234,33 @@ class Sender:
 
     def _dial(self) -> None:
         """A new socket each time: one that is told to disconnect still takes messages for a while,
-        which nobody gets."""
-        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
-        self._socket = context.socket(zmq.DEALER)
-        set_options(self._socket, self._max_message_bytes)
-        self._socket.set(zmq.IMMEDIATE, 1)  # nothing is queued for a peer that is not there
-        self._socket.set(zmq.RECONNECT_IVL, RECONNECT_MS)
-        self._socket.set(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
-        self._socket.set(zmq.CONNECT_TIMEOUT, HANDSHAKE_MS)
-        self._socket.curve_serverkey = self._server_keys[0].encode()
-        self._socket.curve_publickey = self._keys.public.encode()
-        self._socket.curve_secretkey = self._keys.secret.encode()
-        self._refusals: zmq.Socket[bytes] | None = None
-        if self._watches_refusals:
-            self._refusals = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_AUTH)
-        self._socket.connect(self.endpoint)
+        which nobody gets. OSError, and nothing has changed: no descriptor is left for it."""
+        refusals: Socket | None = None
+        with ExitStack() as made:
+            try:
+                socket: Socket = zmq.Context.instance().socket(zmq.DEALER)
+                made.callback(socket.close, 0)
+                self._set_up(socket)
+                if self._watches_refusals:
+                    refusals = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_AUTH)
+                    made.callback(refusals.close, 0)
+                socket.connect(self.endpoint)
+            except zmq.ZMQError as error:
+                raise OSError(error.errno, str(error)) from error
+            made.pop_all()
+        self._socket, self._refusals = socket, refusals
         self._dialled_s = self._loop.time()
         self._inbox = Inbox(self._socket, self._arrived, ready=self._is_writable)
 
-    def _hang_up(self) -> None:
-        self._inbox.close()
-        if self._refusals is not None:
-            self._socket.disable_monitor()
-            self._refusals.close(0)
-        self._socket.close(0)
+    def _set_up(self, socket: "zmq.Socket[bytes]") -> None:
+        set_options(socket, self._max_message_bytes)
+        socket.set(zmq.IMMEDIATE, 1)  # nothing is queued for a peer that is not there
+        socket.set(zmq.RECONNECT_IVL, RECONNECT_MS)
+        socket.set(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
+        socket.set(zmq.CONNECT_TIMEOUT, HANDSHAKE_MS)
+        socket.curve_serverkey = self._server_keys[0].encode()
+        socket.curve_publickey = self._keys.public.encode()
+        socket.curve_secretkey = self._keys.secret.encode()
 
     def change_keys(self, *, server_keys: Sequence[str], keys: CurveKeys) -> None:
         """Know the listener by these keys, and prove this one to it. A connection goes on under
@@ -332,8 +338,14 @@ class Sender:
         """`turned`: with the listener's other key, where it has two."""
         if turned:
             self._server_keys = (*self._server_keys[1:], self._server_keys[0])
-        self._hang_up()
-        self._dial()
+        before = self._inbox, self._socket, self._refusals
+        try:
+            self._dial()
+        except OSError as error:
+            log.warning("no new connection to %s: %s", self.endpoint, error)
+            self._dialled_s = self._loop.time()
+        else:
+            hang_up(*before)
 
     def _is_writable(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -350,13 +362,19 @@ class Sender:
     def close(self) -> None:
         if self._is_open:
             self._is_open = False
-            self._hang_up()
+            hang_up(self._inbox, self._socket, self._refusals)
             self._is_writable()
 
 
-def set_options(
-    socket: "zmq.Socket[bytes]", max_message_bytes: int, queues: Queues = WIDE,
-) -> None:
+def hang_up(inbox: Inbox, socket: "Socket", refusals: "Socket | None") -> None:
+    inbox.close()
+    if refusals is not None:
+        socket.disable_monitor()
+        refusals.close(0)
+    socket.close(0)
+
+
+def set_options(socket: "Socket", max_message_bytes: int, queues: Queues = WIDE) -> None:
     """What holds for both ends."""
     socket.linger = 0  # closing never waits for a peer that does not read
     socket.set(zmq.MAXMSGSIZE, max_message_bytes)

@@ -59,7 +59,12 @@ class Lookout:
         left = await self._worker.around.driver.end_remains()
         if left is not None:
             log.error("%s %s", left.what, left.because)
-        now = [*self._own(state), *await self._by_hand(state)]
+        try:
+            by_hand_now = await self._by_hand(state)
+        except OSError as error:
+            log.error("it is not known what else runs here: %s", error)
+            return
+        now = [*self._own(state), *by_hand_now]
         found, self._last = as_all_see(state, lasting(self._last, now)), now
         me = self._ledger.state.nodes.get(self._node)
         if me is None or me.sightings == found:

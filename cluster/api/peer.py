@@ -86,7 +86,15 @@ class Peer:
         answer: asyncio.Future[Reply | Problem] = self._loop.create_future()
         self._waiting[call.number] = answer
         try:
-            payload, sender = to_msgpack(call), self._sender_for(request)
+            payload = to_msgpack(call)
+            try:
+                sender = self._sender_for(request)
+            except OSError as error:  # this host's trouble: it must not end whoever only asks
+                return problem(
+                    "node-unreachable", f"node:{self.endpoint.shown}",
+                    what=f"{self.endpoint.shown} cannot be asked.",
+                    because=f"This host is short of something: {error.strerror}.",
+                    fix="Give the daemon more descriptors: LimitNOFILE of its unit.")
             if not await sender.send_when_up(payload, deadline_s=min(connect_s, deadline_s)):
                 return self._unsent(sender, connect_s)
             return await self._answer(

@@ -100,9 +100,10 @@ async def move_in_the_clear(cluster: LiveCluster) -> None:
     private, and needs no encryption."""
     for name in cluster.names:
         file = Path(cluster.node(name).folder, "etc", "cluster.yaml")
-        said, _, was = file.read_text().partition("migration:")
-        assert was.split() == ["private:", "true"], was
-        file.write_text(f"{said}migration: {{transport: plain, private: true}}\n")
+        text = file.read_text()
+        assert text.count("migration:\n  private: true\n") == 1, text
+        file.write_text(text.replace(
+            "migration:\n  private: true\n", "migration: {transport: plain, private: true}\n"))
         cluster.kill_daemon(name)
     for name in cluster.names:
         await cluster.start_daemon(name)

@@ -16,6 +16,9 @@ from tests.live.live_cluster import live_cluster, token, until_gone
 pytestmark = [pytest.mark.live, pytest.mark.acceptance]
 
 ROOM = "16m"
+LONG, TIMES = 100_000, 24
+"""Of a cluster file, in characters, and how often another is applied: more than what a journal has
+taken ahead of need. A file has at most 128 KiB."""
 
 
 @contextmanager
@@ -47,8 +50,8 @@ def is_out(status: Any) -> bool:
 async def use_up(farm: Hosts, name: str) -> None:
     """Agree on so much that the journal outgrows the room it has taken ahead of need."""
     plain = farm.file.read_text()
-    for number in range(4):
-        farm.file.write_text(f"{plain}# {number} {'x' * 600_000}\n")
+    for number in range(TIMES):
+        farm.file.write_text(f"{plain}# {number} {'x' * LONG}\n")
         await farm.done("cluster", "apply", str(farm.file))
     await farm.status_until(is_out, on=name)
 
@@ -102,9 +105,9 @@ async def test_guests_of_a_node_with_a_full_disk_run_once(tmp_path: Path) -> Non
             ballast = fill(lib)
             other = next(each for each in cluster.names if each != name)
             text = (await cluster.done(GetConfig(), node=other))["text"]
-            for number in range(4):
+            for number in range(TIMES):
                 await cluster.done(ApplyCluster(
-                    request=token(), text=f"{text}# {number} {'x' * 600_000}\n"), node=other)
+                    request=token(), text=f"{text}# {number} {'x' * LONG}\n"), node=other)
             cluster.away.add(name)
             await cluster.until(lambda status: state_of(status, name) == "failed")
             moved = await cluster.one_copy()
@@ -141,8 +144,8 @@ async def test_full_disks_are_told_by_the_healthy_node_before_and_after(tmp_path
             shown = await farm.status_until(lambda status: short_of_room(status) == both)
             assert shown["cluster"]["quorum"]  # a warning: nothing is lost yet
             plain = farm.file.read_text()
-            for number in range(8):
-                farm.file.write_text(f"{plain}# {number} {'x' * 600_000}\n")
+            for number in range(2 * TIMES):
+                farm.file.write_text(f"{plain}# {number} {'x' * LONG}\n")
                 said = await farm.vmsg("cluster", "apply", str(farm.file), "--timeout", "3s")
                 if said.code != 0:
                     break
