@@ -267,7 +267,9 @@ class PackageAgent:
         if seen.state == "shutdown":
             await self._ended(duty, "the guest powered itself off", powered_off=True)
             return
-        may_revive = isinstance(duty, duties.Keep) and self.failure is None
+        # A move that is only opened stops nobody: what stands then was left so by an earlier one.
+        may_revive = self.failure is None and (
+            isinstance(duty, duties.Keep) or duty.move.stage == "opened")
         if may_revive and self._revived != (guest.boot_id, duty.epoch):
             if await revive(self.around, guest, seen):
                 self._revived = (guest.boot_id, duty.epoch)

@@ -91,6 +91,23 @@ async def test_monitoring_is_off_from_the_very_event_that_stops_the_guest() -> N
         assert suspended == [["move"]]
 
 
+async def test_what_an_earlier_move_left_standing_goes_on_while_the_next_is_only_opened() -> None:
+    """Found by the simulation: the lease came back after the next move was ordered."""
+    async with Rig("n1", "n2", "n3") as rig:
+        node = rig.nodes["n1"]
+        await rig.assign(package(), "n1")
+        node.begin()
+        await rig.until(lambda: rig.record.state == "running")
+        guest = rig.fabric.guest("n1", "p1")
+        assert guest is not None
+        await node.pause()
+        guest.state, node.agent._revived = "postmigrate", ("", 0)
+        await rig.say(entries.MoveOpened, move="m1", package="p1", target="n2")
+        node.begin()
+        await rig.until(lambda: guest.state == "running")
+        assert rig.record.move is not None and rig.record.move.stage == "opened"
+
+
 async def test_a_guest_that_hangs_in_the_copy_stays_watched() -> None:
     """Found by the soak: taken for one that stood for its switch, it hung for 80 s more."""
     async with Rig("n1", "n2", "n3") as rig:

@@ -49,4 +49,10 @@ MUTANTS = [
         "True):",
         ("tests/scenarios/test_switch_order.py"
          "::test_a_guest_that_hangs_in_the_copy_stays_watched",)),
+    Mutant(
+        "packages/agent.py",
+        'isinstance(duty, duties.Keep) or duty.move.stage == "opened")',
+        "isinstance(duty, duties.Keep))",
+        ("tests/scenarios/test_switch_order.py::test_what_an_earlier_move_left_standing_goes_on"
+         "_while_the_next_is_only_opened",)),
 ]
