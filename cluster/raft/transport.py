@@ -156,8 +156,10 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
             for name, _, keys in said.peers:
                 self._circle.introduce(name, tuple(keys))
         if said.members_index > max(self._introduced[0], self.engine.log.members.latest_index):
-            self._introduced = (
-                said.members_index, {name: endpoint for name, endpoint, _ in said.peers})
+            # Who introduces others does not name itself; it is one of them all the same.
+            known = self._introduced[1].get(peer, "")
+            self._introduced = (said.members_index, {
+                peer: known, **{name: endpoint for name, endpoint, _ in said.peers}})
             self._follow_members()
 
     def _follow_members(self) -> None:

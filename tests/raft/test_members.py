@@ -365,6 +365,9 @@ def test_a_later_introduction_counts_even_before_the_log_has_come(rig: MembersRi
         said = Introduction(members_index=index, peers=[(name, "tcp://::1", [])])
         voter.transport._was_introduced("bee", said)
         assert spoken.names == {"bee", "cat", name}
+    said = Introduction(members_index=120, peers=[("gnu", "tcp://::1", [])])
+    voter.transport._was_introduced("fox", said)
+    assert spoken.names == {"bee", "cat", "fox", "gnu"}, "who introduces is one of them"
 
 
 def test_who_listens_has_the_log_and_may_propose(rig: MembersRig) -> None:

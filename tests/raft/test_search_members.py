@@ -8,6 +8,8 @@ from tests.raft.search import Broken, Crash, Network
 from tests.raft.search_members import search_members
 
 SEEDS_WITHOUT_RULES = 400
+FOUND = (1796066883551,)
+"""With a wild network and losses of power: runs that have found something."""
 """One in a few dozen is enough of them to be seen: a second partition must come at the moment."""
 UNSETTLED = ("has the members", "not converged")
 """Without rules a cluster may also just end elsewhere, which is no split."""
@@ -36,3 +38,8 @@ def test_changes_without_rules_are_found_out(caplog: pytest.LogCaptureFixture) -
     """Hole 16: the search would notice if the rules were gone."""
     caplog.set_level(logging.CRITICAL + 1)
     assert any(is_split(seed) for seed in range(SEEDS_WITHOUT_RULES))
+
+
+@pytest.mark.parametrize("seed", FOUND)
+def test_what_was_found_once_holds(seed: int) -> None:
+    assert search_members(seed, "wild", "power").changes

@@ -231,4 +231,10 @@ MUTANTS = [
         "introduced_index > latest_index)",
         ("tests/raft/test_members.py"
          "::test_a_later_introduction_counts_even_before_the_log_has_come",)),
+    Mutant(
+        "cluster/raft/transport.py",
+        "                peer: known, **{name: endpoint",
+        "                **{name: endpoint",
+        ("tests/raft/test_members.py"
+         "::test_a_later_introduction_counts_even_before_the_log_has_come",)),
 ]
