@@ -18,6 +18,7 @@ from cluster.reader import Order, Source, found_in
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem, problem
 from packages.core.values import Undecodable, from_msgpack, to_msgpack
+from packages.vm.processes import told
 
 IN_PLACE_BYTES = 2048
 """5 ms of the worst; an ordinary package has half of it."""
@@ -66,7 +67,7 @@ class OtherProcess:
             return _not_read(f"The reader could not be started: {failure}.")
         try:
             async with asyncio.timeout(self._deadline_s):
-                answer, _ = await process.communicate(raw)
+                answer, _ = await told(process, raw)
         except TimeoutError:
             return _not_read(f"It was not read within {self._deadline_s:g} s.")
         finally:

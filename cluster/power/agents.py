@@ -24,6 +24,7 @@ from cluster.power.fence import Power, fence_failed
 from cluster.power.metadata import AgentMetadata, Unreadable, metadata_of
 from packages.core.problem import Problem, problem
 from packages.vetting import why_foreign
+from packages.vm.processes import told
 
 STATUS_OFF = 2
 """What `status` ends with for a host that is off."""
@@ -102,7 +103,7 @@ async def _run(fence: FenceConfig, said: str, *, deadline_s: float) -> Ended | P
         return fence_failed(fence, error.strerror or str(error))
     try:
         async with asyncio.timeout(deadline_s):
-            out, complaint = await agent.communicate(said.encode())
+            out, complaint = await told(agent, said.encode())
     except TimeoutError:
         return fence_failed(fence, f"It had not ended after {deadline_s:g} s.")
     finally:

@@ -148,7 +148,7 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
         found = {name: history.endpoint(name) for name in sorted(names - {self.name})}
         return found if history.latest_index >= index else {**introduced, **found}
 
-    def _was_introduced(self, peer: str, said: Introduction) -> None:
+    def _was_introduced(self, peer: str, said: Introduction) -> None:  # which does not name itself
         if not is_believable(said, last_index=self.engine.last_index):
             self.drops["index-beyond-reason"] += 1
             return self.alarms.raised(peer, "index-beyond-reason", "an Introduction was dropped")
@@ -156,10 +156,8 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
             for name, _, keys in said.peers:
                 self._circle.introduce(name, tuple(keys))
         if said.members_index > max(self._introduced[0], self.engine.log.members.latest_index):
-            # Who introduces others does not name itself; it is one of them all the same.
-            known = self._introduced[1].get(peer, "")
-            self._introduced = (said.members_index, {
-                peer: known, **{name: endpoint for name, endpoint, _ in said.peers}})
+            named = {peer: self._introduced[1].get(peer, ""), **{it[0]: it[1] for it in said.peers}}
+            self._introduced = said.members_index, named
             self._follow_members()
 
     def _follow_members(self) -> None:

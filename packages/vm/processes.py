@@ -14,6 +14,7 @@ import os
 import select
 import signal
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from packages.core.problem import Problem, problem
@@ -138,6 +139,17 @@ def find(pid: int, started: int) -> Process | None:
         return _held(pid, started)
     except ProcessLookupError:
         return None
+
+
+async def told(process: asyncio.subprocess.Process, said: bytes) -> tuple[bytes, bytes]:
+    """What it printed, and what it complained of, once it has ended and was told this. One that
+    ends without reading is no error: the loop's own way raises where the pipe is closed already."""
+    assert process.stdin is not None
+    with suppress(OSError, RuntimeError):
+        process.stdin.write(said)
+    with suppress(OSError, RuntimeError):
+        process.stdin.close()
+    return await process.communicate()
 
 
 def start_ticks(pid: int) -> int | None:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from packages.core.model import NetworkSpec
 from packages.core.problem import Problem, problem
+from packages.vm.processes import told
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +137,7 @@ async def _ip(lines: Sequence[str]) -> str:
         )
     except OSError as failure:
         return str(failure)
-    _, words = await process.communicate("\n".join(lines).encode() + b"\n")
+    _, words = await told(process, "\n".join(lines).encode() + b"\n")
     if process.returncode == 0:
         return ""
     return words.decode(errors="replace").strip() or f"ip ended with {process.returncode}"

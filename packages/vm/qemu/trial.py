@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from packages.core.model import DiskSpec, VmSpec
 from packages.core.values import Value, changed
+from packages.vm.processes import told
 from packages.vm.qemu.command_line import (
     BINARY, SANDBOX, disk_arguments, is_taken_over, other_devices
 )
@@ -118,7 +119,7 @@ async def _tried(part: Part, deadline_s: float) -> str | None:
         return str(failure)
     try:
         async with asyncio.timeout(deadline_s):
-            _, said = await process.communicate(ASK_TO_END)
+            _, said = await told(process, ASK_TO_END)
     except TimeoutError:
         process.kill()
         await process.wait()

@@ -233,8 +233,8 @@ MUTANTS = [
          "::test_a_later_introduction_counts_even_before_the_log_has_come",)),
     Mutant(
         "cluster/raft/transport.py",
-        "                peer: known, **{name: endpoint",
-        "                **{name: endpoint",
+        'named = {peer: self._introduced[1].get(peer, ""), **{',
+        "named = {**{",
         ("tests/raft/test_members.py"
          "::test_a_later_introduction_counts_even_before_the_log_has_come",)),
 ]
