@@ -7,7 +7,6 @@ What must never happen here: a text that holds up the event loop; a reader that 
 """
 
 import asyncio
-import contextlib
 import sys
 from collections.abc import Sequence
 from typing import Protocol
@@ -15,6 +14,7 @@ from typing import Protocol
 from cluster.config.schema import ClusterConfig
 from cluster.reader import Found as Found
 from cluster.reader import Order, Source, found_in
+from cluster.turns import Turns
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem, problem
 from packages.core.values import Undecodable, from_msgpack, to_msgpack
@@ -66,15 +66,9 @@ class OtherProcess:
         except OSError as failure:
             return _not_read(f"The reader could not be started: {failure}.")
         try:
-            async with asyncio.timeout(self._deadline_s):
-                answer, _ = await told(process, raw)
+            answer, _ = await told(process, raw, deadline_s=self._deadline_s)
         except TimeoutError:
             return _not_read(f"It was not read within {self._deadline_s:g} s.")
-        finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
         if process.returncode != 0:
             return _not_read("It took more time or memory than a text is given.")
         try:
@@ -89,7 +83,7 @@ class Reading:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._busy: dict[str, asyncio.Lock] = {}
+        self._busy = Turns()
 
     async def packages(
         self, caller: str, files: Sequence[tuple[str, str]],
@@ -111,13 +105,8 @@ class Reading:
         return found.config, list(found.problems)
 
     async def _found(self, caller: str, order: Order) -> Found | Problem:
-        turn = self._busy.setdefault(caller, asyncio.Lock())
-        try:
-            async with turn:
-                return await self._reader.found(order)
-        finally:
-            if not turn.locked():
-                self._busy.pop(caller, None)
+        async with self._busy.of(caller):
+            return await self._reader.found(order)
 
 
 def _not_read(because: str) -> Problem:

@@ -9,13 +9,33 @@ What must never happen here: a line for each refusal; what a stranger sent stand
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 SAID_EVERY_S = 60.0
 
 MOST_KINDS = 64
 """Of lines: `what` is the product's own words, and `who` a name the connection has proven, so that
 few are possible; beyond that only the counter grows."""
+
+
+class EveryMinute:
+    """Whether it is time to say a thing again, and how often it happened since it was said."""
+
+    def __init__(self) -> None:
+        self._said: dict[Hashable, tuple[float, int]] = {}
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._said
+
+    def __len__(self) -> int:
+        return len(self._said)
+
+    def due(self, key: Hashable, now_s: float, *, may_say: bool = True) -> int | None:
+        """How many more there were since, if it is said now; None: it is only counted."""
+        said_s, since = self._said.get(key, (now_s - SAID_EVERY_S, 0))
+        is_due = may_say and now_s - said_s >= SAID_EVERY_S
+        self._said[key] = (now_s, 0) if is_due else (said_s, since + 1)
+        return since if is_due else None
 
 
 class Tally:
@@ -26,20 +46,18 @@ class Tally:
     ) -> None:
         self.counts: Counter[str] = Counter() if counts is None else counts
         self._log, self._now_s = log, now_s
-        self._said: dict[tuple[str, str], tuple[float, int]] = {}
-        """By reason and who: when that was said last, and how many there were since."""
+        self._said = EveryMinute()
+        """By reason and who."""
 
     def refuse(self, reason: str, words: str, *, who: str = "") -> bool:
         """Count one; whether it was said, too. `words` says what was refused and what to do."""
         self.counts[reason] += 1
-        key, now_s = (reason, who), self._now_s()
-        said_s, since = self._said.get(key, (now_s - SAID_EVERY_S, 0))
+        key = reason, who
         if key not in self._said and len(self._said) >= MOST_KINDS:
             return False
-        if now_s - said_s < SAID_EVERY_S:
-            self._said[key] = said_s, since + 1
+        since = self._said.due(key, self._now_s())
+        if since is None:
             return False
-        self._said[key] = now_s, 0
         more = f" ({since} more since this was said last)" if since else ""
         self._log.warning("%s: %s%s", reason, words, more)
         return True

@@ -16,7 +16,7 @@ from cluster.api.roles import Caller
 from cluster.clock import Clock
 from cluster.core import entries
 from cluster.ledger import Ledger
-from cluster.tally import SAID_EVERY_S, Tally
+from cluster.tally import EveryMinute, Tally
 
 log = logging.getLogger("vmsg.doors")
 
@@ -41,8 +41,8 @@ class Vigil:
         self._node, self._ledger, self._clock = node, ledger, clock
         self.doors: dict[str, Callable[[], Mapping[str, int]]] = {}
         self._tally = Tally(log, clock.boottime_s)
-        self._told: dict[str, tuple[float, int]] = {}
-        """By caller: when the record was told last, and how many were refused since."""
+        self._told = EveryMinute()
+        """The record, by caller."""
         self._telling: set[asyncio.Task[object]] = set()
 
     def counts(self) -> dict[str, dict[str, int]]:
@@ -61,12 +61,10 @@ class Vigil:
         self._tally.refuse("not-authorised", (
             f"{caller.name} ({whose}) at {address or 'this host'} asked for {asked}"),
             who=caller.name)
-        now_s = self._clock.boottime_s()
-        told_s, since = self._told.get(caller.name, (now_s - SAID_EVERY_S, 0))
-        if now_s - told_s < SAID_EVERY_S or len(self._telling) >= MOST_CALLERS:
-            self._told[caller.name] = told_s, since + 1
+        since = self._told.due(
+            caller.name, self._clock.boottime_s(), may_say=len(self._telling) < MOST_CALLERS)
+        if since is None:
             return
-        self._told[caller.name] = now_s, 0
         task = asyncio.ensure_future(self._ledger.say(
             entries.RequestRefused, f"{caller.name} is {whose}", deadline_s=ENTRY_S,
             caller=caller.name, asked=asked, address=address, more=since))

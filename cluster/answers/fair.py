@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from cluster.turns import Turns
+
 LONG_S, LONGEST_PAUSE_S = 0.002, 0.02
 """What takes less needs no pause; a longer pause only makes everybody wait, on a busy host."""
 
@@ -17,19 +19,14 @@ LONG_S, LONGEST_PAUSE_S = 0.002, 0.02
 class Fair:
     def __init__(self) -> None:
         self._line = asyncio.Lock()
-        self._own: dict[str, asyncio.Lock] = {}
+        self._own = Turns()
 
     @asynccontextmanager
     async def turn(self, caller: str) -> AsyncIterator[None]:
         """Of work that waits for nothing; it may let the loop have turns."""
-        own = self._own.setdefault(caller, asyncio.Lock())
-        try:
-            async with own, self._line:
-                loop = asyncio.get_running_loop()
-                began_s = loop.time()
-                yield
-                spent_s = loop.time() - began_s
-                await asyncio.sleep(min(spent_s, LONGEST_PAUSE_S) if spent_s > LONG_S else 0)
-        finally:
-            if not own.locked():
-                self._own.pop(caller, None)
+        async with self._own.of(caller), self._line:
+            loop = asyncio.get_running_loop()
+            began_s = loop.time()
+            yield
+            spent_s = loop.time() - began_s
+            await asyncio.sleep(min(spent_s, LONGEST_PAUSE_S) if spent_s > LONG_S else 0)

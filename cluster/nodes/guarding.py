@@ -58,14 +58,15 @@ class Guarding:
         self._guardian, self._guests, self._told = guardian, guests, told
         self._unanswered, self._was_heard = 0, False
         self._until_s = 0.0
-        self._has_renewed = self._logged = False
+        self._logged = False
         self._noted: frozenset[int] | None = frozenset()
+        """Whom the lease of its earlier life is about; None once it has renewed it itself."""
         self._saying: asyncio.Task[object] | None = None
 
     # what the doors tell
 
     def renew(self, expiry_s: float, kill_at_s: float) -> None:
-        self._has_renewed, self._noted = True, None
+        self._noted = None
         self._guardian.renew(expiry_s, kill_at_s)
 
     def recall(self, noted: Noted) -> None:
@@ -109,7 +110,7 @@ class Guarding:
         that the guardian was told of then: the record may be behind, and say that one is guarded
         that was left alone since."""
         if self._clock.boottime_s() < self.until_s:
-            if self._has_renewed and not self.is_silent:
+            if self._noted is None and not self.is_silent:
                 self._guests().all_thawed()
             return
         if await self._guests().freeze(self._noted):

@@ -4,9 +4,9 @@ A program that is late is killed and waited for: nothing started here outlives t
 """
 
 import asyncio
-import contextlib
 
 from packages.core.problem import Problem, problem
+from packages.vm.processes import told
 
 # No question asked here has a longer answer; `-machine help` has some 5 KiB.
 LARGEST_OUTPUT_BYTES = 1024 * 1024
@@ -22,15 +22,9 @@ async def output_of(*command: str, deadline_s: float) -> str | Problem:
     except OSError as error:
         return _failed(command, error.strerror or str(error))
     try:
-        async with asyncio.timeout(deadline_s):
-            output, complaint = await program.communicate()
+        output, complaint = await told(program, deadline_s=deadline_s)
     except TimeoutError:
         return _failed(command, f"it had not ended after {deadline_s:g} s")
-    finally:
-        if program.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                program.kill()
-            await program.wait()
     if program.returncode != 0:
         said = complaint.decode(errors="replace").strip()[-200:]
         return _failed(command, f"it ended with {program.returncode}: {said}")

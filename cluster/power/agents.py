@@ -11,10 +11,7 @@ a Problem.
 """
 
 import asyncio
-import contextlib
-import os
 import shutil
-import signal
 from pathlib import Path
 from typing import NamedTuple
 
@@ -102,14 +99,10 @@ async def _run(fence: FenceConfig, said: str, *, deadline_s: float) -> Ended | P
     except OSError as error:
         return fence_failed(fence, error.strerror or str(error))
     try:
-        async with asyncio.timeout(deadline_s):
-            out, complaint = await told(agent, said.encode())
+        out, complaint = await told(
+            agent, said.encode(), deadline_s=deadline_s, is_group=True)
     except TimeoutError:
         return fence_failed(fence, f"It had not ended after {deadline_s:g} s.")
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(agent.pid, signal.SIGKILL)  # also what it left behind
-        await agent.wait()
     assert agent.returncode is not None
     return Ended(
         agent.returncode, out.decode(errors="replace"), complaint.decode(errors="replace"))

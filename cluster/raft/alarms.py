@@ -16,10 +16,6 @@ class Alarms:
     def __init__(self, clock: Clock) -> None:
         self._tally = Tally(log, clock.boottime_s)
 
-    @property
-    def counts(self) -> dict[str, int]:
-        return dict(self._tally.counts)
-
     def raised(self, peer: str, reason: str, words: str) -> None:
         self._tally.refuse(reason, (
             f"from {peer}: {words}. No honest node says that: if it goes on, see what runs on "

@@ -141,15 +141,29 @@ def find(pid: int, started: int) -> Process | None:
         return None
 
 
-async def told(process: asyncio.subprocess.Process, said: bytes) -> tuple[bytes, bytes]:
-    """What it printed, and what it complained of, once it has ended and was told this. One that
-    ends without reading is no error: the loop's own way raises where the pipe is closed already."""
-    assert process.stdin is not None
-    with suppress(OSError, RuntimeError):
-        process.stdin.write(said)
-    with suppress(OSError, RuntimeError):
-        process.stdin.close()
-    return await process.communicate()
+async def told(
+    process: asyncio.subprocess.Process, said: bytes = b"", *, deadline_s: float | None = None,
+    is_group: bool = False,
+) -> tuple[bytes, bytes]:
+    """What it printed, and what it complained of, once it has ended and was told this. Raises
+    TimeoutError. It does not outlive this call, nor does what it left behind where it leads a
+    group. One that ends without reading is no error: the loop's own way raises where the pipe is
+    closed already."""
+    try:
+        async with asyncio.timeout(deadline_s):
+            if process.stdin is not None:
+                with suppress(OSError, RuntimeError):
+                    process.stdin.write(said)
+                with suppress(OSError, RuntimeError):
+                    process.stdin.close()
+            return await process.communicate()
+    finally:
+        with suppress(ProcessLookupError):
+            if is_group:
+                os.killpg(process.pid, signal.SIGKILL)
+            elif process.returncode is None:
+                process.kill()
+        await process.wait()
 
 
 def start_ticks(pid: int) -> int | None:

@@ -118,11 +118,8 @@ async def _tried(part: Part, deadline_s: float) -> str | None:
     except OSError as failure:
         return str(failure)
     try:
-        async with asyncio.timeout(deadline_s):
-            _, said = await told(process, ASK_TO_END)
+        _, said = await told(process, ASK_TO_END, deadline_s=deadline_s)
     except TimeoutError:
-        process.kill()
-        await process.wait()
         return None
     return _complaint(said.decode(errors="replace")) if process.returncode else ""
 

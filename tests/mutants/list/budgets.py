@@ -45,14 +45,13 @@ MUTANTS = [
         "cluster/api/bounds.py", "Seconds = Annotated[float, Bound(ge=0, le=3.2e8)]",
         "Seconds = float", (GATE + "test_what_is_beyond_a_bound_is_a_problem",)),
     Mutant(
-        "cluster/reading.py", "            async with turn:\n", "            if True:\n",
+        "cluster/reading.py", "async with self._busy.of(caller):", "if True:",
         (READING + "test_each_caller_has_one_reading_at_a_time",)),
     Mutant(
         "cluster/reading.py", "if len(raw) <= IN_PLACE_BYTES:", "if True:",
         (READING + "test_a_thousand_packages_are_read_while_the_loop_turns",)),
     Mutant(
-        "cluster/reading.py", "async with asyncio.timeout(self._deadline_s):",
-        "async with asyncio.timeout(None):",
+        "cluster/reading.py", "deadline_s=self._deadline_s)", "deadline_s=None)",
         (READING + "test_a_reader_that_takes_too_long_is_ended",)),
     Mutant(
         "cluster/reader.py", "resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))", "pass",
@@ -120,7 +119,8 @@ MUTANTS = [
         "cluster/core/history.py", "if size < LARGE_STATE_BYTES:", "if True:",
         (HISTORY + "test_a_large_record_is_told_of_long_before_it_cannot_be_sent",)),
     Mutant(
-        "cluster/answers/fair.py", "async with own, self._line:", "async with self._line:",
+        "cluster/answers/fair.py", "async with self._own.of(caller), self._line:",
+        "async with self._line:",
         (FAIR + "test_who_asks_much_stands_in_the_line_once",)),
     Mutant(
         "cluster/answers/fair.py",
@@ -148,4 +148,9 @@ MUTANTS = [
         "cluster/api/server.py", "call_later(REFUSED_AFTER_S, self._reply",
         "call_later(0, self._reply",
         (GATE + "test_who_floods_hears_of_it_later",)),
+    Mutant(
+        "cluster/turns.py", "            if not self._here[name]:",
+        "            if not self._locks[name].locked():",
+        ("tests/core/test_turns.py"
+         "::test_each_has_one_however_many_wait_and_whenever_they_come",)),
 ]

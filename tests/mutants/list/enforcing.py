@@ -140,7 +140,7 @@ MUTANTS = [
          "test_cut_off_without_its_guardian_the_guest_is_stopped_by_the_daemon",)),
     Mutant(
         "cluster/nodes/guarding.py",
-        "if self._has_renewed and not self.is_silent:",
+        "if self._noted is None and not self.is_silent:",
         "if False:",
         ("tests/simulation/test_guardian_loss.py::"
          "test_what_the_daemon_stopped_once_it_stops_again",)),

@@ -84,7 +84,7 @@ MUTANTS = [
     Mutant("cluster/node.py", "            self.guarding.recall(self.guardian.noted())\n", "",
            (f"{LOSS}::test_a_daemon_that_begins_while_its_guardian_is_stopped_ends_the_lease"
             "_itself",)),
-    Mutant(WATCH, "self._has_renewed, self._noted = True, None", "self._has_renewed = True",
+    Mutant(WATCH, "        self._noted = None\n", "",
            (f"{LOSS}::test_cut_off_without_its_guardian_the_guest_is_stopped_by_the_daemon",)),
     Mutant("cluster/node.py",
            "            await self.worker.adopt()\n            stack.push_async_callback("
