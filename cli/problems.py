@@ -74,15 +74,20 @@ def wrong_usage(message: str, usage: str, command: str) -> Problem:
 
 
 SECRET_FROM = 32
-"""Characters without a slash or a blank: a key, a token or a line that lets somebody in has more,
-names and numbers have fewer."""
+"""Characters without a blank: a key, a token or a line that lets somebody in has more, names and
+numbers have fewer."""
+
+PATH = re.compile(r"(--[\w-]+=)?(\w+:/|\.{0,2})(/[\w.:@,~-]{,39})+")
+"""What is long and no secret. A key has slashes too, but also signs that no path of ours has, or,
+in Base64, nothing but one long part."""
 
 
 def withheld(args: Sequence[str]) -> list[str]:
     """What of a command line is not to be kept: it may be a secret."""
     values = (part for word in args for part in (word, word.partition("=")[2]))
     return sorted(
-        {each for each in values if len(each) >= SECRET_FROM and not re.search(r"[/\s]", each)},
+        {each for each in values if len(each) >= SECRET_FROM
+         and not re.search(r"\s", each) and not PATH.fullmatch(each)},
         key=len)
 
 

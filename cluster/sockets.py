@@ -19,27 +19,21 @@ import struct
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import TypeAlias
 
 import zmq
 from zmq.utils import z85
 
 from cluster.doorkeeper import DoorKeeper, Handshakes
 from cluster.socket_inbox import POLLIN, POLLOUT, WIDE, Inbox, Queues, events
+from cluster.socket_options import HANDSHAKE_MS, Socket, set_options
 from cluster.tally import Tally
 from packages.core.problem import Problem, problem
 from packages.core.values import Value
 
 log = logging.getLogger("vmsg.doors")
-Socket: TypeAlias = "zmq.Socket[bytes]"
 
 MAX_MESSAGE_BYTES = 64 << 20
 """A snapshot travels as one message; 100,000 packages are below 50 MB."""
-
-HANDSHAKE_MS = 2000
-PING_EVERY_MS, PEER_DEAD_AFTER_MS = 500, 1500
-"""A connection through a host that lost power ends after 1.5 s; Raft has its own, shorter, clocks.
-"""
 
 RECONNECT_MS, RECONNECT_MAX_MS = 50, 500
 """A restarted peer is found within half a second, and a dead one costs two attempts a second."""
@@ -230,6 +224,8 @@ class Sender:
         self._loop = asyncio.get_running_loop()
         self._waiting: list[asyncio.Future[None]] = []
         self._is_open = True
+        self.heard_s = self._loop.time()
+        """When anything came last, on the loop's clock."""
         self._dial()
 
     def _dial(self) -> None:
@@ -357,6 +353,7 @@ class Sender:
         if len(frames) != 1 or self._received is None:
             self.drops["frames"] += 1
             return
+        self.heard_s = self._loop.time()
         self._received(frames[0].bytes)
 
     def close(self) -> None:
@@ -372,17 +369,6 @@ def hang_up(inbox: Inbox, socket: "Socket", refusals: "Socket | None") -> None:
         socket.disable_monitor()
         refusals.close(0)
     socket.close(0)
-
-
-def set_options(socket: "Socket", max_message_bytes: int, queues: Queues = WIDE) -> None:
-    """What holds for both ends."""
-    socket.linger = 0  # closing never waits for a peer that does not read
-    socket.set(zmq.MAXMSGSIZE, max_message_bytes)
-    socket.set(zmq.SNDHWM, queues.sent)
-    socket.set(zmq.RCVHWM, queues.received)
-    socket.set(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
-    socket.set(zmq.HEARTBEAT_IVL, PING_EVERY_MS)
-    socket.set(zmq.HEARTBEAT_TIMEOUT, PEER_DEAD_AFTER_MS)
 
 
 def told_address(address: str) -> str:

@@ -14,6 +14,7 @@ import asyncio
 from collections.abc import Sequence
 
 from cluster.api.messages import AnyRequest, Call, Reply
+from cluster.api.ping import PING, PONG
 from cluster.api.vital import WAY
 from cluster.sockets import CurveKeys, Sender
 from packages.core.problem import Problem, problem
@@ -23,8 +24,12 @@ CONNECT_S = 0.4
 """A connection over a LAN takes 5 ms; a host that lost power never refuses one."""
 
 LOOK_S = 0.2
-"""How often a waiting caller looks whether the connection still stands. ZeroMQ notices a dead
-host after 1.5 s, and a daemon that restarts is away for longer than this."""
+"""How often a waiting caller looks whether the connection still stands. A dead host is noticed
+after 1.5 s, and a daemon that restarts is away for longer than this."""
+
+PING_AFTER_S, SILENT_S = 1.0, 5.0
+"""A daemon that was stopped keeps its connections. Whoever waits asks it, once nothing came for so
+long, whether it runs, and gives up after so long without a word: its event loop stands for less."""
 
 
 class Endpoint(Value):
@@ -106,17 +111,22 @@ class Peer:
         self, answer: asyncio.Future[Reply | Problem], request: AnyRequest, sender: Sender, *,
         due_s: float, deadline_s: float,
     ) -> Reply | Problem:
+        began_s = self._loop.time()
         while (left_s := due_s - self._loop.time()) > 0:
             await asyncio.wait([answer], timeout=min(left_s, LOOK_S))
             if answer.done():
                 return answer.result()
             if not sender.is_up():
-                return problem(
-                    "answer-lost", f"node:{self.endpoint.shown}",
-                    what="The connection ended before the answer came.",
-                    because=f"{self.endpoint.shown} is gone or its daemon was restarted.",
-                    fix=how_to_follow(request),
-                )
+                return self._lost(
+                    request, what="The connection ended before the answer came.",
+                    because="is gone or its daemon was restarted.")
+            silent_s = self._loop.time() - max(began_s, sender.heard_s)
+            if silent_s >= SILENT_S:
+                return self._lost(
+                    request, what=f"Nothing came for {SILENT_S:g} s, also not that it is busy.",
+                    because="has stopped, or its daemon stands still.")
+            if silent_s >= PING_AFTER_S:
+                sender.send(PING)
         if sender is not self._sender:
             sender.renew()  # a connection that is stuck is not waited for
         return problem(
@@ -125,6 +135,11 @@ class Peer:
             because=f"{self.endpoint.shown} took the request and has not answered.",
             fix=how_to_follow(request),
         )
+
+    def _lost(self, request: AnyRequest, *, what: str, because: str) -> Problem:
+        return problem(
+            "answer-lost", f"node:{self.endpoint.shown}", what=what,
+            because=f"{self.endpoint.shown} {because}", fix=how_to_follow(request))
 
     def _unsent(self, sender: Sender, connect_s: float) -> Problem:
         subject = f"node:{self.endpoint.shown}"
@@ -141,6 +156,8 @@ class Peer:
         )
 
     def _arrived(self, payload: bytes) -> None:
+        if payload == PONG:
+            return
         try:
             reply: Reply = from_msgpack(payload, Reply)
         except Undecodable as error:

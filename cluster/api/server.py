@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from cluster.api.bounds import SMALL_BYTES
 from cluster.api.gate import Gate, head_of
 from cluster.api.messages import AnyRequest, Call, Reply, Verdict
+from cluster.api.ping import PING, PONG
 from cluster.api.roles import Caller, refused_to
 from cluster.api.vital import VITAL
 from cluster.config.schema import PublicKeys
@@ -127,6 +128,9 @@ class ApiServer:
                 log.error("%d answers did not end when they were cancelled", len(stuck))
 
     def _received(self, key: str, route: bytes, payload: bytes) -> None:
+        if payload == PING:
+            self._listener.send(route, PONG)
+            return
         caller, is_large = self._callers[key], len(payload) > SMALL_BYTES
         if self._is_refused_unread(caller, key, route, payload, is_large=is_large):
             return

@@ -11,6 +11,7 @@ from cluster.api import messages as ask
 from cluster.api.bounds import SMALL_BYTES
 from cluster.api.client import Client
 from cluster.api.peer import Endpoint, Peer
+from cluster.api.ping import PING
 from cluster.api.roles import LEAST_ROLE, Caller
 from cluster.api.server import ApiServer
 from cluster.sockets import CurveKeys, Listener, Sender
@@ -165,6 +166,40 @@ async def test_an_answer_lost_with_its_server_is_noticed_before_the_deadline(roo
     await room.server.close()
     async with asyncio.timeout(LONG_S):
         assert code_of(await waiting) == "answer-lost"
+
+
+async def test_a_daemon_that_stands_still_is_told_from_one_that_is_busy(
+    room: Room, tmp_path: Path,
+) -> None:
+    """A stopped process keeps its connections: only that it says nothing shows it."""
+    heard: list[bytes] = []
+    still = Listener([f"ipc://{tmp_path}/still.sock"], keys=SERVER,
+                     received=lambda _key, _route, payload: heard.append(payload))
+    still.allow({ROOT.public: "root"})
+    assert still.start() is None
+    silent = Endpoint(address=still.endpoints[0], server_key=SERVER.public)
+    busy = asyncio.create_task(asked(room.endpoint, ROOT, ask.GetMove(), deadline_s=60.0))
+    await until(lambda: room.begun)
+    async with asyncio.timeout(LONG_S):
+        lost = await asked(silent, ROOT, ask.GetMove(request="r1"), deadline_s=60.0)
+    assert isinstance(lost, Problem) and lost.code == "answer-lost" and "r1" in lost.fix
+    assert PING in heard and not busy.done()
+    room.released.set()
+    assert isinstance(await busy, ask.Reply)
+    assert room.begun == ["GetMove"] and not room.server.counts["undecodable"]
+    still.close()
+
+
+async def test_an_earlier_version_is_alive_as_well(room: Room) -> None:
+    """It says to number 0 that it has no such request."""
+    heard: list[bytes] = []
+    raw = Sender(
+        room.endpoint.address, server_key=SERVER.public, keys=ROOT, received=heard.append)
+    assert await raw.send_when_up(PING + b"\0", deadline_s=LONG_S)
+    await until(lambda: heard)
+    reply: ask.Reply = from_msgpack(heard[0], ask.Reply)
+    assert (reply.number, reply.problems[0].code) == (0, "bad-request")
+    raw.close()
 
 
 async def test_a_question_to_a_node_that_is_removed_meanwhile_has_an_answer(

@@ -2,11 +2,14 @@
 
 import os
 import pty
+import random
 import re
+from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from zmq.utils import z85
 
 from cli.problems import report_bug, withheld, without
 from cluster.config.joining import Door, JoinLine, line_of, line_text
@@ -107,8 +110,20 @@ def test_what_is_left_after_a_bug_holds_no_secret(
     assert f"vmsg node join ({len(line)} characters) --etc={tmp_path}" in left
 
 
+def test_every_key_is_withheld_whatever_its_signs() -> None:
+    """Two in five keys have a slash."""
+    dice = random.Random(1)
+    for _ in range(2000):
+        raw = dice.randbytes(32)
+        for secret in (z85.encode(raw).decode(), b64encode(raw).decode(), raw.hex()):
+            for word in (secret, f"--key={secret}"):
+                assert secret not in without(f"a {word} b", withheld([word]))
+
+
 def test_names_and_paths_are_kept() -> None:
     words = ["move", "web", "n2", "--reason", "a long reason with many words in it, for people",
-             "/etc/vmsg/a-very-long-name-of-a-folder/cluster.yaml"]
+             "/etc/vmsg/a-very-long-name-of-a-folder/cluster.yaml", "tcp://[2001:db8::17]:5405",
+             "--etc=../a-folder-beside/this-one/and-below-it/", "ipc:///run/vmsg/a-name/api.sock",
+             "--connect=tcp://n1.a-cluster.example.org:5406"]
     assert withheld(words) == []
     assert without("abc", ["b"]) == "a(1 characters)c"

@@ -1,6 +1,7 @@
 """The sockets let in whom the allow list names, and survive everybody else."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -288,6 +289,17 @@ async def test_a_caller_changes_its_own_key_while_both_are_allowed(room: Room) -
     await until(lambda: len(room.heard) == 3)
     assert {peer for peer, _ in room.heard} == {"alice"}
     alice.close()
+
+
+async def test_a_caller_that_goes_while_nothing_is_read_ends_nobody() -> None:
+    """ZeroMQ's own heartbeats end the process here (cluster/socket_options.py); hence a process of
+    its own."""
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.raft.unread", stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT)
+    async with asyncio.timeout(60.0):
+        told, _ = await child.communicate()
+    assert (child.returncode, told.decode()) == (0, "still here\n")
 
 
 async def test_links_hear_a_voter_once_its_key_is_known() -> None:

@@ -20,7 +20,7 @@ Manner = Literal["orderly", "wild"]
 
 STALL_S = 1.5
 """A connection through which nothing came for so long is given up, and what was under way with
-it (cluster.sockets.PEER_DEAD_AFTER_MS)."""
+it (cluster.socket_options.HOST_DEAD_AFTER_MS)."""
 CONNECT_S = 0.4
 """How long an asker waits for a connection (cluster.api.peer.CONNECT_S)."""
 

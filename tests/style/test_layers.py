@@ -17,7 +17,9 @@ ALLOWED = {
     "cluster.clock": (),
     "cluster.tally": (),
     "cluster.sockets": (
-        "packages.core", "cluster.socket_inbox", "cluster.doorkeeper", "cluster.tally"),
+        "packages.core", "cluster.socket_inbox", "cluster.socket_options", "cluster.doorkeeper",
+        "cluster.tally"),
+    "cluster.socket_options": ("cluster.socket_inbox",),
     "cluster.doorkeeper": ("cluster.socket_inbox", "cluster.tally"),
     "cluster.socket_inbox": (),
     # Doors to one machine: they must work, and be tested, without a cluster.
@@ -54,7 +56,9 @@ DOORS = {
     "rich": ("cli",),
     "uvloop": ("cluster/event_loop.py",),
     "yaml": ("cluster/config/load.py",),
-    "zmq": ("cluster/sockets.py", "cluster/socket_inbox.py", "cluster/doorkeeper.py"),
+    "zmq": (
+        "cluster/sockets.py", "cluster/socket_options.py", "cluster/socket_inbox.py",
+        "cluster/doorkeeper.py"),
 }
 """Library -> the one file that imports it; waiting for ZeroMQ has a file of its own, and so has
 who it lets in. Click's

@@ -53,10 +53,28 @@ MUTANTS = [
         ("tests/raft/test_sockets.py::"
          "test_an_unknown_key_is_refused_and_comes_in_once_it_is_allowed",)),
     Mutant(
-        "cluster/sockets.py",
+        "cluster/socket_options.py",
         "socket.set(zmq.MAXMSGSIZE, max_message_bytes)",
         "pass",
         ("tests/raft/test_sockets.py::test_a_message_beyond_the_limit_is_not_received",)),
+    Mutant(
+        "cluster/socket_options.py",
+        "    socket.set(zmq.TCP_KEEPALIVE, 1)",
+        "    socket.set(zmq.HEARTBEAT_IVL, 500)\n    socket.set(zmq.HEARTBEAT_TIMEOUT, 1500)",
+        ("tests/raft/test_sockets.py::"
+         "test_a_caller_that_goes_while_nothing_is_read_ends_nobody",)),
+    Mutant(
+        "cluster/api/server.py",
+        "            self._listener.send(route, PONG)",
+        "            pass",
+        ("tests/commands/test_api.py::"
+         "test_a_daemon_that_stands_still_is_told_from_one_that_is_busy",)),
+    Mutant(
+        "cluster/api/peer.py",
+        "            if silent_s >= SILENT_S:",
+        "            if silent_s < 0:",
+        ("tests/commands/test_api.py::"
+         "test_a_daemon_that_stands_still_is_told_from_one_that_is_busy",)),
     Mutant(
         "cluster/sockets.py",
         "        if peer is None:\n"
@@ -87,6 +105,12 @@ MUTANTS = [
         'file.write(without(f"vmsg {\' \'.join(args)}\\n{told}", secrets))',
         'file.write(f"vmsg {\' \'.join(args)}\\n{told}")',
         ("tests/commands/test_join_line.py::test_what_is_left_after_a_bug_holds_no_secret",)),
+    Mutant(
+        "cli/problems.py",
+        r'and not re.search(r"\s", each) and not PATH.fullmatch(each)},',
+        r'and not re.search(r"[/\s]", each)},',
+        ("tests/commands/test_join_line.py::"
+         "test_every_key_is_withheld_whatever_its_signs",)),
     Mutant(
         "cli/node/join.py",
         "click.prompt(\"The line\", hide_input=True, err=True)",
