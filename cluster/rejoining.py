@@ -14,6 +14,8 @@ from cluster.raft.disk import HostDisk
 from packages.core.problem import Problem, problem
 from packages.core.values import changed
 
+LOCK = "lock"
+
 
 def lock(raft: Path, node: str, api_socket: Path) -> int | Problem:
     """Make sure that no daemon uses the folder, nor can begin to: held until this process ends."""
@@ -21,7 +23,7 @@ def lock(raft: Path, node: str, api_socket: Path) -> int | Problem:
         return running(node, f"{api_socket} is answered.")
     try:
         raft.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return HostDisk().lock(raft / "lock")
+        return HostDisk().lock(raft / LOCK)
     except BlockingIOError:
         return running(node, f"{raft} is locked.")
     except OSError as error:
@@ -39,9 +41,10 @@ def answers(api_socket: Path) -> bool:
 
 def begin_again(
     raft: Path, node: str, *, note: Note, stamp: str, etc: Path,
-) -> Path | Problem:
-    """Where the old folder is kept now. The new one is complete before it takes its place. `etc`:
-    where it stands how far the node's old life had come, which the new one must begin after."""
+) -> Path | None | Problem:
+    """Where the old folder is kept now; None: there was none but what `lock` has made. The new one
+    is complete before it takes its place. `etc`: where it stands how far the node's old life had
+    come, which the new one must begin after."""
     mark = etc / MARK_FILE
     new, aside = raft.with_name(f"{raft.name}.new"), raft.with_name(f"{raft.name}.damaged-{stamp}")
     try:
@@ -53,6 +56,9 @@ def begin_again(
         HostDisk().replace(raft, aside)
         HostDisk().replace(new, raft)
         forget_damage(mark, HostDisk())
+        if [each.name for each in aside.iterdir()] == [LOCK]:
+            shutil.rmtree(aside)
+            return None
     except OSError as error:
         return unusable(node, raft, error)
     return aside

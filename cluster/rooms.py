@@ -1,4 +1,5 @@
 """How much room each node has, as every node knows it, so that status tells it whoever answers.
+Whoever does not even know this node's key is noted on the way.
 
 Soft knowledge, asked for every few seconds and never in the record: it changes all the time, and
 where it matters most, with the disks of a majority full, nothing can be agreed upon. A node that
@@ -37,6 +38,8 @@ class Rooms:
         self._node, self._clock, self._neighbours, self._look = node, clock, neighbours, look
         self._known: dict[str, tuple[float, tuple[Room, ...]]] = {}
         self._was_short = False
+        self.refusing: set[str] = set()
+        """Neighbours that are there and do not know this node's key."""
 
     async def run(self) -> None:
         while True:
@@ -76,6 +79,10 @@ class Rooms:
 
     async def _ask(self, name: str, peer: Neighbour) -> None:
         reply = await peer.ask(AskRoom(), deadline_s=ANSWER_S)
+        if isinstance(reply, Problem) and reply.code == "not-authorised":
+            self.refusing.add(name)
+        else:
+            self.refusing.discard(name)
         if not isinstance(reply, Reply) or reply.verdict != "done":
             return
         try:

@@ -48,8 +48,10 @@ def command(session: Session, node: str, dry_run: bool, reason: str) -> None:
     )
     if isinstance(aside, Problem):
         session.stop([aside])
-    tree = {"node": node, "set_aside": str(aside), "entry": result["index"]}
+    tree = {"node": node, "set_aside": str(aside) if aside is not None else None,
+            "entry": result["index"]}
+    kept = f"The old folder is {aside}." if aside is not None else "There was no old folder."
     session.show(tree, lambda: [
-        f"The old folder is {aside}. Start the daemon: systemctl start vmsgd",
+        f"{kept} Start the daemon: systemctl start vmsgd",
         f"{node} counts again when it has entry {result['index']}; look at: vmsg node list",
     ])

@@ -108,8 +108,11 @@ async def remove_node(desk: Desk, caller: Caller, ask: RemoveNode) -> Reply:
         return refusal(ask, refusals.unknown_node(ask.node))
     wanted = changed(config, nodes=kept)
     possible = await _rewritten(desk, caller, changed(ask, dry_run=True), wanted)
-    if possible.verdict != "done":
-        return possible  # what cannot be done needs no consent
+    if possible.verdict != "done":  # what cannot be done needs no consent
+        empties = [each.code for each in possible.problems] == ["node-not-empty"]
+        unheard = await desk.against_unheard(
+            [ask.node], f"{ask.node} is not removed.") if empties else []
+        return refusal(ask, *unheard) if unheard else possible
     follows = [gone_for_good(ask.node), *_left_weaker(desk.ledger.state, ask.node)]
     if ask.dry_run:
         return with_consequences(possible, follows)

@@ -114,6 +114,8 @@ class Desk:
         """What this node knows beside the record, what concerns everything first."""
         found: list[Problem] = []
         if not self.has_quorum():
+            if self.rooms.refusing:
+                found.append(outlook.not_known_to(self.node, self.rooms.refusing))
             found.append(outlook.without_quorum(self._hearing()))
         elif not self.ledger.state.nodes:
             found.append(outlook.forming(self._hearing()))

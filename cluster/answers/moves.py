@@ -4,6 +4,7 @@ from cluster.answers.desk import Desk, done, failed, late, refusal
 from cluster.api.messages import AbortMove, GetMove, MovePackage, Reply
 from cluster.api.roles import Caller
 from cluster.core import entries, refusals, view
+from cluster.core.membership import is_left_alone
 from cluster.core.model import QueuedMove, State
 from cluster.core.queue import already_queued
 from packages.core.problem import problem
@@ -29,7 +30,10 @@ async def open_move(desk: Desk, caller: Caller, ask: MovePackage) -> Reply:
         return refusal(ask, already_queued(record.name, record.queued))
     problems = await desk.survey.against_move(record, ask.node)
     if refusing(problems):
-        return refusal(ask, *problems)
+        owners = [] if record.owner is None or is_left_alone(record) else [record.owner]
+        unheard = await desk.against_unheard(
+            owners, f"{ask.package} is not moved.") if owners else []
+        return refusal(ask, *(unheard or problems))
     move = f"{ask.request}" if ask.request else desk.clock.token()
     entry = desk.entry(
         entries.MoveOpened, caller, ask, move=move, package=ask.package, target=ask.node,

@@ -6,7 +6,7 @@ is named instead of waited for.
 
 from collections.abc import Iterable
 
-from cluster.answers.desk import Desk, already, done, late, refusal
+from cluster.answers.desk import Desk, already, done, failed, late, refusal
 from cluster.api.messages import HaltCluster, HaltNode, Reply, RunCluster, RunNode
 from cluster.api.roles import Caller
 from cluster.core import entries, refusals
@@ -65,7 +65,13 @@ async def run_node(desk: Desk, caller: Caller, ask: RunNode) -> Reply:
     if node is not None and node.state in ("running", "quarantined"):
         return already(ask, f"Node {ask.node} runs already.", node=ask.node, state=node.state)
     entry = desk.entry(entries.NodeRun, caller, ask, node=ask.node)
-    return await desk.change(ask, entry) or done(ask, {"node": ask.node, "state": "running"})
+    stopped = await desk.change(ask, entry)
+    if stopped is not None:
+        return stopped
+    known = await desk.silence()
+    is_silent = known is not None and ask.node in known.lease_over_ms
+    return done(ask, {"node": ask.node, "state": "running"},
+                [_runs_unheard(ask.node)] if is_silent else [])
 
 
 async def halt_node(desk: Desk, caller: Caller, ask: HaltNode) -> Reply:
@@ -95,6 +101,10 @@ async def halt_node(desk: Desk, caller: Caller, ask: HaltNode) -> Reply:
     alone = _left_alone(packages_of(desk.ledger.state, ask.node))
     result = {
         "node": ask.node, "state": "halted", "detached": [each.name for each in alone]}
+    taken = sorted({each.name for each in held if each.state in ("running", "detached")}
+                   - {each.name for each in alone}) if ask.detach else []
+    if taken:
+        return failed(ask, _not_detached(ask.node, taken), result)
     return done(ask, result, [] if ask.detach else _warnings(alone))
 
 
@@ -122,3 +132,23 @@ def _slowest_s(held: list[PackageRecord]) -> float:
 def _warnings(alone: list[PackageRecord]) -> list[Problem]:
     return [changed(refusals.package_detached(each, "be halted"), severity="warn")
             for each in alone]
+
+
+def _not_detached(name: str, packages: list[str]) -> Problem:
+    """Of a `halt -d` that the end of its node's lease came before."""
+    return problem(
+        "node-failed", f"node:{name}", what=f"{', '.join(packages)} did not stay detached.",
+        because=f"{name} was called dead before it had heard of it, and what it had is started "
+                "elsewhere.",
+        fix=f"Nothing needs to be done for the packages: vmsg status. {name} is halted, and stays "
+            f"so until: vmsg node run {name}",
+    )
+
+
+def _runs_unheard(name: str) -> Problem:
+    return problem(
+        "node-silent", f"node:{name}", severity="warn",
+        what=f"{name} may run packages again, and is not heard.",
+        because="Its host or its daemon is down, or its network is broken.",
+        fix="Start its host and its daemon: it joins by itself.",
+    )

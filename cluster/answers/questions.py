@@ -12,7 +12,7 @@ from cluster.core import refusals, view
 from cluster.core.model import Event, State
 from packages.core.discretion import told_to
 from packages.core.model import PackageSpec
-from packages.core.problem import Problem, plain_list
+from packages.core.problem import Problem, plain_list, problem
 from packages.core.values import changed, plain
 
 TOLD_AT_ONCE = 50
@@ -67,7 +67,18 @@ async def events(desk: Desk, caller: Caller, ask: GetEvents) -> Reply:
         state = desk.ledger.state
         found = _wanted(state, ask)[-min(ask.limit, MOST_EVENTS):] if ask.limit else []
         told = [view.event(number, each) for number, each in found]
-    return done(ask, {"events": told, "next": state.next_event - 1})
+    of_nothing = ask.of_request is not None and not told and ask.wait_s == 0 and ask.after == 0
+    return done(ask, {"events": told, "next": state.next_event - 1},
+                [_unknown_request(ask.of_request or "")] if of_nothing else [])
+
+
+def _unknown_request(name: str) -> Problem:
+    return problem(
+        "unknown-request", f"request:{name}", severity="warn",
+        what=f"The history has nothing of request {name}.",
+        because="It changed nothing, is not decided yet, or is older than what is kept.",
+        fix="Look at how things are: vmsg status",
+    )
 
 
 class _News:

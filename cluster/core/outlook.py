@@ -1,5 +1,7 @@
 """What the answering node has to say about the cluster as a whole, before anything else. PURE."""
 
+from collections.abc import Collection
+
 from packages.core.problem import Problem, problem
 from packages.core.values import Value
 
@@ -37,6 +39,19 @@ def without_quorum(hearing: Hearing) -> Problem:
                 f"{len(voting)} are heard.",
         fix=f"Start vmsgd on {named(missing)}, or repair the network between them and "
             f"{hearing.node}; what the others know is asked with: vmsg status --endpoint NODE",
+    )
+
+
+def not_known_to(node: str, refusing: Collection[str]) -> Problem:
+    """For a node that was cut off while it was removed: nobody is allowed to tell it so."""
+    return problem(
+        "node-not-known", f"node:{node}",
+        what=f"The key of {node} is refused by {named(tuple(refusing))}.",
+        because=f"{node} was removed from the cluster while it was cut off, or its key was changed "
+                "meanwhile. Its guests stand frozen and are continued by nobody.",
+        fix="Ask one of the others: vmsg node list. If it is not named there, nothing is to be "
+            "kept here: systemctl disable --now vmsgd; to use the host again, add it under a new "
+            "name. If it is named, copy its keys here anew: vmsg node invite, then vmsg node join",
     )
 
 

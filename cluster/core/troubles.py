@@ -3,6 +3,7 @@
 from cluster.core import dependence, leases, maintenance, quarantine, refusals, truth
 from cluster.core.beside import Surroundings, by_wall, is_silent, rfc3339, votes
 from cluster.core.links import link_problems
+from cluster.core.membership import is_left_alone
 from cluster.core.model import UP, NodeRecord, PackageRecord, State, Word, unproven
 from cluster.core.runs import blocked_nodes
 from cluster.core.suspensions import in_maintenance, is_suspended, suspended_by
@@ -25,6 +26,7 @@ def problems(state: State, around: Surroundings) -> list[Problem]:
         if state.packages[name].lost is not None:
             found.append(_owner_lost(state, state.packages[name]))
             continue
+        found += _out_of_sight(state, state.packages[name], around)
         found += _package_problems(state.packages[name], around, is_halted=not state.running)
     for name, seen in sorted(truth.sighted(state).items()):
         found += truth.problems(state.packages[name], seen)
@@ -66,7 +68,8 @@ def _node_problems(state: State, record: NodeRecord, around: Surroundings) -> li
     if record.state == "failed":
         return [*waiting, problem(
             "node-failed", subject, what=f"Node {record.name} failed.", because=record.because,
-            fix="Start it again; it joins by itself when nothing foreign runs there.",
+            fix="Start it again; it joins by itself when nothing foreign runs there. Where its "
+                "daemon does not stay up, it says why: journalctl -u vmsgd, on that host.",
             severity="warn",
         )]
     if record.state in UP and is_silent(record.name, around):
@@ -146,6 +149,23 @@ def _package_problems(
                 f"vmsg package enable {record.name}",
         )]
     return _not_ended(record, around.now_ms)
+
+
+def _out_of_sight(state: State, record: PackageRecord, around: Surroundings) -> list[Problem]:
+    """A guest left alone on a node that is halted, so that nobody waits for it, and not heard."""
+    owner = record.owner
+    if owner is None or not is_left_alone(record) or state.nodes[owner].state in UP or (
+            around.silence is None or owner not in around.silence.lease_over_ms
+            or not is_silent(owner, around)):
+        return []
+    return [problem(
+        "detached-unheard", f"package:{record.name}", severity="warn",
+        what=f"Whether {record.name} runs is not known.",
+        because=f"It is detached on {owner}, which is halted and not heard. Nobody watches it, and "
+                "no lease ends it.",
+        fix=f"Start {owner}, whose daemon says what became of it. If its host is off: vmsg node "
+            f"confirm-dead {owner} --reason TEXT --yes",
+    )]
 
 
 def _owner_lost(state: State, record: PackageRecord) -> Problem:

@@ -104,7 +104,8 @@ def no_quorum(name: str) -> Problem:
     return problem(
         "no-quorum", f"node:{name}", what="Nothing can be decided now.",
         because="This node reaches no leader that has a majority of the cluster.",
-        fix="Start more nodes, or repair the network between them; then ask again.",
+        fix="Ask again in a few seconds: a majority that runs elects a leader. Else see who is "
+            "missing, and start vmsgd there or repair the network: vmsg status",
     )
 
 

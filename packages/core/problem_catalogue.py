@@ -30,6 +30,7 @@ CATALOGUE: dict[str, str] = {
     "too-many-requests": "one caller has more requests under way than a node takes",
     "unknown-node": "no node of that name is in the cluster",
     "unknown-package": "no package of that name is in the cluster",
+    "unknown-request": "the history has nothing of a request of that id",
     "node-heard": "the node is heard, so it is not called dead on anybody's word",
     "nothing-to-prove": "no package waits for a proof of the node's death",
     "proof-missing": "a package waits for a stronger proof of its owner's death than a lease",
@@ -86,6 +87,7 @@ CATALOGUE: dict[str, str] = {
     "membership-changing": "an earlier change of the nodes is not agreed upon yet",
     "membership-unsafe": "the nodes that would remain and are up are no majority",
     "node-name-used": "a removed node had that name, and names are not given twice",
+    "node-not-known": "the other nodes refuse this node's key: it was removed, or its key changed",
     "node-removed": "the node was removed from the cluster",
     "node-is-witness": "the node votes and runs no packages",
     "node-not-voting": "the node is coming in and has no vote yet",
@@ -109,6 +111,7 @@ CATALOGUE: dict[str, str] = {
     "move-not-converging": "the guest dirties memory faster than it can be copied; it runs on",
     # what is not done in passing
     "not-confirmed": "what cannot be taken back, or makes things worse, was not confirmed",
+    "detached-unheard": "a package is detached on a halted node that is not heard",
     "detached-may-run": "a node would be called dead while guests run on it that no lease stops",
     "death-at-once": "a node would be called dead while it may hold a lease",
     "access-lost": "an operator would be let in no more by the very key that asks",

@@ -88,6 +88,19 @@ async def test_every_node_tells_which_nodes_are_short() -> None:
     assert rooms.own() == (STATE,)
 
 
+async def test_who_refuses_this_nodes_key_is_known_until_he_does_not() -> None:
+    """So a node that was removed while it was cut off can say so."""
+    peer = Peer(STATE)
+    answer = peer.said
+    peer.said = problem("not-authorised", "node:n2", what="", because="", fix="")
+    rooms = Rooms(node="n1", clock=HandClock(), look=here, neighbours={"n2": peer})
+    await rooms.ask()
+    assert rooms.refusing == {"n2"}
+    peer.said = answer
+    await rooms.ask()
+    assert rooms.refusing == set()
+
+
 @pytest.mark.parametrize("said", [
     problem("node-unreachable", "node:n2", what="", because="", fix=""),
     Reply(verdict="refused"), Reply(result=[{"folder": "cellar"}]), Reply(result="?"),

@@ -113,6 +113,9 @@ async def test_a_dead_node_is_replaced(tmp_path: Path) -> None:
         shown = await farm.status_until(
             lambda status: status["cluster"]["quorum"] and len(status["nodes"]) == 3)
         assert "n3" not in {each["name"] for each in shown["nodes"]}
+        # It says itself what it cannot be told: the others do not know it any more.
+        await farm.status_until(lambda status: any(
+            each["code"] == "node-not-known" for each in status["problems"]), on="n3")
         # Neither its keys nor its operator's are heard by anybody.
         door = f"{places['n1'].address}:{places['n1'].api_port}"
         said = await farm.vmsg("status", "--endpoint", door, on="n3")

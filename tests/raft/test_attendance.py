@@ -1,5 +1,6 @@
 """A folder that was put back from an earlier copy is known, and taken for a lost one."""
 
+import os
 import random
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from cluster.raft.disk import HostDisk
 from cluster.raft.journal import Journal, JournalOlder
 from cluster.raft.problems import Fatal
 from cluster.raft.voter import Voter
-from cluster.rejoining import begin_again
+from cluster.rejoining import begin_again, lock
 from tests.raft.memory_disk import MemoryDisk, WorstDisk
 from tests.raft.rig import TIMINGS, Book, HandClock, Rig
 from tests.raft.test_voter_storage import follow
@@ -279,6 +280,16 @@ def test_who_begins_again_is_rid_of_a_mark_that_cannot_be_read(tmp_path: Path) -
     again = voter(tmp_path, "ape")
     assert again.journal.boot == 71
     again.close()
+
+
+def test_nothing_is_kept_of_a_folder_that_was_not_there(tmp_path: Path) -> None:
+    raft = tmp_path / "var" / "raft"
+    held = lock(raft, "ape", tmp_path / "api.sock")
+    assert isinstance(held, int)
+    note = Note(index=5, boot=7)
+    assert begin_again(raft, "ape", note=note, stamp="1", etc=tmp_path) is None
+    assert [each.name for each in raft.parent.iterdir()] == ["raft"]
+    os.close(held)
 
 
 def test_an_earlier_snapshot_under_a_later_journal_is_refused(tmp_path: Path) -> None:
