@@ -13,8 +13,10 @@ from cluster.core.model import (
     UP, NodeRecord, NodeState, PackageRecord, State, may_be_lost, packages_of, with_node,
     with_package
 )
-from cluster.core.moves import end_move, lose_node
-from cluster.core.quarantine import counts, is_quarantined, released, why, with_failure
+from cluster.core.moves import end_move, lose_node, orphan
+from cluster.core.quarantine import (
+    counts, is_quarantined, lost_with_others, released, why, with_failure
+)
 from cluster.core.suspensions import gone_with_its_node, in_maintenance
 from cluster.core.trust import without_invitation
 from cluster.core.words import after_death
@@ -76,6 +78,8 @@ def node_joined(state: State, entry: entries.NodeJoined) -> State | Problem:
     state = _detached_after_join(state, entry)
     state = _lost_after_join(state, node, entry)
     after = _after_join(state, node, state.time_ms)
+    if is_another_boot(node, entry.host_boot):
+        node = changed(node, booted_ms=state.time_ms)
     node = changed(node, incarnation=entry.incarnation, version=entry.version, proof=None,
                    word=None, host_boot=entry.host_boot or node.host_boot,
                    fence=None, sightings=(), watchdog="", watchdog_s=0.0,
@@ -122,7 +126,7 @@ def _lost_after_join(state: State, node: NodeRecord, entry: entries.NodeJoined) 
     """What nobody was given while the node was lost is its own again, where its guest is there yet.
     One that is gone was lost with the node or its host: no failure of the guest."""
     there = {(guest.package, guest.epoch) for guest in entry.guests}
-    rebooted = bool(node.host_boot and entry.host_boot and node.host_boot != entry.host_boot)
+    rebooted = is_another_boot(node, entry.host_boot)
     for record in packages_of(state, node.name):
         lost = record.lost if record.owner is None else None
         if lost is not None and lost.node == node.name:
@@ -133,12 +137,29 @@ def _lost_after_join(state: State, node: NodeRecord, entry: entries.NodeJoined) 
             else:
                 state = with_package(state, gone_with_its_node(
                     record, node.name, entry.at_ms, f"its guest was lost with {node.name}"))
-        elif rebooted and record.owner == node.name and not record.moving and (
+        elif rebooted and record.owner == node.name and (
                 record.state in ("starting", "running")
                 and (record.name, record.epoch) not in there):
-            state = with_package(state, gone_with_its_node(
-                record, node.name, entry.at_ms, f"its guest was lost with the host {node.name}"))
+            state = with_package(state, _lost_with_its_host(record, node.name, entry.at_ms))
     return state
+
+
+def is_another_boot(node: NodeRecord, host_boot: str) -> bool:
+    """Whether what ran there by the record is certainly gone with its host."""
+    return bool(node.host_boot and host_boot and node.host_boot != host_boot)
+
+
+def _lost_with_its_host(record: PackageRecord, node: str, at_ms: int) -> PackageRecord:
+    """No failure of the guest, in a move or not: in its switch the target is asked what it has."""
+    because = f"its guest was lost with the host {node}"
+    move = record.move if record.moving else None
+    if move is not None and move.stage == "frozen":
+        return orphan(record, at_ms, because)
+    ended = end_move(record, problem(
+        "move-failed", f"package:{record.name}", what="The move was ended by a host's failure.",
+        because=because, fix="The package is started again; nothing needs to be done.",
+    ))
+    return gone_with_its_node(ended, node, at_ms, because)
 
 
 def gives(state: State, node: str, package: str, epoch: int) -> bool:
@@ -180,7 +201,8 @@ def node_failed(state: State, entry: entries.NodeFailed) -> State | Problem:
     # A halted node stays so; without its incarnation it is granted nothing until it joins anew.
     after: NodeState = "halted" if node.state in ("halted", "halting") else "failed"
     since_ms = entry.at_ms if after != node.state else node.since_ms
-    is_counted = counts(node) or not floor_allows(state, V0_2)
+    is_counted = counts(node) and not lost_with_others(state, node)
+    is_counted = is_counted or not floor_allows(state, V0_2)
     if after == "failed" and node.state in UP and is_counted:
         node = with_failure(node, state.time_ms)
     state = with_node(state, changed(

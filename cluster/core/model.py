@@ -124,6 +124,8 @@ class NodeRecord(Value):
     """Packages to be brought home, online."""
     host_boot: str = ""
     """Drawn anew at each start of its host, as far as it is known."""
+    booted_ms: int = 0
+    """When its host was first seen booted anew, in the cluster's time; 0: never."""
     failures_ms: tuple[int, ...] = ()
     """When it failed lately."""
     quarantined_until_ms: int | None = None

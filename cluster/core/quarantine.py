@@ -7,13 +7,15 @@ places it there as a last resort).
 """
 
 from cluster.core import entries, refusals
-from cluster.core.model import NodeRecord, State, with_node
+from cluster.core.model import UP, NodeRecord, State, with_node
 from packages.core.problem import Problem, problem
 from packages.core.values import changed
 
 FAILURES = 3
 WINDOW_MS = 3_600_000
 """Three failures within an hour are no coincidence any more."""
+SITE_MS = 600_000
+"""Servers that lose their power together are up again within ten minutes of one another."""
 QUARANTINE_MS = 1_800_000
 """Half an hour: for an operator to have a look, and what comes back by itself loses little."""
 
@@ -30,6 +32,15 @@ def with_failure(node: NodeRecord, at_ms: int) -> NodeRecord:
 def counts(node: NodeRecord) -> bool:
     """What an operator works on, or has told to go, may go."""
     return not node.maintained and node.state != "halting"
+
+
+def lost_with_others(state: State, node: NodeRecord) -> bool:
+    """All who are up have booted a moment ago, and it has not yet: the whole site was lost, which
+    is no failure of one node."""
+    others = [each for name, each in state.nodes.items() if name != node.name and each.state in UP]
+    return bool(others) and all(
+        each.booted_ms > node.booted_ms and state.time_ms - each.booted_ms < SITE_MS
+        for each in others)
 
 
 def is_quarantined(node: NodeRecord, at_ms: int) -> bool:

@@ -3,6 +3,7 @@
 from tests.mutants.mutant import Mutant
 
 SUSPENSIONS = "tests/core/test_suspensions.py::"
+SITE = "tests/simulation/test_site_power.py"
 LOST = "tests/core/test_lost_owner.py::"
 CLAIMS = "tests/core/test_claims.py::"
 TIME = "tests/core/test_agreed_time.py::"
@@ -116,6 +117,20 @@ MUTANTS = [
         line="        elif rebooted and record.owner == node.name",
         broken="        elif False and record.owner == node.name",
         tests=(LOST + "test_three_power_losses_of_the_site_are_no_failures_of_its_guests",),
+    ),
+    Mutant(
+        file="cluster/core/membership.py",
+        line="            state = with_package(state, _lost_with_its_host(record, node.name, "
+             "entry.at_ms))\n",
+        broken="            state = state if record.moving else with_package(\n"
+               "                state, _lost_with_its_host(record, node.name, entry.at_ms))\n",
+        tests=(SITE,),
+    ),
+    Mutant(
+        file="cluster/core/membership.py",
+        line="    is_counted = counts(node) and not lost_with_others(state, node)\n",
+        broken="    is_counted = counts(node)\n",
+        tests=(SITE,),
     ),
     Mutant(
         file="cluster/core/quarantine.py",

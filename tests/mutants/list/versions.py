@@ -46,8 +46,8 @@ MUTANTS = [
         UPGRADED + SAME),
     Mutant(
         "cluster/core/membership.py",
-        "    is_counted = counts(node) or not floor_allows(state, V0_2)\n",
-        "    is_counted = counts(node)\n",
+        "    is_counted = is_counted or not floor_allows(state, V0_2)\n",
+        "    is_counted = is_counted\n",
         SAME),
     Mutant(
         "cluster/core/membership.py",
