@@ -20,7 +20,9 @@ from cluster.config.vault import FolderVault, settle
 from cluster.core.machine import StateMachine
 from cluster.core.vouching import vouched
 from cluster.event_loop import run as run_on_loop
+from cluster.exit_codes import exit_code
 from cluster.host_keys import SocketKeys
+from cluster.late_address import until_here
 from cluster.node import VERSION, Node
 from cluster.nodes.facts import HostFacts
 from cluster.nodes.guardian_link import GuardianLink
@@ -46,8 +48,7 @@ from packages.vm.qemu.consoles import keep_short
 from packages.vm.qemu.driver import QemuDriver
 from packages.vm.relay_carrier import RelayCarrier
 
-REFUSED_EXIT = 3
-"""This node must not take part; systemd does not restart the daemon for it (conf/systemd)."""
+log = logging.getLogger("vmsgd")
 
 
 class Daemon:
@@ -159,11 +160,17 @@ class Daemon:
         beside = [asyncio.ensure_future(each) for each in (
             self.rooms.run(), signs_of_life(), keep_short(self.run_folder))]
         try:
+            address, stopping = self._me().address, self.node.stopping
+            if not await until_here(address, ending=stopping, waits=self._waits):
+                return None
             return await self.node.run(self._server())
         finally:
             for each in beside:
                 each.cancel()
             self.host_keys.close()
+
+    def _waits(self) -> None:
+        log.warning("this host has no address %s yet: waiting for it", self._me().address)
 
 
 def counts_process() -> CountsProcess:
@@ -200,7 +207,7 @@ def main() -> None:
         serve(folder, etc=options.etc, lib=options.lib, run=options.run))
     if why is not None:
         print(f"vmsgd: {why.what} {why.because} {why.fix} [{why.code}]", file=sys.stderr)
-        sys.exit(REFUSED_EXIT)
+        sys.exit(exit_code(why))
 
 
 if __name__ == "__main__":
