@@ -189,7 +189,7 @@ class PackageAgent:
             self.watch = start_watch(
                 spec, self.body.guest, driver=self.around.driver, node=self.around.node,
                 clock=self.around.clock, heard=self._fails, grace=grace,
-                against=self.around.vetting.against_program,
+                vetting=self.around.vetting,
             )
 
     def _mind_lease(self) -> None:

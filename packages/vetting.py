@@ -10,9 +10,10 @@ What must never happen here: a file taken for root's because of its name alone.
 import os
 import stat
 
+from packages.accounts import Account, account_of
 from packages.core.allowed import (
-    Allowed, Words, cd_of, device_not_allowed, image_not_allowed, images_of, is_below, is_device,
-    is_drive, is_image, may_be_started
+    Allowed, Words, cd_of, device_not_allowed, host_devices, image_not_allowed, images_of, is_below,
+    is_device, is_drive, is_image, may_be_started
 )
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem
@@ -51,6 +52,16 @@ class Vetting:
             if because is not None:
                 return image_not_allowed(spec.name, path, because)
         return None
+
+    def guests_account(self, spec: PackageSpec) -> Account | Problem | None:
+        """What its QEMU becomes; None: it stays root, because nobody said otherwise, or because the
+        host gives it devices that are root's."""
+        words = self.allowed.accounts.guests
+        return account_of(words) if words and not host_devices(spec.vm) else None
+
+    def checks_account(self) -> Account | Problem | None:
+        words = self.allowed.accounts.checks
+        return account_of(words) if words else None
 
     def against_image(self, path: str) -> str | None:
         """Outside of the folders that were named for it, only what everybody may read: then QEMU

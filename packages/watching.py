@@ -8,8 +8,8 @@ from packages.core.health import Failure
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem
 from packages.monitors.checks import checks_of
-from packages.monitors.program import Against
 from packages.monitors.runner import MonitorRunner
+from packages.vetting import Vetting
 from packages.vm.driver import Driver, Guest
 
 log = logging.getLogger(__name__)
@@ -17,13 +17,13 @@ log = logging.getLogger(__name__)
 
 def start_watch(
     spec: PackageSpec, guest: Guest, *, driver: Driver, node: str, clock: Clock,
-    heard: Callable[[Problem], None], grace: bool, against: Against,
+    heard: Callable[[Problem], None], grace: bool, vetting: Vetting,
 ) -> MonitorRunner:
     """Begin to watch; `grace` forgives the failures of a guest that boots. A monitor that cannot
     be made is told to the log; the others watch all the same."""
     made, problems = checks_of(
         spec, driver=driver, guest=guest, node=node, default_host=None, clock=clock,
-        against=against)
+        vetting=vetting)
     for each in problems:
         log.error("%s: %s, %s", spec.name, each.what, each.because)
 

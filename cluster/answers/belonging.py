@@ -20,6 +20,7 @@ from cluster.core.model import State
 from cluster.core.roles import is_settled, wanted_seats
 from cluster.nodes.terms import numbers_of
 from cluster.seating import file_members
+from packages.core.allowed import Accounts
 from packages.core.problem import Problem, problem
 from packages.core.values import changed
 
@@ -66,7 +67,7 @@ async def apply_cluster(desk: Desk, caller: Caller, ask: ApplyCluster) -> Reply:
 def against_words(state: State, config: ClusterConfig) -> Problem | None:
     """What the file has that a node of an older version does not understand: it would go on by the
     file before."""
-    is_new = (config.programs, config.images) != (None, None)
+    is_new = (config.programs, config.images, config.accounts) != (None, None, Accounts())
     return floor.not_known_to_all(state, floor.V0_2) if is_new and not floor.floor_allows(
         state, floor.V0_2) else None
 

@@ -12,7 +12,7 @@ from cluster.config.schema import (
     ClusterConfig, FenceConfig, MigrationConfig, NodeConfig, NodeRole, Profile, Transport,
     VswitchConfig
 )
-from packages.core.allowed import Programs
+from packages.core.allowed import Accounts, Programs
 from packages.core.config import PATH, PORT, SWITCH, subject_of
 from packages.core.limits import Limits
 from packages.core.names import NAME, NODE_NAME
@@ -133,6 +133,10 @@ PROGRAMS = block(Programs, {
     "folders": optional(many(FOLDER, most=100)),
     "commands": optional(many(many(text(longest=4095), least=1, most=100), most=1000)),
 }, checks=(_commands_are_whole,))
+ACCOUNT = text(
+    r"[a-z_][a-z0-9_-]{0,31}|[1-9][0-9]{0,8}:[1-9][0-9]{0,8}", longest=32,
+    says="an account's name, or UID:GID, and not root's",
+)
 CLUSTER = block(ClusterConfig, {
     "name": required(NAME),
     "profile": optional(choice(Profile)),
@@ -161,6 +165,8 @@ CLUSTER = block(ClusterConfig, {
     "takeover_reserve_mib": optional(whole(0, 16 * 1024 * 1024)),
     "programs": optional(PROGRAMS),
     "images": optional(many(FOLDER, most=100)),
+    "accounts": optional(block(Accounts, {
+        "guests": optional(ACCOUNT), "checks": optional(ACCOUNT)})),
 }, checks=(_few_witnesses, loopback_for_all_or_none))
 
 

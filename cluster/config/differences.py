@@ -28,6 +28,7 @@ def differences(before: ClusterConfig, after: ClusterConfig) -> list[str]:
         for name in dict.fromkeys([*switches, *wanted])]
     lines += _fields("migration", before.migration, after.migration)
     lines += _fields("limits", before.limits, after.limits)
+    lines += _fields("accounts", before.accounts, after.accounts)
     lines += [_line(key, _listed(getattr(before, key)), _listed(getattr(after, key)))
               for key in ("programs", "images")]
     lines.append(_line(

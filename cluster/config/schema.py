@@ -18,7 +18,7 @@ The cluster file is the same on every node. Beside it each node has a folder of 
 
 from typing import Literal
 
-from packages.core.allowed import Allowed, Programs
+from packages.core.allowed import Accounts, Allowed, Programs
 from packages.core.limits import Limits
 from packages.core.values import Value
 
@@ -84,10 +84,13 @@ class ClusterConfig(Value):
     and what the record holds of a version that did not ask is used as before."""
     images: tuple[str, ...] | None = None
     """Folders of kernels, initrds and CD images that QEMU, as root, opens for packages."""
+    accounts: Accounts = Accounts()
+    """Whose rights QEMU has once it has opened them, and the programs of monitors; the fence's
+    commands are root's."""
 
 
 def allowed_by(config: ClusterConfig) -> Allowed:
-    return Allowed(programs=config.programs, images=config.images)
+    return Allowed(programs=config.programs, images=config.images, accounts=config.accounts)
 
 
 class Operator(Value):

@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from cluster.config.schema import ClusterConfig, MigrationConfig, NodeConfig, Profile, VswitchConfig
-from packages.core.allowed import PROGRAM_FOLDERS, Programs
+from packages.core.allowed import PROGRAM_FOLDERS, Accounts, Programs
 from packages.core.model import Accelerator
 from packages.core.problem import Problem, problem
 from packages.core.values import Value
@@ -32,6 +32,9 @@ DEFAULT_DIR = "/var/lib/vmsg-lab"
 RUN = "/run/vmsg-lab"
 """Holds the nodes' run folders, because a unix socket's path has 107 bytes at most, DIR may be
 long, and a guardian must never wait for a disk; and a symbolic link N to DIR for each lab."""
+
+GUESTS = "64123:64123"
+"""What its hypervisors become: numbers that no system gives to anybody by itself."""
 
 VSWITCH = "lan0"
 FIRST_NODE, FIRST_GUEST, LAST_HOST = 11, 101, 254
@@ -166,6 +169,7 @@ def cluster_config(plan: LabPlan) -> ClusterConfig:
         vswitches=(VswitchConfig(name=VSWITCH, subnet=plan.subnet),),
         migration=MigrationConfig(private=True),
         programs=programs(plan.options.dir), images=(plan.options.dir,),
+        accounts=Accounts(guests=GUESTS),
     )
 
 

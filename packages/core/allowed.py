@@ -28,12 +28,22 @@ class Programs(Value):
     commands: tuple[Words, ...] = ()
 
 
+class Accounts(Value):
+    """Whose rights it has that a package brings along: `NAME`, or `UID:GID`. Empty: root's."""
+
+    guests: str = ""
+    """Of QEMU, once it has opened what its guest was given."""
+    checks: str = ""
+    """Of the programs of monitors."""
+
+
 class Allowed(Value):
     """As the cluster file has it. None: it does not say."""
 
     programs: Programs | None = None
     images: tuple[str, ...] | None = None
     """Folders of kernels, initrds and CD images that need not be readable by everybody."""
+    accounts: Accounts = Accounts()
 
 
 def is_below(path: str, folders: tuple[str, ...]) -> bool:

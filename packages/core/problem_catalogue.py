@@ -114,6 +114,7 @@ CATALOGUE: dict[str, str] = {
     "detached-unheard": "a package is detached on a halted node that is not heard",
     "detached-may-run": "a node would be called dead while guests run on it that no lease stops",
     "death-at-once": "a node would be called dead while it may hold a lease",
+    "account-missing": "an account for guests or checks is not there on a host, or is root",
     "access-lost": "an operator would be let in no more by the very key that asks",
     "node-gone": "a node would be removed for good, with its name and its keys",
     "power-cut": "a node's power would be switched off, whatever runs there",

@@ -5,9 +5,10 @@ from packages.core.model import MonitorSpec, PackageSpec
 from packages.core.problem import Problem, problem
 from packages.monitors.http import HttpGet
 from packages.monitors.monitor import Check
-from packages.monitors.program import Against, Program
+from packages.monitors.program import Program
 from packages.monitors.qemu_state import QemuState
 from packages.monitors.tcp import TcpConnect
+from packages.vetting import Vetting
 from packages.vm.driver import Driver, Guest
 
 HTTP_PORT = 80
@@ -25,7 +26,7 @@ def monitors_of(spec: PackageSpec) -> tuple[MonitorSpec, ...]:
 
 def checks_of(
     spec: PackageSpec, *, driver: Driver, guest: Guest, node: str, default_host: str | None,
-    clock: Clock, against: Against,
+    clock: Clock, vetting: Vetting,
 ) -> tuple[list[tuple[MonitorSpec, Check]], list[Problem]]:
     """What MonitorRunner takes, and why any of them cannot be made: one that cannot must not keep
     the others from watching."""
@@ -34,7 +35,7 @@ def checks_of(
     for monitor in monitors_of(spec):
         check = check_of(
             monitor, driver=driver, guest=guest, node=node, default_host=default_host, clock=clock,
-            against=against,
+            vetting=vetting,
         )
         if isinstance(check, Problem):
             problems.append(check)
@@ -45,7 +46,7 @@ def checks_of(
 
 def check_of(
     monitor: MonitorSpec, *, driver: Driver, guest: Guest, node: str, default_host: str | None,
-    clock: Clock, against: Against,
+    clock: Clock, vetting: Vetting,
 ) -> Check | Problem:
     """`default_host` is the guest's own address, for a monitor that names no host."""
     if monitor.kind == "qemu":
@@ -53,7 +54,7 @@ def check_of(
     if monitor.kind == "program":
         return Program(
             guest.package, node=node, epoch=guest.epoch, argv=monitor.argv, clock=clock,
-            against=against,
+            vetting=vetting,
         )
     host = monitor.host or default_host
     if host is None:

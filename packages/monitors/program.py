@@ -18,13 +18,14 @@ import select
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from cluster.clock import Clock
 from packages.core.problem import Problem, problem
 from packages.monitors.descendants import end_descendants
+from packages.vetting import Vetting
 
 OUTPUT_BYTES = 4096
 """The end of what it printed, for the operator; the reason is there if anywhere."""
@@ -34,18 +35,16 @@ BURIAL_S = 2.0
 
 MARK = "VMSG_CHECK"
 
-Against = Callable[[tuple[str, ...]], str | None]
-"""Why these words are not to be started here and now (packages/vetting.py). May hang."""
-
 
 class Program:
-    """One monitor's program, asked about each time before it is started."""
+    """One monitor's program; whether it may be, and with whose rights, is asked each time before it
+    is started, in its thread: either may hang."""
 
     def __init__(
         self, package: str, *, node: str, epoch: int, argv: tuple[str, ...], clock: Clock,
-        against: Against,
+        vetting: Vetting,
     ) -> None:
-        self._against = against
+        self._vetting = vetting
         self._subject = f"package:{package}"
         self._argv = argv
         self._clock = clock
@@ -61,7 +60,7 @@ class Program:
         if before is not None and not before.finished.done() and before.is_alive():
             return self._not_started("the one before still hangs and could not be ended")
         run = self._run = Run(
-            self._argv, self._environment, token=self._clock.token(), against=self._against)
+            self._argv, self._environment, token=self._clock.token(), vetting=self._vetting)
         try:
             await asyncio.wait({run.finished}, timeout=timeout_s)
             is_in_time = run.finished.done()
@@ -125,10 +124,10 @@ class Run(threading.Thread):
 
     def __init__(
         self, argv: tuple[str, ...], environment: Mapping[str, str], *, token: str,
-        against: Against,
+        vetting: Vetting,
     ) -> None:
         super().__init__(name=f"check {argv[0]}", daemon=True)
-        self._argv, self._against = argv, against
+        self._argv, self._vetting = argv, vetting
         self._environment = {**environment, MARK: token}
         self._mark = f"{MARK}={token}".encode()
         self._loop = asyncio.get_running_loop()
@@ -154,14 +153,19 @@ class Run(threading.Thread):
             self.finished.set_result(end)
 
     def _whole_run(self) -> End:
-        refused = self._against(self._argv)
+        refused = self._vetting.against_program(self._argv)
         if refused is not None:
             return End(refused=refused)
+        account = self._vetting.checks_account()
+        if isinstance(account, Problem):
+            return End(failure=f"{account.what} {account.because}")
+        rights: dict[str, Any] = {} if account is None else {
+            "user": account.uid, "group": account.gid, "extra_groups": []}
         try:
             process = subprocess.Popen(
                 self._argv, env=self._environment, cwd="/", start_new_session=True, bufsize=0,
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            )
+                **rights)
         except (OSError, ValueError, subprocess.SubprocessError) as failure:
             return End(failure=str(failure))
         assert process.stdout is not None

@@ -17,7 +17,8 @@ def fitting(path: Path) -> str:
     path = path.absolute()
     if len(os.fsencode(path)) <= LONGEST_BYTES:
         return str(path)
-    LINKS.mkdir(mode=0o700, exist_ok=True)
+    LINKS.mkdir(exist_ok=True)
+    LINKS.chmod(0o711)  # who may pass through a link may not see which there are
     link = LINKS / _digest(path.parent)
     if not link.is_symlink():
         link.symlink_to(path.parent)

@@ -8,8 +8,10 @@ device and the one bridge, as two hosts share a LUN and a LAN.
 import asyncio
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
@@ -17,9 +19,11 @@ from typing import Protocol
 from cluster.clock import HostClock
 from cluster.lab import guest_image
 from cluster.lab.disk_log import LogReport, check
+from packages.core.allowed import Accounts, Allowed
 from packages.core.model import DiskSpec, NetworkSpec, PackageSpec, VmSpec
 from packages.core.problem import Problem
 from packages.core.values import changed
+from packages.vetting import Vetting
 from packages.vm.driver import Driver, Guest, GuestEvent, Observation
 from packages.vm.fake import FakeDriver, FakeFabric
 from packages.vm.processes import find
@@ -201,9 +205,17 @@ class FakeWorld:
             await driver.close()
 
 
+AS_GUESTS = Vetting(Allowed(accounts=Accounts(guests="64123:64124")))
+
+
 class QemuWorld:
+    """Its guests are nobody's on this machine; so its run folders lie where others may pass, which
+    a test's own folder does not let them."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.runs = Path(tempfile.mkdtemp(prefix="vmsg-driver-", dir="/run"))
+        self.runs.chmod(0o711)
         self._home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         _check(ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET))
         run("ip", "link", "set", "lo", "up")
@@ -217,7 +229,7 @@ class QemuWorld:
 
     def driver(self, node: str) -> QemuDriver:
         if node not in self._drivers:
-            self._drivers[node] = QemuDriver(self.folder / node, HostClock())
+            self._drivers[node] = QemuDriver(self.runs / node, HostClock(), vetting=AS_GUESTS)
         return self._drivers[node]
 
     async def restart(self, node: str) -> QemuDriver:
@@ -294,6 +306,7 @@ class QemuWorld:
             for guest in await driver.adopt():
                 await driver.destroy(guest)
             await driver.close()
+        shutil.rmtree(self.runs)
         run("losetup", "--detach", str(self.device))
         library = ctypes.CDLL(None, use_errno=True)
         _check(library.setns(self._home, CLONE_NEWNET))

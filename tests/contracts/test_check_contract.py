@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cluster.clock import HostClock
+from packages.core.allowed import Accounts, Allowed
 from packages.core.health import Failure
 from packages.core.model import MonitorSpec
 from packages.core.problem import Problem
@@ -77,7 +78,7 @@ def crowded() -> Iterator[int]:
 def program(script: str) -> Program:
     return Program(
         "web", node="n1", epoch=1, argv=("/bin/sh", "-c", script), clock=HostClock(),
-        against=Vetting().against_program,
+        vetting=Vetting(),
     )
 
 
@@ -149,16 +150,33 @@ async def test_a_program_that_is_refused_is_not_started(tmp_path: Path) -> None:
     words = ("/bin/sh", "-c", f"touch {ran}")
     asked: list[tuple[str, ...]] = []
 
-    def no(argv: tuple[str, ...]) -> str:
-        asked.append(argv)
-        return "it is not root's"
+    class No(Vetting):
+        def against_program(self, words: tuple[str, ...]) -> str:
+            asked.append(words)
+            return "it is not root's"
 
-    check = Program("web", node="n1", epoch=1, argv=words, clock=HostClock(), against=no)
+    check = Program("web", node="n1", epoch=1, argv=words, clock=HostClock(), vetting=No())
     for _ in range(2):
         found = await check.check(timeout_s=DEADLINE_S)
         assert found is not None and found.code == "program-not-allowed"
         assert "not root's" in found.because
     assert asked == [words, words] and not ran.exists(), "each time before it would be started"
+
+
+async def test_a_program_has_the_rights_of_its_account_and_no_others() -> None:
+    """`id` is everybody's to start; what it says is the kernel's word."""
+    as_checks = Vetting(Allowed(accounts=Accounts(checks="64124:64125")))
+    said = "test $(id -u):$(id -g):$(id -G) = 64124:64125:64125 && ! test -r /etc/shadow"
+    check = Program("web", node="n1", epoch=1, argv=("/bin/sh", "-c", said), clock=HostClock(),
+                    vetting=as_checks)
+    assert await check.check(timeout_s=DEADLINE_S) is None
+    for missing in ("nobody-of-that-name", "root"):
+        none = Vetting(Allowed(accounts=Accounts(checks=missing)))
+        check = Program("web", node="n1", epoch=1, argv=("/bin/true",), clock=HostClock(),
+                        vetting=none)
+        found = await check.check(timeout_s=DEADLINE_S)
+        assert found is not None and found.code == "check-not-started"
+        assert missing in found.because
 
 
 async def test_no_guest_pays_for_a_program_that_is_refused() -> None:

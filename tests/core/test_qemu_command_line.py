@@ -120,6 +120,17 @@ def test_a_hypervisor_starts_nothing_and_becomes_nobody() -> None:
             "obsolete=deny", "elevateprivileges=deny", "spawn=deny", "resourcecontrol=deny"}
 
 
+def test_one_that_becomes_another_account_may_do_that_and_no_more() -> None:
+    spec = PackageSpec(name="web", nodes=("a",), vm=VmSpec(memory_mib=64, disks=()))
+    argv = command_line(spec, Launch(
+        epoch=7, boot_id="ab", machine="pc", accel="tcg", folder="/run/x/web", taps=(),
+        incoming=False, becomes=("-runas", "64123:64124")))
+    assert values(argv, "-runas") == ["64123:64124"]
+    (sandbox,) = values(argv, "-sandbox")
+    assert set(sandbox.split(",")) == {
+        "on", "obsolete=deny", "elevateprivileges=allow", "spawn=deny", "resourcecontrol=deny"}
+
+
 @pytest.mark.parametrize("device", [
     "loader,file=/etc/shadow,addr=0x2000000,force-raw=on", '{"driver":"loader"}', "vfio-pci,host=x",
     "usb:1:2,hostbus=1", "pci:0000:03:00.0,rombar=0", "cdrom:sr0", "virtio-rng-pci,x=y",

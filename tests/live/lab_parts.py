@@ -41,14 +41,31 @@ async def lab_parts(folder: Path, *, nodes: int = 2, packages: int = 1) -> Async
 
 
 def traces(plan: LabPlan) -> dict[str, list[str]]:
-    """All that the lab of this plan has on the machine now."""
-    names = hosts.namespaces(plan)
-    folders = [Path(plan.options.dir), Path("/run/vmsg-lab", str(plan.number)),
-               *(Path(each.run) for each in plan.nodes)]
+    """All that the lab of this plan has on the machine now. Its number may have been given to
+    another by then, which a test beside this one has made: what is named by it is that one's."""
+    before = is_anothers(plan)
+    found = _traces(plan, names=hosts.namespaces(plan))
+    return _traces(plan, names=[]) if before or is_anothers(plan) else found
+
+
+def is_anothers(plan: LabPlan) -> bool:
+    """A number is taken before anything else is made by it, and given back last."""
+    link = Path("/run/vmsg-lab", str(plan.number))
+    try:
+        return Path(os.readlink(link)) != Path(plan.options.dir)
+    except OSError:
+        return False
+
+
+def _traces(plan: LabPlan, *, names: list[str]) -> dict[str, list[str]]:
+    """Of its folder, and of those names."""
+    by_number = [Path("/run/vmsg-lab", str(plan.number)), *(Path(each.run) for each in plan.nodes)]
+    folders = [Path(plan.options.dir), *(by_number if names else [])]
     groups = [mounted("cgroup", "freezer"), mounted("cgroup", "blkio"), mounted("cgroup2")]
     found = {
         "namespaces": [each for each in names if (hosts.NAMESPACES / each).exists()],
-        "links": [each for each in (plan.root_link,) if Path("/sys/class/net", each).exists()],
+        "links": [each for each in (plan.root_link,)
+                  if names and Path("/sys/class/net", each).exists()],
         "processes": [str(pid) for each in names for pid in in_namespace(each)],
         "loop devices": [each for each in backing_files() if each.startswith(plan.options.dir)],
         "mounts": [line for line in Path("/proc/self/mounts").read_text().splitlines()

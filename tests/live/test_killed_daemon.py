@@ -17,9 +17,9 @@ async def test_a_move_goes_on_after_its_daemons_were_killed(tmp_path: Path) -> N
     world = QemuWorld(tmp_path)
     authority = make_authority(tmp_path / "authority")
     for node in ("alpha", "beta"):
-        make_node(authority, tmp_path / f"etc-{node}", node)
+        make_node(authority, world.runs / f"etc-{node}", node)
     daemon = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.live.doomed_daemon", str(tmp_path), str(world.device),
+        sys.executable, "-m", "tests.live.doomed_daemon", str(world.runs), str(world.device),
         stdout=asyncio.subprocess.PIPE,
     )
     assert daemon.stdout is not None
@@ -39,7 +39,7 @@ async def test_a_move_goes_on_after_its_daemons_were_killed(tmp_path: Path) -> N
     assert (await beta.observe(target)).state == "running"
     await until_state(alpha, source, lambda seen: seen.state == "postmigrate")
     for node in ("alpha", "beta"):
-        await carrier(tmp_path, node).end("m")
+        await carrier(world.runs, node).end("m")
     report = world.disk_report()
     await world.close()
     assert report.is_clean and len(report.lives) == 1, report

@@ -116,7 +116,7 @@ async def test_a_program_under_way_is_ended_when_a_suspension_begins(tmp_path):
     program = Program(
         "web", node="n1", epoch=7, clock=CLOCK,
         argv=(sys.executable, "-ISc", FAMILY, str(pids), "hang"),
-        against=Vetting().against_program,
+        vetting=Vetting(),
     )
     failures: list[Failure] = []
     runner = MonitorRunner(

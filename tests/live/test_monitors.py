@@ -32,7 +32,7 @@ CLOCK = HostClock()
 
 def program(*argv: str) -> Program:
     return Program("web", node="n1", epoch=7, argv=argv, clock=CLOCK,
-                   against=Vetting().against_program)
+                   vetting=Vetting())
 
 
 def python(script: str, *words: str) -> Program:
@@ -232,7 +232,7 @@ def made(spec: PackageSpec, *, default_host: str | None) -> tuple[list[Any], lis
     nobody: Any = None
     return checks_of(
         spec, driver=nobody, guest=GUEST, node="n1", default_host=default_host, clock=CLOCK,
-        against=Vetting().against_program,
+        vetting=Vetting(),
     )
 
 

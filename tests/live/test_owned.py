@@ -102,7 +102,7 @@ async def world(tmp_path: Path) -> AsyncIterator[QemuWorld]:
 
 def guests(world: QemuWorld) -> list[int]:
     told = [(pid, told_by(pid)) for pid in running(BINARY)]
-    return [pid for pid, each in told if each and each[1].is_relative_to(world.folder)]
+    return [pid for pid, each in told if each and each[1].is_relative_to(world.runs)]
 
 
 async def nothing_is_left(world: QemuWorld, before: list[str], why: str) -> None:

@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 
 from cluster.clock import HostClock
+from packages.accounts import Account, account_of_process
+from packages.core.allowed import Accounts, Allowed
+from packages.core.model import PackageSpec, VmSpec
 from packages.core.problem import Problem
 from packages.core.values import changed
+from packages.vetting import Vetting
 from packages.vm.driver import Guest
 from packages.vm.processes import command_line, find
 from packages.vm.qemu import accelerators
@@ -125,7 +129,7 @@ async def test_a_connection_lives_through_a_move_over_tls(
     authority = make_authority(tmp_path / "authority")
     carriers = {
         name: RelayCarrier(make_node(authority, tmp_path / f"etc-{name}", name),
-                           tmp_path / name, "127.0.0.1", HostClock())
+                           world.runs / name, "127.0.0.1", HostClock())
         for name in ("alpha", "beta")
     }
     source = await started(world)
@@ -197,7 +201,7 @@ async def test_the_process_holds_nothing_of_the_daemons(world: QemuWorld) -> Non
 async def test_a_guest_without_a_record_is_found_by_its_command_line(world: QemuWorld) -> None:
     guest = await started(world)
     await world.driver("alpha").close()
-    GuestFolder(world.folder / "alpha", "web").clear_record()
+    GuestFolder(world.runs / "alpha", "web").clear_record()
     alpha = await world.restart("alpha")
     assert await alpha.adopt() == [guest]
     assert (await alpha.observe(guest)).state == "running"
@@ -207,7 +211,7 @@ async def test_a_guest_whose_folder_was_lost_is_reached_all_the_same(world: Qemu
     """Somebody has cleaned up below /run: its monitors' sockets have no names any more."""
     guest = await started(world)
     await world.driver("alpha").close()
-    shutil.rmtree(world.folder / "alpha" / "web")
+    shutil.rmtree(world.runs / "alpha" / "web")
     alpha = await world.restart("alpha")
     assert await alpha.adopt() == [guest]
     assert (await alpha.observe(guest)).state == "running"
@@ -224,7 +228,7 @@ async def test_a_daemon_with_another_run_folder_takes_up_its_nodes_guests(
     guest = await started(world)
     await world.driver("alpha").close()
     elsewhere = QemuDriver(
-        world.folder / "elsewhere", HostClock(), counts_process=lambda pid: pid == guest.pid)
+        world.runs / "elsewhere", HostClock(), counts_process=lambda pid: pid == guest.pid)
     assert await elsewhere.adopt() == [guest]
     assert (await elsewhere.observe(guest)).state == "running"
     assert await elsewhere.destroy(guest) is None
@@ -237,7 +241,7 @@ async def test_a_process_that_took_over_the_id_is_not_ours(world: QemuWorld) -> 
     assert find(guest.pid, guest.start_ticks + 1) is None
     assert "vmsg:web:1:" + LIFE in command_line(guest.pid)
     await world.driver("alpha").close()
-    folder = GuestFolder(world.folder / "alpha", "web")
+    folder = GuestFolder(world.runs / "alpha", "web")
     record = folder.read_guest()
     assert record is not None
     folder.write_guest(changed(record, name=f"vmsg:web:9:{LIFE}", guest=changed(guest, epoch=9)))
@@ -245,7 +249,7 @@ async def test_a_process_that_took_over_the_id_is_not_ours(world: QemuWorld) -> 
 
 
 async def test_a_run_folder_with_a_long_name_works(world: QemuWorld) -> None:
-    folder = world.folder / ("a-long-name-" * 12)
+    folder = world.runs / ("a-long-name-" * 12)
     driver = QemuDriver(folder, HostClock())
     guest = await driver.start(world.spec, epoch=1, boot_id=LIFE, deadline_s=DEADLINE_S)
     assert isinstance(guest, Guest), guest
@@ -273,3 +277,41 @@ async def test_kvm_is_only_used_where_a_guest_really_runs(tmp_path: Path) -> Non
     assert await accelerators.kvm_trial(tmp_path) == trial
     expected = "kvm" if trial.works else "tcg"
     assert await accelerators.accelerator("auto", tmp_path) == expected
+
+
+async def test_a_hypervisor_is_nobody_on_its_host(world: QemuWorld) -> None:
+    """By the kernel's word, also where it took a guest over; and it can have nobody's files."""
+    source = await started(world)
+    target, _ = await received(world, source)
+    for guest in (source, target):
+        assert account_of_process(guest.pid) == Account(uid=64123, gid=64124)
+        status = dict(line.split(":", 1) for line in
+                      Path(f"/proc/{guest.pid}/status").read_text().splitlines())
+        assert status["Groups"].split() in ([], ["64124"])
+        assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == 0
+    folder = GuestFolder(world.runs / "beta", "web")
+    assert folder.arrival.stat().st_uid == 64123
+    for kept in (folder.path, world.runs / "beta"):
+        seen = kept.stat()
+        assert (seen.st_uid, seen.st_gid, seen.st_mode & 0o777) == (0, 64124, 0o710)
+
+
+@pytest.mark.parametrize("words", ["nobody-of-that-name", "root"])
+async def test_without_its_account_no_guest_is_started(world: QemuWorld, words: str) -> None:
+    """It is root that it would be instead."""
+    vetting = Vetting(Allowed(accounts=Accounts(guests=words)))
+    driver = QemuDriver(world.runs / "gamma", HostClock(), vetting=vetting)
+    found = await driver.start(world.spec, epoch=1, boot_id=LIFE, deadline_s=DEADLINE_S)
+    assert isinstance(found, Problem) and found.code == "account-missing"
+    assert words in found.what and "useradd" in found.fix
+    await driver.close()
+
+
+def test_what_the_host_gives_away_is_given_to_root() -> None:
+    """A device of the host is root's there, and QEMU opens it again while the guest runs."""
+    vetting = Vetting(Allowed(accounts=Accounts(guests="64123:64124")))
+    spec = PackageSpec(name="web", nodes=("a",), vm=VmSpec(
+        memory_mib=64, disks=(), devices=("pci:0000:03:00.0",)))
+    assert vetting.guests_account(spec) is None
+    plain = changed(spec, vm=changed(spec.vm, devices=()))
+    assert vetting.guests_account(plain) == Account(uid=64123, gid=64124)

@@ -23,13 +23,15 @@ ALLOWED = {
     "cluster.doorkeeper": ("cluster.socket_inbox", "cluster.tally"),
     "cluster.socket_inbox": (),
     # Doors to one machine: they must work, and be tested, without a cluster.
-    "packages.vetting": ("packages.core",),
-    "packages.vm": ("packages.core", "packages.vm", "packages.vetting", "cluster.clock"),
+    "packages.accounts": ("packages.core",),
+    "packages.vetting": ("packages.core", "packages.accounts"),
+    "packages.vm": (
+        "packages.core", "packages.vm", "packages.vetting", "packages.accounts", "cluster.clock"),
     "packages.storage": ("packages.core", "packages.storage", "cluster.clock"),
     "packages.fencing": (
         "packages.core", "packages.fencing", "packages.vetting", "cluster.clock"),
     "packages.monitors": (
-        "packages.core", "packages.monitors", "cluster.clock",
+        "packages.core", "packages.monitors", "packages.vetting", "cluster.clock",
         "packages.vm.driver",  # the values in which a guest's state is observed
     ),
     "cluster.lab": (

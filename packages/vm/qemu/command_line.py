@@ -20,6 +20,11 @@ SANDBOX = ("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resou
 """What a hypervisor of ours never does, and whoever has broken out of a guest would: the kernel
 ends it (seccomp). Its start takes no longer by it, within what can be measured."""
 
+SANDBOX_OF_ANOTHER = (
+    "-sandbox", "on,obsolete=deny,elevateprivileges=allow,spawn=deny,resourcecontrol=deny")
+"""The same for one that has yet to give root's rights away. Once they are gone, only a program that
+has them could bring them back, and it starts none."""
+
 _UUIDS = uuid.UUID("6d9a2c1e-5b0f-4f6e-9d53-0d3a5d1c7b41")
 """Our own name space: a package has the same UUID on every node and in every life, because guests
 tie licences to it."""
@@ -39,6 +44,8 @@ class Launch(Value):
     folder: str
     taps: tuple[str, ...]
     incoming: bool
+    becomes: tuple[str, ...] = ()
+    """Option by which QEMU takes on another account, once it has opened everything."""
     initiator: str = ""
     """By what name this life logs in at `iscsi://` disks."""
     work_fd: int = 3
@@ -63,7 +70,8 @@ def command_line(spec: PackageSpec, launch: Launch) -> list[str]:
     return [
         BINARY, "-name", identity(spec.name, launch.epoch, launch.boot_id),
         "-uuid", guest_uuid(spec.name),
-        "-nodefaults", "-no-user-config", "-display", "none", "-S", *SANDBOX,
+        "-nodefaults", "-no-user-config", "-display", "none", "-S",
+        *(SANDBOX_OF_ANOTHER if launch.becomes else SANDBOX), *launch.becomes,
         # The record decides what follows a panic or a power-off: the process stays to be asked.
         "-action", "reboot=reset,shutdown=pause,panic=pause,watchdog=pause",
         "-machine", launch.machine, "-accel", launch.accel, "-cpu", vm.cpu,

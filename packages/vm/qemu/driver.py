@@ -5,11 +5,13 @@ itself the moment it has); an exception to the caller; a guest ended because it 
 """
 
 import asyncio
+import os
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from cluster.clock import Clock
+from packages.accounts import account_of_process, let_connect, open_way
 from packages.core.model import PackageSpec, VmSpec
 from packages.core.problem import Problem, problem
 from packages.core.standing import ARRIVED_ILL
@@ -92,7 +94,11 @@ class QemuDriver:
     ) -> Instance | Problem:
         refused = await asyncio.to_thread(self._vetting.against_guest, spec) if (
             spec.vm.kernel or spec.vm.devices) else None
-        return refused or await self._lives.make(spec, order, deadline_s=deadline_s)
+        account = await asyncio.to_thread(self._vetting.guests_account, spec)
+        if isinstance(account, Problem):
+            return refused or account
+        return refused or await self._lives.make(
+            spec, changed(order, account=account), deadline_s=deadline_s)
 
     def incoming_socket(self, package: str) -> str:
         return fitting(self._lives.folder(package).incoming_socket)
@@ -192,11 +198,25 @@ class QemuDriver:
         instance = self._lives.of(guest)
         if instance is None:
             return _gone(guest)
+        try:
+            self._open_to(instance, Path(socket_path))
+        except OSError as failure:
+            return start_failed(guest.package, no_room(failure))
         return await _done(instance, migration.send(
             instance, socket_path=fitting(Path(socket_path)),
             downtime_limit_ms=downtime_limit_ms, bandwidth_bytes_s=bandwidth_bytes_s,
             deadline_s=deadline_s,
         ))
+
+    def _open_to(self, instance: Instance, socket: Path) -> None:
+        """Have its process, whatever it became when it was started, reach that socket below the run
+        folder. Raises OSError."""
+        account = account_of_process(instance.process.pid)
+        if account.uid == os.geteuid() or not socket.exists():
+            return
+        there = socket.resolve()
+        open_way(there.parent, account, top=self._run_folder.resolve())
+        let_connect(there, account)
 
     async def tune(
         self, guest: Guest, *, downtime_limit_ms: int | None = None, throttle: bool | None = None,

@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from cluster.clock import Clock
+from packages.accounts import Account
 from packages.core.fencing import initiator_name, registrant
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem, problem
@@ -24,6 +25,7 @@ from packages.vm.processes import Process
 from packages.vm.processes import command_line as running_command_line
 from packages.vm.processes import find, not_started, running, spawn
 from packages.vm.qemu.accelerators import accelerator
+from packages.vm.qemu.becoming import option_to_become
 from packages.vm.qemu.command_line import BINARY, Launch, command_line, console_path, identity
 from packages.vm.qemu.instance import EMERGENCY_KEPT_FD, WORK_KEPT_FD, Instance
 from packages.vm.qemu.monitor import MonitorTrouble
@@ -48,6 +50,8 @@ class Order(Value):
     boot_id: str
     machine: str
     incoming: bool
+    account: Account | None = None
+    """What its process becomes; None: it stays root."""
 
 
 class Lives:
@@ -120,14 +124,15 @@ class Lives:
     ) -> Instance | Problem:
         """Raises OSError, and then nothing runs. What is started is held before anything else."""
         folder = self.folder(spec.name)
-        folder.make()
+        folder.make(order.account, top=self._run_folder)
+        becomes = await option_to_become(order.account) if order.account is not None else ()
         accel = await accelerator(spec.vm.accel, self._run_folder)
         refusal = await make_taps(spec.name, taps, spec.vm.networks)
         if refusal is not None:
             return refusal
         launch = Launch(
             epoch=order.epoch, boot_id=order.boot_id, machine=order.machine, accel=accel,
-            folder=str(folder.path), taps=taps, incoming=order.incoming,
+            folder=str(folder.path), taps=taps, incoming=order.incoming, becomes=becomes,
             initiator=initiator_name(spec.fence, registrant(self._node, order.epoch)),
         )
         process = _spawned(spec, launch, folder)

@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
+from packages.accounts import Account, open_way, own_folder
 from packages.core.values import Undecodable, Value, from_json, to_json
 from packages.vm.driver import Exit, Guest
 from packages.vm.processes import command_line as running_command_line
@@ -53,13 +54,21 @@ class GuestFolder:
         self.path = run_folder / package
         self.work_socket = self.path / "qmp"
         self.emergency_socket = self.path / "yank"
-        self.incoming_socket = self.path / "in"
+        self.arrival = self.path / "arrival"
+        """What QEMU makes by itself: its end of a migration to here."""
+        self.incoming_socket = self.arrival / "in"
         self.errors = self.path / "qemu.log"
         self._guest = self.path / "guest.json"
         self._exit = self.path / "exit.json"
 
-    def make(self) -> None:
+    def make(self, account: Account | None = None, *, top: Path | None = None) -> None:
+        """`account`: whose QEMU reaches its end of a migration below `top`. Raises OSError."""
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if account is None:
+            self.arrival.mkdir(exist_ok=True, mode=0o700)
+        else:
+            open_way(self.path, account, top=top or self.path)
+            own_folder(self.arrival, account)
 
     def write_guest(self, record: GuestRecord) -> None:
         """Raises OSError. The folder may have been lost while the guest lives."""

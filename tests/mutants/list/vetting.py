@@ -46,9 +46,31 @@ MUTANTS = [
         (COMMAND_LINE + "test_what_is_no_device_of_ours_reaches_no_argument",)),
     Mutant(
         "packages/vm/qemu/command_line.py",
-        '"-nodefaults", "-no-user-config", "-display", "none", "-S", *SANDBOX,',
-        '"-nodefaults", "-no-user-config", "-display", "none", "-S",',
+        "*(SANDBOX_OF_ANOTHER if launch.becomes else SANDBOX), *launch.becomes,",
+        "*launch.becomes,",
         (COMMAND_LINE + "test_a_hypervisor_starts_nothing_and_becomes_nobody",)),
+    Mutant(
+        "packages/vm/qemu/command_line.py",
+        "*(SANDBOX_OF_ANOTHER if launch.becomes else SANDBOX), *launch.becomes,",
+        "*(SANDBOX_OF_ANOTHER if launch.becomes else SANDBOX),",
+        (COMMAND_LINE + "test_one_that_becomes_another_account_may_do_that_and_no_more",)),
+    Mutant(
+        "packages/vm/qemu/lives.py",
+        "await option_to_become(order.account) if order.account is not None else ()",
+        "()",
+        ("tests/live/test_qemu_driver.py::test_a_hypervisor_is_nobody_on_its_host",)),
+    Mutant(
+        "packages/accounts.py",
+        "    if not found.uid or not found.gid:",
+        "    if False:",
+        ("tests/contracts/test_check_contract.py::"
+         "test_a_program_has_the_rights_of_its_account_and_no_others",)),
+    Mutant(
+        "packages/monitors/program.py",
+        '"user": account.uid, "group": account.gid, "extra_groups": []}',
+        '"user": account.uid, "extra_groups": []}',
+        ("tests/contracts/test_check_contract.py::"
+         "test_a_program_has_the_rights_of_its_account_and_no_others",)),
     Mutant(
         "packages/vetting.py",
         "if programs is not None and not may_be_started(programs, words):",
@@ -86,7 +108,7 @@ MUTANTS = [
         (VETTING + "test_a_guest_gets_no_device_that_is_not_what_it_is_called",)),
     Mutant(
         "packages/monitors/program.py",
-        "refused = self._against(self._argv)",
+        "refused = self._vetting.against_program(self._argv)",
         "refused = None",
         ("tests/contracts/test_check_contract.py::test_a_program_that_is_refused_is_not_started",)),
     Mutant(
@@ -176,7 +198,7 @@ MUTANTS = [
         (VETTING + "test_qemu_opens_what_everybody_may_read_or_what_a_full_admin_named",)),
     Mutant(
         "cluster/answers/belonging.py",
-        "is_new = (config.programs, config.images) != (None, None)",
+        "is_new = (config.programs, config.images, config.accounts) != (None, None, Accounts())",
         "is_new = config.programs is not None",
         (LOOKED_AT + "test_words_of_the_cluster_file_wait_for_who_does_not_know_them",)),
     Mutant(

@@ -80,6 +80,11 @@ GUEST = Actor(
               "QEMU under `-sandbox on`: no programs, no other user",
               ("tests/core/test_qemu_command_line.py"
                "::test_a_hypervisor_starts_nothing_and_becomes_nobody",)),
+        Never("read or write files of the host when it has broken out",
+              "QEMU gives root's rights away once it has opened what its guest was given "
+              "(`accounts.guests` of the cluster file)",
+              ("tests/live/test_qemu_driver.py::test_a_hypervisor_is_nobody_on_its_host",
+               "tests/live/test_qemu_driver.py::test_without_its_account_no_guest_is_started")),
         Never("have a file or device of the host that its description was not allowed",
               "devices are a closed list; drives are seen to be drives before they are opened",
               ("tests/live/test_apply_checks_live.py::test_a_guest_gets_nothing_of_the_host",
@@ -93,8 +98,8 @@ GUEST = Actor(
               "consoles are cut to their newest, every two seconds, by the daemon",
               ("tests/core/test_consoles.py::test_a_writer_without_end_keeps_its_newest",)),
     ),
-    open="QEMU runs as root: a hypervisor that is taken over reads and writes files of its host. "
-         "Where guests are not trusted, a host is not shared.")
+    open="Without `accounts.guests`, and where a guest has devices of the host, QEMU stays root. "
+         "The guests of a host share the account: one that has broken out can end the others.")
 
 HOST_USER = Actor(
     name="A user of a node's host",
