@@ -15,7 +15,7 @@ from packages.core.allowed import (
     Allowed, Words, cd_of, device_not_allowed, host_devices, image_not_allowed, images_of, is_below,
     is_device, is_drive, is_image, may_be_started
 )
-from packages.core.model import PackageSpec
+from packages.core.model import PackageSpec, VmSpec
 from packages.core.problem import Problem
 
 MOST_LINKS = 40
@@ -53,11 +53,11 @@ class Vetting:
                 return image_not_allowed(spec.name, path, because)
         return None
 
-    def guests_account(self, spec: PackageSpec) -> Account | Problem | None:
+    def guests_account(self, vm: VmSpec) -> Account | Problem | None:
         """What its QEMU becomes; None: it stays root, because nobody said otherwise, or because the
         host gives it devices that are root's."""
         words = self.allowed.accounts.guests
-        return account_of(words) if words and not host_devices(spec.vm) else None
+        return account_of(words) if words and not host_devices(vm) else None
 
     def checks_account(self) -> Account | Problem | None:
         words = self.allowed.accounts.checks

@@ -304,6 +304,8 @@ async def test_without_its_account_no_guest_is_started(world: QemuWorld, words: 
     found = await driver.start(world.spec, epoch=1, boot_id=LIFE, deadline_s=DEADLINE_S)
     assert isinstance(found, Problem) and found.code == "account-missing"
     assert words in found.what and "useradd" in found.fix
+    (said,) = await driver.refuses(world.spec.vm, deadline_s=DEADLINE_S)
+    assert words in said  # also where it is only looked at
     await driver.close()
 
 
@@ -312,6 +314,5 @@ def test_what_the_host_gives_away_is_given_to_root() -> None:
     vetting = Vetting(Allowed(accounts=Accounts(guests="64123:64124")))
     spec = PackageSpec(name="web", nodes=("a",), vm=VmSpec(
         memory_mib=64, disks=(), devices=("pci:0000:03:00.0",)))
-    assert vetting.guests_account(spec) is None
-    plain = changed(spec, vm=changed(spec.vm, devices=()))
-    assert vetting.guests_account(plain) == Account(uid=64123, gid=64124)
+    assert vetting.guests_account(spec.vm) is None
+    assert vetting.guests_account(changed(spec.vm, devices=())) == Account(uid=64123, gid=64124)

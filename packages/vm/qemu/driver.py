@@ -94,7 +94,7 @@ class QemuDriver:
     ) -> Instance | Problem:
         refused = await asyncio.to_thread(self._vetting.against_guest, spec) if (
             spec.vm.kernel or spec.vm.devices) else None
-        account = await asyncio.to_thread(self._vetting.guests_account, spec)
+        account = await asyncio.to_thread(self._vetting.guests_account, spec.vm)
         if isinstance(account, Problem):
             return refused or account
         return refused or await self._lives.make(
@@ -150,7 +150,10 @@ class QemuDriver:
         accel = await accelerator(vm.accel, self._run_folder)
         if accel == "kvm" and not (await kvm_trial(self._run_folder)).works:
             return ()  # a rule of its own says so
-        return await self._trials.refused(vm, accel, deadline_s=deadline_s)
+        account = await asyncio.to_thread(self._vetting.guests_account, vm)
+        if isinstance(account, Problem):
+            return (f"{account.what} {account.because}",)
+        return await self._trials.refused(vm, accel, deadline_s=deadline_s, account=account)
 
     async def halt(self, guest: Guest, *, deadline_s: float) -> Problem | None:
         instance = self._lives.of(guest)

@@ -11,11 +11,13 @@ import os
 import shutil
 from collections.abc import Iterator
 
+from packages.accounts import Account
 from packages.core.model import DiskSpec, VmSpec
 from packages.core.values import Value, changed
 from packages.vm.processes import told
+from packages.vm.qemu.becoming import option_to_become
 from packages.vm.qemu.command_line import (
-    BINARY, SANDBOX, disk_arguments, is_taken_over, other_devices
+    BINARY, SANDBOX, SANDBOX_OF_ANOTHER, disk_arguments, is_taken_over, other_devices
 )
 
 MEMORY_MIB = 64
@@ -42,27 +44,33 @@ class Trials:
     """Of one host. `refused` never raises; what gave no answer in time is not refused."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, Part], str] = {}
+        self._known: dict[tuple[int, Part, tuple[str, ...]], str] = {}
         self._turns = asyncio.Semaphore(AT_ONCE)
 
-    async def refused(self, vm: VmSpec, accel: str, *, deadline_s: float) -> tuple[str, ...]:
-        """Everything that QEMU refuses, in its own words; the accelerator is one that works."""
+    async def refused(
+        self, vm: VmSpec, accel: str, *, deadline_s: float, account: Account | None = None,
+    ) -> tuple[str, ...]:
+        """Everything that QEMU refuses, in its own words; the accelerator is one that works.
+        `account`: what it becomes, as it would for a guest."""
         program = shutil.which(BINARY)
         if program is None:
             return (f"{BINARY}: {ABSENT}",)
         version = os.stat(program).st_mtime_ns
+        becomes = await option_to_become(account) if account is not None else ()
         machine = Part(machine=vm.machine, accel=accel)
-        words = await self._said(version, machine, deadline_s)
+        words = await self._said(version, machine, deadline_s, becomes)
         base = changed(machine, machine=KNOWN_MACHINE) if words else machine
         others = await asyncio.gather(*(
-            self._said(version, part, deadline_s) for part in parts(vm, base)))
+            self._said(version, part, deadline_s, becomes) for part in parts(vm, base)))
         return tuple(dict.fromkeys(each for each in (words, *others) if each))
 
-    async def _said(self, version: int, part: Part, deadline_s: float) -> str:
-        key = (version, part)
+    async def _said(
+        self, version: int, part: Part, deadline_s: float, becomes: tuple[str, ...],
+    ) -> str:
+        key = (version, part, becomes)
         if key not in self._known:
             async with self._turns:
-                words = await _tried(part, deadline_s)
+                words = await _tried(part, deadline_s, becomes)
             if words is None:
                 return ""
             if len(self._known) >= KEPT:
@@ -90,10 +98,10 @@ def bare(vm: VmSpec, machine: str) -> VmSpec:
         devices=tuple(each for each in vm.devices if not is_taken_over(each)))
 
 
-def arguments(part: Part) -> list[str]:
+def arguments(part: Part, becomes: tuple[str, ...] = ()) -> list[str]:
     found = [
-        BINARY, "-nodefaults", "-no-user-config", "-display", "none", "-S", *SANDBOX,
-        "-qmp", "stdio",
+        BINARY, "-nodefaults", "-no-user-config", "-display", "none", "-S",
+        *(SANDBOX_OF_ANOTHER if becomes else SANDBOX), *becomes, "-qmp", "stdio",
         "-machine", part.machine, "-accel", part.accel, "-m", f"{MEMORY_MIB}M",
         "-device", "pvpanic", "-smp", f"1,maxcpus={part.vcpus}",
     ]
@@ -109,12 +117,12 @@ def arguments(part: Part) -> list[str]:
     return found + other_devices(part.vm)
 
 
-async def _tried(part: Part, deadline_s: float) -> str | None:
+async def _tried(part: Part, deadline_s: float, becomes: tuple[str, ...]) -> str | None:
     """Empty: it takes it. None: it did not come to an end."""
     try:
         process = await asyncio.create_subprocess_exec(
-            *arguments(part), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE)
+            *arguments(part, becomes), stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE)
     except OSError as failure:
         return str(failure)
     try:
