@@ -6,7 +6,9 @@ it other doors, searches what runs in production.
 
 import argparse
 import asyncio
+import faulthandler
 import logging
+import os
 import resource
 import signal
 import sys
@@ -19,6 +21,7 @@ from cluster.config.schema import PROFILES, NodeConfig, allowed_by
 from cluster.config.vault import FolderVault, settle
 from cluster.core.machine import StateMachine
 from cluster.core.vouching import vouched
+from cluster.daemon_log import begin_log, say_last
 from cluster.event_loop import run as run_on_loop
 from cluster.exit_codes import exit_code
 from cluster.host_keys import SocketKeys
@@ -34,8 +37,9 @@ from cluster.raft.syncobj import SyncObjReplica
 from cluster.reading import OtherProcess, Reading
 from cluster.rooms import Rooms
 from cluster.seating import endpoint_of, founding_members
+from cluster.signs_of_life import signs_of_life
 from cluster.sockets import keys_of, make_keys, public_of
-from cluster.supervision import signs_of_life
+from cluster.supervision import Supervisor
 from cluster.vigil import together
 from packages.core.problem import Problem
 from packages.fencing.fences import fences_of_host
@@ -47,6 +51,7 @@ from packages.vm.qemu.accelerators import kvm_trial
 from packages.vm.qemu.consoles import keep_short
 from packages.vm.qemu.driver import QemuDriver
 from packages.vm.relay_carrier import RelayCarrier
+from packages.vm.scopes import SystemdScopes
 
 log = logging.getLogger("vmsgd")
 
@@ -54,7 +59,11 @@ log = logging.getLogger("vmsgd")
 class Daemon:
     """One node, from its folders. `run` returns when it is told to stop or must not go on."""
 
-    def __init__(self, folder: NodeFolder, *, etc: Path, lib: Path, run: Path) -> None:
+    def __init__(
+        self, folder: NodeFolder, *, etc: Path, lib: Path, run: Path, supervisor: Supervisor,
+        guests_slice: str = "",
+    ) -> None:
+        self.supervisor = supervisor
         self.folder, self.etc, self.lib, self.run_folder = folder, etc, lib, run
         self.clock = HostClock()
         keys = keys_of(folder.curve_secret)
@@ -69,7 +78,8 @@ class Daemon:
         machine = StateMachine()
         vetting = self.vetting = Vetting(allowed_by(folder.config))
         driver = QemuDriver(
-            run, self.clock, node=folder.name, counts_process=counts_process(), vetting=vetting)
+            run, self.clock, node=folder.name, counts_process=counts_process(), vetting=vetting,
+            scopes=SystemdScopes(guests_slice) if guests_slice else None)
         self.probe = BlockDevices(counts_process=counts_process())
         host = self._host_facts()
         self.agreement = self._replica(machine)
@@ -89,6 +99,8 @@ class Daemon:
         self.rooms = self.node.desk.rooms = Rooms(
             node=folder.name, clock=self.clock, neighbours=self.host_keys.peers, look=host.rooms)
         self.node.desk.reading = Reading(OtherProcess())
+        self.node.begun = supervisor.ready
+        self._waits_for_address = False
 
     def _me(self) -> NodeConfig:
         return next(each for each in self.folder.config.nodes if each.name == self.folder.name)
@@ -158,19 +170,42 @@ class Daemon:
 
     async def run(self) -> Problem | None:
         beside = [asyncio.ensure_future(each) for each in (
-            self.rooms.run(), signs_of_life(), keep_short(self.run_folder))]
+            self.rooms.run(), keep_short(self.run_folder),
+            signs_of_life(self.supervisor, self.status))]
         try:
-            address, stopping = self._me().address, self.node.stopping
-            if not await until_here(address, ending=stopping, waits=self._waits):
+            if not await until_here(
+                self._me().address, ending=self.node.stopping, waits=self._waits,
+            ):
                 return None
+            self._waits_for_address = False
             return await self.node.run(self._server())
         finally:
             for each in beside:
                 each.cancel()
             self.host_keys.close()
 
+    def end(self) -> None:
+        self.supervisor.ending()
+        self.node.stopping.set()
+
+    def status(self) -> str:
+        """For `systemctl status`: what a person at this host has to know first."""
+        if self._waits_for_address:
+            return f"waits for this host to have the address {self._me().address}"
+        trouble = self.node.comeback.trouble
+        if trouble is not None:
+            return f"takes no part: {trouble.what}"
+        guests = len(self.node.worker.guests())
+        part = "takes part" if self.node.worker.is_working else "has not joined yet"
+        silent = "; ITS GUARDIAN IS SILENT" if self.node.guarding.is_silent else ""
+        return f"{self.folder.name} of {self.folder.config.name} {part}; {guests} guests{silent}"
+
     def _waits(self) -> None:
+        """Started all the same: a host's boot must not wait for it."""
         log.warning("this host has no address %s yet: waiting for it", self._me().address)
+        self._waits_for_address = True
+        self.supervisor.show(self.status())
+        self.supervisor.ready()
 
 
 def counts_process() -> CountsProcess:
@@ -179,11 +214,15 @@ def counts_process() -> CountsProcess:
     return every_process if same_network_namespace(1) else same_network_namespace
 
 
-async def serve(folder: NodeFolder, *, etc: Path, lib: Path, run: Path) -> Problem | None:
-    daemon = Daemon(folder, etc=etc, lib=lib, run=run)
+async def serve(
+    folder: NodeFolder, options: argparse.Namespace, supervisor: Supervisor,
+) -> Problem | None:
+    daemon = Daemon(
+        folder, etc=options.etc, lib=options.lib, run=options.run, supervisor=supervisor,
+        guests_slice=options.slice)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, daemon.node.stopping.set)
+        loop.add_signal_handler(number, daemon.end)
     return await daemon.run()
 
 
@@ -192,21 +231,20 @@ def main() -> None:
     parser.add_argument("--etc", type=Path, default=Path("/etc/vmsg"))
     parser.add_argument("--lib", type=Path, default=Path("/var/lib/vmsg"))
     parser.add_argument("--run", type=Path, default=Path("/run/vmsg"))
+    parser.add_argument("--slice", default="", metavar="NAME", help=(
+        "ask systemd for a scope below it for each guest; none: they stay in the daemon's group"))
     options = parser.parse_args()
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr,
-        format="%(asctime)s.%(msecs)03d %(levelname)s %(name)s: %(message)s",
-        datefmt="%Y-%m-%dT%H:%M:%S",
-    )
+    begin_log()
+    faulthandler.enable()  # where it stood, when its supervisor ends it for standing
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # three for each guest, and more
     for each in (options.lib, options.run):
         each.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder = settle(options.etc) or load_node_folder(options.etc)
     why = folder if isinstance(folder, Problem) else run_on_loop(
-        serve(folder, etc=options.etc, lib=options.lib, run=options.run))
+        serve(folder, options, Supervisor(os.environ)))
     if why is not None:
-        print(f"vmsgd: {why.what} {why.because} {why.fix} [{why.code}]", file=sys.stderr)
+        say_last(f"{why.what} {why.because} {why.fix} [{why.code}]")
         sys.exit(exit_code(why))
 
 

@@ -33,15 +33,17 @@ a disk; freezing does not wait for it. A guardian that starts enforces what is o
 answers anybody; where there is no record it finds the guests of this node's run folder by their
 names, and they stand until the daemon says more.
 
-A signal to end (TERM, INT, HUP) is obeyed only when no guest is registered; until then it is
-answered loudly and guarding goes on. To upgrade the guardian, kill it with SIGKILL and start the
-new one, which takes up lease and guests from this boot's record.
+A signal to end (TERM, INT) is obeyed only when no guest is registered; until then it is answered
+loudly and guarding goes on. To upgrade the guardian send it HUP (`systemctl reload vmsg-guard`): it
+becomes, as the same process, the one that is installed now, which takes up lease and guests from
+this boot's record. SIGKILL and a new one come to the same.
 """
 
 import argparse
 import json
 import os
 import selectors
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -50,9 +52,10 @@ from typing import Any, NamedTuple
 
 from cluster.guardian_guests import Garbage, Guest, found_guests, number
 from cluster.guardian_host import (
-    CONNECTIONS, NEVER_S, Alarm, Json, Place, Record, ToEnd, Watchdog, accepted, boottime_s, harden,
-    say
+    CONNECTIONS, NEVER_S, Alarm, Json, Place, Record, ToEnd, Watchdog, accepted, begin_again,
+    boottime_s, harden, say
 )
+from cluster.supervision import ERROR, INFO, WARNING, Supervisor
 
 LINE_BYTES = 1 << 20  # a list of 5,000 guests is 500 KB: nobody sends more
 AHEAD_S = 600.0  # no profile's lease comes near: an expiry further off is a mistake of units
@@ -108,7 +111,7 @@ def remembered(kept: Json | None, folder: str) -> tuple[Lease, list[Guest], list
             guest.state = said["state"]
         return told(Lease(), kept["lease"]), guests, list(map(Guest, kept["killed"]))
     except (Garbage, KeyError, TypeError) as error:
-        say(f"the record is unreadable ({error!r}): taken as a lease that is over")
+        say(f"the record is unreadable ({error!r}): taken as a lease that is over", ERROR)
         return Lease(), found_guests(folder), []
 
 
@@ -146,8 +149,8 @@ class Connection:
 class Guardian:
     """The loop: enforce, record, wait, listen."""
 
-    def __init__(self, place: Place, watchdog: Watchdog) -> None:
-        self.watchdog = watchdog
+    def __init__(self, place: Place, watchdog: Watchdog, supervisor: Supervisor) -> None:
+        self.watchdog, self.supervisor = watchdog, supervisor
         self.place = place
         self.record = Record(place.folder)
         self.alarm = Alarm()
@@ -173,15 +176,24 @@ class Guardian:
         """Until asked to end with nobody left to guard."""
         left_s = self.lease.expiry_s - boottime_s()
         say(f"guarding {len(self.guests)} guests, lease ends in {left_s:.3f} s")
+        self.supervisor.ready()
         while self.guests or not self.ending:
             self.enforce()
             self.pet()
             self.keep_place()
             self.write_down()
+            self.tell_supervisor()
             wake_s = min(WAKE_S, self.watchdog.timeout_s / 3 or WAKE_S)  # two pets may be late
             for key, _ in self.selector.select(wake_s):
                 key.data()
         self.watchdog.close()
+
+    def tell_supervisor(self) -> None:
+        now_s = boottime_s()
+        self.supervisor.alive(now_s)
+        lease = "good" if wanted(self.lease, now_s) == "thawed" else "over"
+        self.supervisor.show(f"guards {len(self.guests)} guests; the lease is {lease}; "
+                             f"watchdog: {self.watchdog.identity or 'none'}")
 
     def keep_place(self) -> None:
         """What lies in the folder is made again when somebody has cleaned it up."""
@@ -190,20 +202,21 @@ class Guardian:
         listener = self.place.made_again()
         if listener is None:
             return
-        say(f"{self.place.folder} was cleaned up: it listens there again")
+        say(f"{self.place.folder} was cleaned up: it listens there again", WARNING)
         self.selector.unregister(self.listener)
         self.listener.close()
         self.listener, self.unwritten = listener, True
         self.watch(listener, self.accept)
 
-    def write_down(self) -> None:
-        """What a successor has to know, if it changed."""
-        if self.unwritten:
-            self.unwritten, self.recorded_s = False, self.lease.expiry_s
-            self.record.write({
-                "lease": self.lease._asdict(), "killed": shown(self.killed.values()),
-                "guests": [{**each.shown, "state": each.state} for each in self.all()],
-            })
+    def write_down(self) -> bool:
+        """What a successor has to know, if it changed; whether it is there."""
+        if not self.unwritten:
+            return True
+        self.unwritten, self.recorded_s = False, self.lease.expiry_s
+        return self.record.write({
+            "lease": self.lease._asdict(), "killed": shown(self.killed.values()),
+            "guests": [{**each.shown, "state": each.state} for each in self.all()],
+        })
 
     def pet(self) -> None:
         if is_well(wanted(self.lease, boottime_s()), [guest.state for guest in self.all()]):
@@ -229,7 +242,7 @@ class Guardian:
     def tell(self, event: str, guests: list[Guest], *, because: str) -> None:
         """To every listener and the log: after the deed, never before it."""
         names = ", ".join(f"{each.shown['package']} (pid {each.pid})" for each in guests)
-        say(f"{event} {names}; {because}")
+        say(f"{event} {names}; {because}", WARNING if event in ("frozen", "killed") else INFO)
         message = {
             "event": event, "guests": shown(guests), "at_s": boottime_s(), "because": because,
         }
@@ -242,7 +255,7 @@ class Guardian:
             act(connection, *said)
         except (Garbage, OSError) as error:
             if str(error) != "closed":
-                say(f"a connection was dropped: {error!r}")
+                say(f"a connection was dropped: {error!r}", WARNING)
             if connection in self.connections:
                 self.connections.remove(connection)
                 self.selector.unregister(connection.sock)
@@ -253,7 +266,7 @@ class Guardian:
         if sock is None:
             return
         if len(self.connections) >= CONNECTIONS:
-            say("refused a connection: too many")
+            say("refused a connection: too many", WARNING)
             sock.close()
             return
         connection = Connection(sock)
@@ -344,11 +357,20 @@ class Guardian:
         }
 
     def asked_to_end(self) -> None:
-        self.to_end.clear()
+        if self.to_end.taken() == {signal.SIGHUP}:
+            self.begin_anew()
+            return
         self.ending = True
         if self.guests:
             say(f"ASKED TO END, but {len(self.guests)} guests would run unguarded: "
-                "stays until they have ended (SIGKILL overrules)")
+                "stays until they have ended (SIGKILL overrules)", WARNING)
+
+    def begin_anew(self) -> None:
+        """As the same process, so that nobody counts it as ended. Not without a record, by which
+        alone the next one knows that the lease is good."""
+        self.unwritten = True
+        if self.write_down():
+            begin_again(self.supervisor.taken)
 
 
 def shown(guests: Any) -> list[Json]:
@@ -364,10 +386,11 @@ def main() -> int:
     options = parser.parse_args()
     place = Place(options.run)
     if not place.locked():
-        say(f"another guardian guards {place.folder}: this one refuses to run")
+        say(f"another guardian guards {place.folder}: this one refuses to run", ERROR)
         return 1
     harden()
-    Guardian(place, Watchdog(options.watchdog, options.watchdog_s)).run()
+    watchdog = Watchdog(options.watchdog, options.watchdog_s)
+    Guardian(place, watchdog, Supervisor(os.environ)).run()
     return 0
 
 

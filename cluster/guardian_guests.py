@@ -8,6 +8,7 @@ import signal
 from typing import Any
 
 from cluster.guardian_host import Json, say
+from cluster.supervision import ERROR, WARNING
 
 NAME = b"vmsg:"
 """How the -name of every guest of ours begins (packages/vm/qemu/command_line.py, identity)."""
@@ -85,7 +86,7 @@ class Guest:
         except ProcessLookupError:
             return False  # its end is about to be read from the pidfd
         except OSError as error:
-            say(f"CANNOT signal {self.shown}: {error}")
+            say(f"CANNOT signal {self.shown}: {error}", ERROR)
             return False
         before, self.state = self.state, state
         return before != state
@@ -97,7 +98,8 @@ def found_guests(folder: str) -> list[Guest]:
     there = [_guest_of(each, folders) for each in os.listdir("/proc") if each.isdigit()]
     found = [guest for guest in there if guest is not None]
     if found:
-        say(f"no record, and {len(found)} guests are here: they stand until the daemon says more")
+        say(f"no record, and {len(found)} guests are here: they stand until the daemon says more",
+            WARNING)
     return found
 
 

@@ -14,9 +14,12 @@ import signal
 import socket
 import stat
 import struct
+import sys
 import time
 from contextlib import suppress
 from typing import Any
+
+from cluster.supervision import ERROR, INFO, WARNING, is_journal, prioritised
 
 Json = dict[str, Any]
 
@@ -36,13 +39,17 @@ def boottime_s() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def say(text: str) -> None:
+TO_JOURNAL = is_journal(os.environ)
+
+
+def say(text: str, priority: int = INFO) -> None:
     """One line on stderr, lost rather than waited for: a log that is full must not stop this."""
+    line = prioritised(text, priority) if TO_JOURNAL else f"vmsg-guard: {text}"
     writable = select.poll()
     writable.register(2, select.POLLOUT)
     try:
         if writable.poll(0):
-            os.write(2, f"vmsg-guard: {text}\n".encode()[:4096])
+            os.write(2, f"{line}\n".encode()[:4096])
     except OSError:
         return
 
@@ -91,7 +98,7 @@ class Watchdog:
         except OSError as error:
             why = f"no watchdog: {self.path}: {error.strerror}"
             if why != self.said:
-                say(why)
+                say(why, WARNING)
             self.said = why
             return
         self.said, self.timeout_s = "", self.wished_s
@@ -110,7 +117,8 @@ class Watchdog:
             self.identity = support[8:].split(b"\0")[0].decode(errors="replace")
         except OSError as error:
             if not stat.S_ISFIFO(os.fstat(self.fd).st_mode):
-                say(f"{self.path} has a timeout of its own, which proves nothing: {error.strerror}")
+                say(f"{self.path} has a timeout of its own, which proves nothing: {error.strerror}",
+                    WARNING)
                 self.timeout_s = 0.0
 
     def pet(self) -> None:
@@ -130,7 +138,7 @@ class Watchdog:
         try:
             os.write(self.fd, what)
         except OSError as error:
-            say(f"CANNOT write to the watchdog: {error}")
+            say(f"CANNOT write to the watchdog: {error}", ERROR)
 
 
 class Record:
@@ -141,19 +149,22 @@ class Record:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as boot_id:
             self.boot_id = boot_id.read().strip()
 
-    def write(self, kept: Json) -> None:
-        """Whole or not at all. Not synced: it outlives this process, and need not a power cut. One
-        that cannot be written any more is taken away: an old one would hide the newer guests from
-        a successor, who finds them by their names where there is none."""
+    def write(self, kept: Json) -> bool:
+        """Whole or not at all: whether it is there. Not synced: it outlives this process, and need
+        not a power cut. One that cannot be written any more is taken away: an old one would hide
+        the newer guests from a successor, who finds them by their names where there is none."""
         try:
             with open(self.path + ".new", "w", encoding="ascii") as new:
                 new.write(json.dumps({"boot_id": self.boot_id, **kept}))
             os.replace(self.path + ".new", self.path)
         except OSError as error:
-            say(f"CANNOT write {self.path}: {error}; a restart would freeze all guests at first")
+            say(f"CANNOT write {self.path}: {error}; a restart would freeze all guests at first",
+                ERROR)
             for each in (self.path, self.path + ".new"):
                 with suppress(OSError):
                     os.unlink(each)
+            return False
+        return True
 
     def read(self) -> Json | None:
         """None: there is none of this boot, so its clock and its pids would mean nothing."""
@@ -163,7 +174,7 @@ class Record:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RecursionError) as error:
-            say(f"record {self.path} is unreadable: {error}")
+            say(f"record {self.path} is unreadable: {error}", ERROR)
             return None
         if not isinstance(kept, dict) or kept.get("boot_id") != self.boot_id:
             return None
@@ -171,7 +182,7 @@ class Record:
 
 
 class ToEnd:
-    """Readable when a signal to end has come; the handler itself does nothing."""
+    """Readable when a signal to end, or to begin anew, has come; the handler does nothing."""
 
     def __init__(self) -> None:
         self.readable, wakeup = socket.socketpair()
@@ -184,8 +195,9 @@ class ToEnd:
     def fileno(self) -> int:
         return self.readable.fileno()
 
-    def clear(self) -> None:
-        self.readable.recv(64)
+    def taken(self) -> set[int]:
+        """The signals that have come since."""
+        return set(self.readable.recv(64))
 
 
 class Place:
@@ -238,9 +250,9 @@ class Place:
             os.makedirs(self.folder, 0o700, exist_ok=True)
             if self._has_lock() or self.locked():
                 return self.listening()
-            say(f"another guardian guards {self.folder} since it was cleaned up")
+            say(f"another guardian guards {self.folder} since it was cleaned up", ERROR)
         except OSError as error:
-            say(f"CANNOT make again what was cleaned up in {self.folder}: {error}")
+            say(f"CANNOT make again what was cleaned up in {self.folder}: {error}", ERROR)
         return None
 
     def _has_lock(self) -> bool:
@@ -258,7 +270,7 @@ def accepted(listener: socket.socket) -> socket.socket | None:
         return None
     _, uid, _ = struct.unpack("iII", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     if uid != os.geteuid():
-        say(f"refused a connection of uid {uid}")
+        say(f"refused a connection of uid {uid}", WARNING)
         sock.close()
         return None
     sock.setblocking(False)
@@ -266,11 +278,24 @@ def accepted(listener: socket.socket) -> socket.socket | None:
     return sock
 
 
+def begin_again(environment: Json) -> None:
+    """Begin this program again, as this process, with what is on the disk now: by its own script,
+    which may name another Python than before. It returns only where that cannot be done, and then
+    nothing has changed."""
+    say("begins anew, with what is installed now")
+    is_script = os.access(sys.argv[0], os.X_OK)
+    words = sys.argv if is_script else [sys.executable, *sys.orig_argv[1:]]
+    try:
+        os.execve(words[0], words, {**os.environ, **environment})
+    except OSError as error:
+        say(f"CANNOT begin anew, so this one goes on: {error}", ERROR)
+
+
 def harden() -> None:
     """Be there when the host is sick. All of it is best effort: a lab's guardian may not."""
     current_future_onfault = 1 | 2 | 4  # lock what is used, not all that is mapped
     if LIBC.mlockall(current_future_onfault) != 0:
-        say("memory is not locked: a swapping host may freeze guests late")
+        say("memory is not locked: a swapping host may freeze guests late", WARNING)
     for what, attempt in (
         ("real-time priority", _in_real_time),
         ("exemption from the end for want of memory", _never_ended_for_memory),
@@ -279,7 +304,7 @@ def harden() -> None:
         try:
             attempt()
         except (OSError, ValueError) as error:  # what one lacks must not cost the others
-            say(f"no {what}: {error}")
+            say(f"no {what}: {error}", WARNING)
 
 
 def _in_real_time() -> None:

@@ -10,7 +10,7 @@ gives to it.
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from typing import Protocol
 
@@ -85,7 +85,8 @@ class Server(Protocol):
 
 class Node:
     """`run` returns when it is told to stop or must not go on. `machine` is what `replica` applies
-    to; `neighbours` are the other nodes, by name; without `host_keys` nothing opens by keys."""
+    to; `neighbours` are the other nodes, by name; without `host_keys` nothing opens by keys.
+    `begun` is called once it answers and asks for its lease."""
 
     def __init__(
         self, *, name: str, config: ClusterConfig, config_text: str, timings: Timings, clock: Clock,
@@ -102,6 +103,7 @@ class Node:
         self.timings, self.incarnation, self.profiles = timings, clock.token(), profiles
         self.stopping, self._neighbours, self._boot = asyncio.Event(), neighbours, host_boot
         self.why: Problem | None = None
+        self.begun: Callable[[], None] = lambda: None
         self.ledger = Ledger(replica, machine, clock, name)
         self.comeback = Comeback(replica)
         self.landlord = Landlord(
@@ -283,6 +285,7 @@ class Node:
                 self.rotation.run(), self._come_back(), self._leave(), self.mtu.run())
             stack.push_async_callback(self.fencing.close)
             log.info("%s takes part in %s", self.name, self.config.name)
+            self.begun()
             await self.stopping.wait()
             await self._ask_patience()
         return self.why

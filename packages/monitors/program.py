@@ -25,6 +25,7 @@ from typing import IO, Any, NamedTuple
 from cluster.clock import Clock
 from packages.core.problem import Problem, problem
 from packages.monitors.descendants import end_descendants
+from packages.oom_score import as_any_process
 from packages.vetting import Vetting
 
 OUTPUT_BYTES = 4096
@@ -168,6 +169,7 @@ class Run(threading.Thread):
                 **rights)
         except (OSError, ValueError, subprocess.SubprocessError) as failure:
             return End(failure=str(failure))
+        as_any_process(process.pid)
         assert process.stdout is not None
         with process.stdout as pipe:
             os.set_blocking(pipe.fileno(), False)

@@ -3,7 +3,8 @@
 A process is known by its id together with its start time (/proc/PID/stat, field 22), and acted
 upon through a pidfd alone, so that an id given anew by the kernel is never mistaken for it. It
 inherits no file of the daemon's but those it is given; it leads a session of its own, so that
-nothing sent to the daemon's group reaches it. Whoever holds it reaps it, so that none is left
+nothing sent to the daemon's group reaches it, and is not spared as the daemon is when memory is
+short. Whoever holds it reaps it, so that none is left
 behind as a zombie while the daemon runs; afterwards init does.
 """
 
@@ -18,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from packages.core.problem import Problem, problem
+from packages.oom_score import as_any_process
 
 KERNEL_NAME_BYTES = 15
 """What /proc/PID/comm keeps of a program's name."""
@@ -110,6 +112,7 @@ def spawn(
         for descriptor in lifted.values():
             os.close(descriptor)
     # Not reaped yet, so the id is still its own: what cannot be held is ended.
+    as_any_process(pid)
     try:
         return _held(pid)
     except OSError as failure:

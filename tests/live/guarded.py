@@ -1,10 +1,12 @@
 """The guardian as a process of its own, and children that tick and so show when they stand."""
 
 import ctypes
+import os
 import resource
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from packages.vm.driver import Guest
@@ -64,10 +66,11 @@ class Guard:
 
     def __init__(
         self, folder: Path, *arguments: str, descriptors: int = 0, may_kill: bool = True,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """Without `may_kill` it can signal nobody of another user's, root or not."""
         self.folder, self.arguments, self._descriptors = folder, arguments, descriptors
-        self._may_kill = may_kill
+        self._may_kill, self._environment = may_kill, dict(environment or {})
         self.log = folder / "guard.log"
         self.process = self.start()
 
@@ -80,7 +83,7 @@ class Guard:
             return subprocess.Popen(
                 [sys.executable, "-m", "cluster.guardian", "--run", str(self.folder),
                  *self.arguments],
-                cwd=ROOT, stderr=log,
+                cwd=ROOT, stderr=log, env={**os.environ, **self._environment},
                 preexec_fn=self._limit if self._descriptors or not self._may_kill else None,
             )
 

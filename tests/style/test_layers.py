@@ -11,9 +11,11 @@ ALLOWED = {
         "packages.core", "cluster.raft", "cluster.clock", "cluster.sockets", "cluster.tally",
         "cluster.config.schema",  # the timing profiles
     ),
-    "cluster.guardian": ("cluster.guardian_guests", "cluster.guardian_host"),
-    "cluster.guardian_guests": ("cluster.guardian_host",),
-    "cluster.guardian_host": (),
+    "cluster.guardian": (
+        "cluster.guardian_guests", "cluster.guardian_host", "cluster.supervision"),
+    "cluster.guardian_guests": ("cluster.guardian_host", "cluster.supervision"),
+    "cluster.guardian_host": ("cluster.supervision",),
+    "cluster.supervision": (),
     "cluster.clock": (),
     "cluster.tally": (),
     "cluster.sockets": (
@@ -25,13 +27,16 @@ ALLOWED = {
     # Doors to one machine: they must work, and be tested, without a cluster.
     "packages.accounts": ("packages.core",),
     "packages.vetting": ("packages.core", "packages.accounts"),
+    "packages.oom_score": (),
     "packages.vm": (
-        "packages.core", "packages.vm", "packages.vetting", "packages.accounts", "cluster.clock"),
+        "packages.core", "packages.vm", "packages.vetting", "packages.accounts",
+        "packages.oom_score", "cluster.clock"),
     "packages.storage": ("packages.core", "packages.storage", "cluster.clock"),
     "packages.fencing": (
         "packages.core", "packages.fencing", "packages.vetting", "cluster.clock"),
     "packages.monitors": (
-        "packages.core", "packages.monitors", "packages.vetting", "cluster.clock",
+        "packages.core", "packages.monitors", "packages.vetting", "packages.oom_score",
+        "cluster.clock",
         "packages.vm.driver",  # the values in which a guest's state is observed
     ),
     "cluster.lab": (

@@ -24,6 +24,7 @@ from packages.vm.qemu.instance import Instance
 from packages.vm.qemu.lives import Lives, Order, is_same_life, no_room, start_failed, will_not_end
 from packages.vm.qemu.monitor import MonitorTrouble, Refused
 from packages.vm.qemu.trial import Trials
+from packages.vm.scopes import Scopes
 from packages.vm.socket_paths import fitting
 
 END_S = 10.0
@@ -43,10 +44,13 @@ class QemuDriver:
     def __init__(
         self, run_folder: Path, clock: Clock, *, node: str = "",
         counts_process: Callable[[int], bool] | None = None, vetting: Vetting | None = None,
+        scopes: Scopes | None = None,
     ) -> None:
         """`counts_process`: which processes on this host are this node's, whatever folder they were
-        started from; without it those of `run_folder` alone."""
-        self._lives = Lives(run_folder, clock, node=node, counts_process=counts_process)
+        started from; without it those of `run_folder` alone. `scopes`: groups of their own for
+        guests; without it they stay in the daemon's."""
+        self._lives = Lives(
+            run_folder, clock, node=node, counts_process=counts_process, scopes=scopes)
         self._clock, self._run_folder, self._trials = clock, run_folder, Trials()
         self._vetting = vetting or Vetting()
 

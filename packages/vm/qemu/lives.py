@@ -33,6 +33,7 @@ from packages.vm.qemu.records import (
     ExitRecord, GuestFolder, GuestRecord, recorded_packages, told_by
 )
 from packages.vm.qemu.taps import make_taps, remove_taps, tap_names
+from packages.vm.scopes import NoScopes, Scopes
 from packages.vm.socket_paths import fitting, forget
 
 log = logging.getLogger(__name__)
@@ -60,9 +61,11 @@ class Lives:
 
     def __init__(
         self, run_folder: Path, clock: Clock, *, node: str,
-        counts_process: Callable[[int], bool] | None = None,
+        counts_process: Callable[[int], bool] | None = None, scopes: Scopes | None = None,
     ) -> None:
-        self._node = node
+        self._node, self._scopes = node, scopes or NoScopes()
+        self._taking: asyncio.Future[list[None]] | None = None
+        """Guests of an earlier daemon into their scopes, for which nothing waits."""
         self._counts_process = counts_process
         self._run_folder = run_folder.absolute()
         self._clock = clock
@@ -155,6 +158,7 @@ class Lives:
         except OSError as failure:
             await self.undo(instance, no_room(failure))
             raise
+        await self._scopes.take(process.pid, spec.name)
         return instance
 
     async def undo(self, instance: Instance, why: str) -> None:
@@ -172,9 +176,13 @@ class Lives:
         await asyncio.gather(*(
             self._check_identity(instance) for instance in tuple(self._instances.values())
         ))
+        self._taking = asyncio.gather(*(
+            self._scopes.take(each.process.pid, name) for name, each in self._instances.items()))
         return [each.guest for _, each in sorted(self._instances.items()) if not each.exit]
 
     async def close(self) -> None:
+        if self._taking is not None:
+            self._taking.cancel()
         instances = tuple(self._instances.values())
         self._instances.clear()
         await asyncio.gather(*(instance.close() for instance in instances))

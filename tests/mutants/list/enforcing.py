@@ -73,9 +73,9 @@ MUTANTS = [
         ("tests/core/test_guardian_rules.py::test_a_timer_of_the_kernel_proves_nothing",)),
     Mutant(
         "cluster/guardian.py",
-        'taken as a lease that is over")\n'
+        'taken as a lease that is over", ERROR)\n'
         "        return Lease(), found_guests(folder), []",
-        'taken as a lease that is over")\n'
+        'taken as a lease that is over", ERROR)\n'
         "        return Lease(), [], []",
         ("tests/live/test_guardian_trust.py::"
          "test_without_a_record_the_guests_of_the_folder_are_found_and_stand",)),

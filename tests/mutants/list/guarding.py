@@ -61,10 +61,6 @@ MUTANTS = [
            "        self.open()\n        self._write", "        self._write",
            ("tests/live/test_guardian_watchdog.py"
             "::test_one_that_is_busy_at_first_is_petted_as_soon_as_it_is_let_go",)),
-    Mutant("cluster/supervision.py", 'environment.pop("NOTIFY_SOCKET", "")',
-           'environment.get("NOTIFY_SOCKET", "")',
-           ("tests/core/test_supervision.py"
-            "::test_a_loop_that_goes_round_says_so_and_one_that_stands_does_not",)),
     Mutant(GUARDIAN, "if self.place.is_whole():", "if True:",
            (f"{TRUST}::test_a_run_folder_that_was_cleaned_up_is_made_again",)),
     Mutant("cluster/guardian_host.py", "if self._has_lock() or self.locked():", "if True:",

@@ -1,0 +1,217 @@
+"""Hosts with a systemd of their own, for what a lab cannot show: units, journals, shutdowns.
+
+Each host is a systemd-nspawn container that boots Debian as a machine does, in 1 to 2 s. How it is
+made, so that others can make theirs:
+
+* `tree` is Debian itself, made once by mmdebstrap (in `TREES`, some 75 s) and never written to:
+  every host has an overlay over it, in a mount namespace of its own, which is gone with the host.
+* A host is put into a control group of its own before it starts, in each hierarchy there is.
+  Without that all containers share the caller's, and `systemctl kill` fails (EIO).
+* The product is this checkout, read-only, under its own path (a virtual environment knows it), and
+  /opt/vmsg is a link to it: the units start what README has an operator put there. Python is the
+  one of this virtual environment, so the tree must be of the Debian that the tests run on.
+* A host has no network but its own `lo`; give `words` for systemd-nspawn (`--network-bridge=...`,
+  `--bind=/dev/loop3`) for more, and `inside` for what it is to be started in (`nsenter
+  --net=...`).
+* `Host.run` is a command typed there; `Host.cut` is its power going; `Host.poweroff` an orderly
+  end.
+
+What a container cannot show: an OOM killer of its own with cgroup v1 around it, a watchdog device,
+CAP_SYS_RESOURCE on some machines.
+"""
+
+import fcntl
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+TREES = Path(os.environ.get("VMSG_RIG_TREES", "/var/tmp/vmsg-rig"))
+"""Not in the checkout: a tree is of the machine, and has 1 GB."""
+
+PACKAGES = (
+    "systemd", "systemd-sysv", "dbus", "iproute2", "procps", "kmod", "qemu-system-x86", "libssl3",
+    "libffi8", "libsqlite3-0")
+NEEDED = ("systemd-nspawn", "mmdebstrap", "busctl", "nsenter", "unshare")
+BOOTED_S = 60.0
+ENDED_S = 60.0
+LOOK_S = 0.05
+GROUPS = Path("/sys/fs/cgroup")
+
+BOOT = """
+for group in $GROUPS; do mkdir -p "$group" && echo 0 >"$group/cgroup.procs"; done
+mkdir -p "$FOLDER/up" "$FOLDER/work" "$FOLDER/root"
+mount -t overlay overlay -o "lowerdir=$TREE,upperdir=$FOLDER/up,workdir=$FOLDER/work" "$FOLDER/root"
+mkdir -p "$FOLDER/root/opt" && ln -sfn "$PRODUCT" "$FOLDER/root/opt/vmsg"
+exec "$@"
+"""
+
+
+def lacking() -> list[str]:
+    """The programs that this machine would have to have, and has not."""
+    return [each for each in NEEDED if shutil.which(each) is None]
+
+
+def tree(suite: str = "bookworm") -> Path:
+    """Debian as a folder; made where it is not there yet, by one of those who ask."""
+    TREES.mkdir(parents=True, exist_ok=True)
+    made = TREES / suite
+    with (TREES / f"{suite}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            new = TREES / f"{suite}.new"
+            shutil.rmtree(new, ignore_errors=True)
+            subprocess.run(
+                ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}",
+                 suite, str(new)], check=True, timeout=600)
+            new.rename(made)
+    return made
+
+
+class Host:
+    """Made by `host`."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.folder, self.name = folder, name
+        self._log = folder / "console"
+        self._nspawn: subprocess.Popen[bytes] | None = None
+        self.leader = 0
+
+    @property
+    def _groups(self) -> list[Path]:
+        hierarchies = [GROUPS] if (GROUPS / "cgroup.procs").exists() else [
+            each for each in (GROUPS / "systemd", GROUPS / "unified") if each.exists()]
+        return [each / f"vmsg-rig-{self.name}-{os.getpid()}" for each in hierarchies]
+
+    def boot(
+        self, *, of: Path, words: Sequence[str] = (), inside: Sequence[str] = (),
+        installs: Callable[[Path], None] = lambda root: None,
+    ) -> None:
+        """`installs` puts files into the host before it boots; it is given the overlay's upper
+        folder. What an earlier boot of the same host has written is still there."""
+        (self.folder / "up").mkdir(exist_ok=True)
+        installs(self.folder / "up")
+        python = [] if sys.base_prefix == "/usr" else [f"--bind-ro={sys.base_prefix}"]
+        argv = [
+            *inside, "unshare", "--mount", "sh", "-ec", BOOT, "sh",
+            "systemd-nspawn", "--quiet", "-D", str(self.folder / "root"), "--boot",
+            "--register=no", "--keep-unit", "--capability=all", "--private-network",
+            "--console=pipe", f"--hostname={self.name}", f"--bind-ro={ROOT}", *python, *words]
+        environment = {
+            **os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1", "TREE": str(of),
+            "GROUPS": " ".join(map(str, self._groups)), "FOLDER": str(self.folder),
+            "PRODUCT": str(ROOT)}
+        with self._log.open("ab") as log:
+            self._nspawn = subprocess.Popen(
+                argv, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True)
+        self._until(self._found_leader, BOOTED_S)
+        self._until(lambda: self.run("systemctl", "is-system-running").stdout.strip() in (
+            "running", "degraded"), BOOTED_S)
+
+    def _found_leader(self) -> bool:
+        """systemd's process, the only child of nspawn's."""
+        assert self._nspawn is not None
+        assert self._nspawn.poll() is None, self.console()
+        pid = self._nspawn.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+        for child in children:
+            with suppress(FileNotFoundError):
+                if Path(f"/proc/{child}/comm").read_text(encoding="utf-8").strip() == "systemd":
+                    self.leader = int(child)
+        return self.leader > 0
+
+    def _until(self, holds: Callable[[], object], within_s: float) -> None:
+        end = time.monotonic() + within_s
+        while not holds():
+            assert time.monotonic() < end, f"{self.name}: waited {within_s:g} s\n{self.console()}"
+            self._pause()
+
+    def _pause(self) -> None:
+        assert self._nspawn is not None
+        try:
+            self._nspawn.wait(LOOK_S)
+        except subprocess.TimeoutExpired:
+            return
+
+    def until(self, holds: Callable[[], object], within_s: float = 30.0) -> None:
+        self._until(holds, within_s)
+
+    def run(
+        self, *argv: str, within_s: float = 60.0, check: bool = False,
+    ) -> subprocess.CompletedProcess[str]:
+        """A command typed there, as root."""
+        return subprocess.run(
+            ["nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w",
+             "--", *argv],
+            capture_output=True, text=True, timeout=within_s, check=check,
+            env={"PATH": "/opt/vmsg/.venv/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"})
+
+    def shown(self, unit: str, *names: str) -> dict[str, str]:
+        """Properties of a unit."""
+        out = self.run("systemctl", "show", unit, f"--property={','.join(names)}").stdout
+        return dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
+
+    def journal(self, *words: str) -> list[str]:
+        return self.run("journalctl", "--no-pager", "-q", "-o", "short", *words).stdout.splitlines()
+
+    def console(self) -> str:
+        text = self._log.read_text(encoding="utf-8", errors="replace")
+        return text[-4000:]
+
+    def poweroff(self, within_s: float = ENDED_S) -> float:
+        """An orderly end; how long it took."""
+        began = time.monotonic()
+        self.run("systemctl", "poweroff", "--no-block")
+        assert self._nspawn is not None
+        self._nspawn.wait(within_s)
+        self._clear()
+        return time.monotonic() - began
+
+    def cut(self) -> None:
+        """Its power goes: everything at once."""
+        if self._nspawn is None:
+            return
+        with suppress(ProcessLookupError):
+            if self.leader:
+                os.kill(self.leader, signal.SIGKILL)
+            else:
+                os.killpg(self._nspawn.pid, signal.SIGKILL)
+        self._nspawn.wait(ENDED_S)
+        self._clear()
+
+    def _clear(self) -> None:
+        """The kernel takes a moment to forget who was in a group."""
+        self._nspawn, self.leader = None, 0
+        end = time.monotonic() + ENDED_S
+        for group in self._groups:
+            while group.exists():
+                for each, _, _ in os.walk(group, topdown=False):
+                    with suppress(OSError):
+                        os.rmdir(each)
+                assert time.monotonic() < end, f"{group} is not empty"
+
+
+@contextmanager
+def host(name: str = "n1") -> Iterator[Host]:
+    """One that is not booted yet; nothing is left of it."""
+    folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=TREES))
+    made = Host(folder, name)
+    try:
+        yield made
+    finally:
+        made.cut()
+        shutil.rmtree(folder)
+
+
+def suite_here() -> str:
+    """The Debian that the tests run on."""
+    return platform.freedesktop_os_release()["VERSION_CODENAME"]
