@@ -315,7 +315,7 @@ class PackageAgent:
         await self._stop_watch()
         if self.body.guest is not None:
             refused = await self.around.driver.halt(
-                self.body.guest, deadline_s=duty.spec.halt_timeout_s)
+                self.body.guest, deadline_s=duty.within_s or duty.spec.halt_timeout_s)
             if refused is not None:
                 log.error("%s: %s %s", self.name, refused.what, refused.because)
                 return

@@ -101,6 +101,15 @@ class Worker:
                 )
         return await self.around.driver.end_remains()
 
+    async def end_all(self) -> list[str]:
+        """The host goes down, and these would go down with it: whose guests were ended."""
+        left = self.guests()
+        ended = await asyncio.gather(*(self.around.driver.destroy(each) for each in left))
+        for each, refused in zip(left, ended, strict=True):
+            if refused is not None:
+                log.error("%s: %s %s", each.package, refused.what, refused.because)
+        return [each.package for each in left]
+
     def begin(self) -> None:
         """This node has joined: perform duties from now on. Joining again changes nothing."""
         if not self.is_working:

@@ -5,8 +5,8 @@ import click
 from cli.tree import Folder
 
 NAMES = (
-    "list", "run", "halt", "drain", "resume", "unquarantine", "confirm-dead", "fence", "add",
-    "remove", "invite", "join", "rotate", "rejoin",
+    "list", "run", "halt", "drain", "leave", "resume", "unquarantine", "confirm-dead", "fence",
+    "add", "remove", "invite", "join", "rotate", "rejoin",
 )
 
 

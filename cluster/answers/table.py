@@ -3,8 +3,8 @@
 from typing import Any
 
 from cluster.answers import (
-    belonging, deaths, forecast, maintenance, moves, neighbours, nodes, package_files, packages,
-    power, questions, record, rejoin, trust
+    belonging, deaths, forecast, leaving, maintenance, moves, neighbours, nodes, package_files,
+    packages, power, questions, record, rejoin, trust
 )
 from cluster.answers.desk import Handler
 from cluster.api import messages
@@ -23,6 +23,7 @@ HANDLERS: dict[type[Any], Handler] = {
     messages.RemoveNode: belonging.remove_node,
     messages.RunNode: nodes.run_node,
     messages.HaltNode: nodes.halt_node,
+    messages.LeaveNode: leaving.leave,
     messages.DrainNode: maintenance.drain,
     messages.PlanFailure: forecast.failure,
     messages.CancelDrain: maintenance.cancel_drain,

@@ -22,6 +22,7 @@ from packages.core.values import Value
 HOST_ETC, HOST_RUN, HOST_LIB = "/etc/vmsg", "/run/vmsg", "/var/lib/vmsg"
 SOCKET = "api.sock"
 SECRET = "operator.secret"
+NODE_SECRET = "curve.secret"
 
 
 class Access(Value):
@@ -94,6 +95,21 @@ def find_cluster(endpoint: str | None, env: Mapping[str, str]) -> Access | Probl
     if isinstance(chosen, Problem):
         return chosen
     return Access(endpoints=chosen, keys=keys, lab=place.lab)
+
+
+def find_own(env: Mapping[str, str]) -> Access | Problem:
+    """This host's own daemon and nobody else, by the key of the node itself."""
+    place = host_place(env)
+    known = known_cluster(Path(place.etc))
+    if isinstance(known, Problem):
+        return known
+    keys = own_keys(Path(place.etc, NODE_SECRET))
+    if isinstance(keys, Problem):
+        return keys
+    mine = tuple(each for each in known.nodes if each.name == known.node)
+    if not mine:
+        return unknown_endpoint(known.node, f"No key of node {known.node} is known here.")
+    return Access(endpoints=(local(mine[0], {known.node: place.runs[""]}),), keys=keys)
 
 
 def find_others(node: str, endpoint: str | None, env: Mapping[str, str]) -> Others | Problem:

@@ -107,6 +107,17 @@ class HaltNode(Changing, tag="node-halt"):
     detach: bool = False
 
 
+class LeaveNode(Changing, tag="node-leave"):
+    """Its host goes down in order. Answers when it may. Result: {"node", "state"}, or {"node",
+    "ended": [package, ...]} where guests were left that were ended; of a dry run {"would",
+    "packages": [{"package", "how": "move|halt|leave", "because"}]}."""
+
+    node: Name = ""
+    within_s: Seconds = 0.0
+    host_ends: bool = False
+    """Asked by the host itself while it goes down: guests that are left over are ended."""
+
+
 class DrainNode(Changing, tag="node-drain"):
     """Result: the plan, {"node", "moves": [{"package", "target", "because", "how", "wave",
     "seconds", "problems"}], "stuck": [{"package", "problem"}], "waves": [{"seconds", "packages",
@@ -316,7 +327,7 @@ AnyRequest = Union[
     SetMaintenance, MovePackage, GetMove, AbortMove, Preflight, GetEvents, InviteNode, JoinNode,
     RotateNode, RejoinNode, GetKeys, AddOperator, RemoveOperator, AskCertificate, AskKeyKnown,
     AskLease, AskSilence, AskDeath, AskFence, AskFenceTest, AskPatience, AskFacts, AskProgress,
-    AskReady, AskRoom, BackUpCluster, RestoreCluster, CancelDrain, PlanFailure, AskEcho,
+    AskReady, AskRoom, BackUpCluster, RestoreCluster, CancelDrain, PlanFailure, AskEcho, LeaveNode,
 ]
 
 ALL_REQUESTS: tuple[type[Request], ...] = get_args(AnyRequest)

@@ -45,6 +45,7 @@ LEAST_ROLE: dict[type[ask.Request], Least] = {
     ask.RunNode: "full-admin",
     ask.HaltNode: "full-admin",
     ask.DrainNode: "full-admin",
+    ask.LeaveNode: "full-admin",  # and the node's own
     ask.CancelDrain: "full-admin",
     ask.ResumeNode: "full-admin",
     ask.UnquarantineNode: "full-admin",
@@ -98,6 +99,8 @@ def refused_to(caller: Caller, request: ask.AnyRequest) -> Problem | None:
     """Why this caller may not ask this; None when it may. A request without a row is a node's."""
     if isinstance(request, ask.DrainNode) and request.dry_run:
         return refused_to_kind(caller, ask.PlanFailure)  # a plan is a question
+    if caller.is_node and isinstance(request, ask.LeaveNode) and request.node == caller.name:
+        return None  # its own host goes down, which it may do without a word
     if caller.is_node and isinstance(request, ask.AddOperator) and request.proof:
         return None  # whoever answers looks whether it is the authority's (answers/trust.py)
     return refused_to_kind(caller, type(request))

@@ -8,8 +8,8 @@ through `cluster.core.story`.
 from collections.abc import Callable
 
 from cluster.core import (
-    admission, agreed_time, backup, entries, fencing, leases, maintenance, members, membership,
-    moves, quarantine, queue, runs, suspensions, words
+    admission, agreed_time, backup, entries, fencing, leases, leaving, maintenance, members,
+    membership, moves, quarantine, queue, runs, suspensions, words
 )
 from cluster.core.floor import as_all_know
 from cluster.core.history import with_events
@@ -45,6 +45,9 @@ RULES: dict[type[entries.Entry], Callable[..., State | Problem]] = {
     entries.PowerFenceFailed: membership.fence_failed,
     entries.NodeHalted: membership.node_halted,
     entries.NodeRun: membership.node_run,
+    entries.NodeLeaving: leaving.node_leaving,
+    entries.PackageLetDown: leaving.package_let_down,
+    entries.NodeLeft: leaving.node_left,
     entries.NodeDraining: maintenance.node_draining,
     entries.NodeEmptied: maintenance.node_emptied,
     entries.NodeStuck: maintenance.node_stuck,

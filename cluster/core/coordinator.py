@@ -7,7 +7,7 @@ its death.
 
 from collections.abc import Callable, Mapping
 
-from cluster.core import entries, truth
+from cluster.core import entries, leaving, truth
 from cluster.core.dependence import unmet
 from cluster.core.fencing import to_be_fenced
 from cluster.core.model import PackageRecord, Proof, ProofKind, State, may_be_lost, packages_of
@@ -65,6 +65,8 @@ def decide(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]:
         *_fences(state, known, mint),
         *_starts(state, known, mint),
         *_settled(state, known, mint),
+        *leaving.next_steps(
+            state, time_ms=reckoned(known), now_ms=known.now_ms, by=BY, mint=mint),
         *_returned(state, known, mint),
         *_unquarantined(state, known, mint),
     ]
@@ -222,7 +224,7 @@ def _settled(state: State, known: Knowledge, mint: Mint) -> list[entries.Entry]:
     found: list[entries.Entry] = []
     for name, node in sorted(state.nodes.items()):
         held = {each.state if not each.guarded else "guarded" for each in packages_of(state, name)}
-        if node.state == "draining" and not held:
+        if node.state == "draining" and not held and node.leave is None:
             found.append(entries.NodeEmptied(
                 id=mint(), at_ms=known.now_ms, by=BY, because="it is empty", node=name))
         elif node.state == "halting" and held <= {"detached"}:

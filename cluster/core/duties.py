@@ -40,7 +40,10 @@ class Keep(Duty):
 
 
 class Halt(Duty):
-    """Let it shut itself down, end it after its time, and say that it is gone."""
+    """Let it shut itself down, end it after its time, and say that it is gone. `within_s`: less
+    time than its own."""
+
+    within_s: float | None = None
 
 
 class Destroy(Duty):
@@ -108,9 +111,7 @@ AnyDuty = Union[
     Start, Keep, Halt, Destroy, Leave, Wait, Attach, Send, Receive, Claim, Thaw, Hold, Fence,
 ]
 
-OWNED: dict[str, type[Start] | type[Halt] | type[Destroy]] = {
-    "starting": Start, "halting": Halt, "failing": Destroy,
-}
+OWNED: dict[str, type[Start] | type[Destroy]] = {"starting": Start, "failing": Destroy}
 
 
 def duties(state: State, node: str) -> dict[str, AnyDuty]:
@@ -142,6 +143,8 @@ def _owned(record: PackageRecord) -> AnyDuty:
         return Attach(spec=spec, epoch=epoch, boot_id=boot_id)
     if record.state == "detached":
         return Leave(spec=spec, epoch=epoch, boot_id=boot_id, guarded=record.guarded)
+    if record.state == "halting":
+        return Halt(spec=spec, epoch=epoch, boot_id=boot_id, within_s=record.halt_within_s)
     return OWNED[record.state](spec=spec, epoch=epoch, boot_id=boot_id)
 
 

@@ -27,6 +27,9 @@ from cluster.core.lease_entries import DeathUnsaid as DeathUnsaid
 from cluster.core.lease_entries import GuestLetGo as GuestLetGo
 from cluster.core.lease_entries import LeaseTaken as LeaseTaken
 from cluster.core.lease_numbers import LeaseNumbers
+from cluster.core.leave_entries import NodeLeaving as NodeLeaving
+from cluster.core.leave_entries import NodeLeft as NodeLeft
+from cluster.core.leave_entries import PackageLetDown as PackageLetDown
 from cluster.core.model import Figures, Landing, Member, Proof, Purpose, Seat
 from cluster.core.record_entries import RecordBackedUp as RecordBackedUp
 from cluster.core.record_entries import RecordRestored as RecordRestored
@@ -393,5 +396,5 @@ AnyEntry = Union[
     OperatorAdded, OperatorRemoved, NodeRejoining, DrainCancelled, PackageRelocated, ReturnEnded,
     MoveQueued, MoveUnqueued, FenceOrdered, FenceAnswered, NodeUnquarantined, PowerFenceFailed,
     SightingsChanged, WatchdogChanged, LeaseTaken, GuardianChanged, RecordBackedUp, RecordRestored,
-    GuestLetGo, DeathSaid, DeathUnsaid, RequestRefused,
+    GuestLetGo, DeathSaid, DeathUnsaid, RequestRefused, NodeLeaving, PackageLetDown, NodeLeft,
 ]

@@ -88,6 +88,8 @@ def _drains(state: State, known: Knowledge, failed: Failed) -> list[Errand]:
         for record in sorted(held, key=lambda each: order.get(each.name, len(order))):
             if record.moving or record.owner != name or not _can_be_told(record):
                 continue
+            if node.leave is not None and record.spec.shutdown_policy != "move":
+                continue
             told = _tried(node, record)
             tried = {*(told or ()), *failed.get(record.name, ())}
             # What was left alone stays where it is until it is taken up again.

@@ -38,7 +38,8 @@ V0_2: Version = (0, 2, 0)
 SINCE: Mapping[type[Entry], Version] = {
     entries.GuardianChanged: V0_2, entries.LeaseTaken: V0_2, entries.RecordBackedUp: V0_2,
     entries.RecordRestored: V0_2, entries.GuestLetGo: V0_2, entries.DeathSaid: V0_2,
-    entries.DeathUnsaid: V0_2, entries.RequestRefused: V0_2,
+    entries.DeathUnsaid: V0_2, entries.RequestRefused: V0_2, entries.NodeLeaving: V0_2,
+    entries.PackageLetDown: V0_2, entries.NodeLeft: V0_2,
 }
 
 STAMPS: Mapping[str, object] = {"time_ms": 0, "seen": 0, "via": ""}
@@ -76,6 +77,8 @@ def as_all_know(state: State, entry: Entry) -> Entry:
         return entry
     if isinstance(entry, entries.SightingsChanged):
         entry = changed(entry, sightings=as_all_see(state, entry.sightings))
+    if isinstance(entry, entries.PackageApplied):
+        entry = changed(entry, spec=changed(entry.spec, shutdown_policy="move"))
     return changed(entry, **{**STAMPS, **FIELDS.get(type(entry), {})})
 
 

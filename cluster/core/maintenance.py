@@ -28,7 +28,7 @@ def node_draining(state: State, entry: entries.NodeDraining) -> State | Problem:
     ))
     for record in packages_of(state, entry.node):
         if record.move is not None and record.moving and record.move.target == entry.node:
-            state = _called_off(state, record, f"{entry.node} is being emptied")
+            state = called_off(state, record, f"{entry.node} is being emptied")
     return state
 
 
@@ -52,11 +52,11 @@ def drain_cancelled(state: State, entry: entries.DrainCancelled) -> State | Prob
         move = record.move
         if move is not None and record.moving and move.source == entry.node and (
                 move.purpose == "drain"):
-            state = _called_off(state, record, entry.because or "its drain was cancelled")
+            state = called_off(state, record, entry.because or "its drain was cancelled")
     # A drain does not wipe out why nobody was to be moved there.
     after: NodeState = "quarantined" if is_quarantined(node, state.time_ms) else "running"
     return _settled(state, node, entry, after, changed(
-        node, maintained=False, allow_restart=False))
+        node, maintained=False, allow_restart=False, leave=None))
 
 
 def node_resumed(state: State, entry: entries.NodeResumed) -> State | Problem:
@@ -69,7 +69,7 @@ def node_resumed(state: State, entry: entries.NodeResumed) -> State | Problem:
     if node.state == "running" and not (entry.returning or node.returning or node.stuck):
         return refusals.node_not_maintained(entry.node)
     return _settled(state, node, entry, "running", changed(
-        released(node), maintained=False, allow_restart=False, drain=None,
+        released(node), maintained=False, allow_restart=False, drain=None, leave=None,
         returning=entry.returning))
 
 
@@ -145,7 +145,7 @@ def _with_stuck(node: NodeRecord, stuck: Stuck) -> NodeRecord:
     return changed(node, stuck=(*others, stuck))
 
 
-def _called_off(state: State, record: PackageRecord, because: str) -> State:
+def called_off(state: State, record: PackageRecord, because: str) -> State:
     """Have its source end the move; one whose switch is decided goes on."""
     move = record.move
     if move is None or move.stage not in CALLED_OFF or move.abort_because:

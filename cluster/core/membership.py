@@ -77,9 +77,11 @@ def node_joined(state: State, entry: entries.NodeJoined) -> State | Problem:
     state = changed(state, trust=without_invitation(state.trust, entry.node))
     state = _detached_after_join(state, entry)
     state = _lost_after_join(state, node, entry)
-    after = _after_join(state, node, state.time_ms)
+    after = _after_join(state, node, state.time_ms, entry.host_boot)
     if is_another_boot(node, entry.host_boot):
         node = changed(node, booted_ms=state.time_ms)
+    if has_returned(node, entry.host_boot):
+        node = changed(node, leave=None)
     node = changed(node, incarnation=entry.incarnation, version=entry.version, proof=None,
                    word=None, host_boot=entry.host_boot or node.host_boot,
                    fence=None, sightings=(), watchdog="", watchdog_s=0.0,
@@ -90,13 +92,19 @@ def node_joined(state: State, entry: entries.NodeJoined) -> State | Problem:
     return with_node(state, node)
 
 
-def _after_join(state: State, node: NodeRecord, at_ms: int) -> NodeState:
+def _after_join(state: State, node: NodeRecord, at_ms: int, host_boot: str) -> NodeState:
     """What an operator wanted of it before its daemon or host went down holds on."""
-    if node.state not in ("unknown", "failed"):
+    if node.state not in ("unknown", "failed") and not has_returned(node, host_boot):
         return node.state
     if not node.maintained:
         return "quarantined" if is_quarantined(node, at_ms) else "running"
     return "draining" if packages_of(state, node.name) else "maintenance"
+
+
+def has_returned(node: NodeRecord, host_boot: str) -> bool:
+    """Its host went down in order and has booted anew, or nobody can tell that it has not."""
+    left = node.leave
+    return left is not None and not (host_boot and left.host_boot == host_boot)
 
 
 def _detached_after_join(state: State, entry: entries.NodeJoined) -> State:
@@ -119,6 +127,8 @@ def _detached_after_join(state: State, entry: entries.NodeJoined) -> State:
 def _stays_out(state: State, name: str) -> bool:
     """Its operator wants it halted, which it may not be yet: until its guests are let go."""
     node = state.nodes[name]
+    if node.leave is not None:
+        return False
     return node.state == "halted" or node.state == "halting" and floor_allows(state, V0_2)
 
 
@@ -281,6 +291,7 @@ def node_halted(state: State, entry: entries.NodeHalted) -> State | Problem:
         not is_left_alone(state.packages[record.name]) for record in held) else "halted"
     return with_node(state, changed(
         node, state=after, since_ms=entry.at_ms, because=entry.because, stuck=(), returning=(),
+        leave=None,
     ))
 
 
@@ -317,7 +328,7 @@ def node_run(state: State, entry: entries.NodeRun) -> State | Problem:
         return refusals.node_not_halted(entry.node, node.state)
     state = with_node(state, changed(
         released(node), state="running", since_ms=entry.at_ms, because=entry.because,
-        maintained=False,
+        maintained=False, leave=None,
     ))
     for record in packages_of(state, entry.node):
         if record.state == "detached":

@@ -13,6 +13,7 @@ from cluster.core.hold_records import Hold as Hold
 from cluster.core.hold_records import LostOwner as LostOwner
 from cluster.core.hold_records import NotedFailure as NotedFailure
 from cluster.core.lease_numbers import LeaseNumbers
+from cluster.core.leave_records import Leave
 from cluster.core.mac_claims import reclaimed
 from cluster.core.move_records import (
     Figures, Freeze, Landing, MoveRecord, MoveResult, MoveStage, Purpose, QueuedMove
@@ -126,6 +127,8 @@ class NodeRecord(Value):
     """Drawn anew at each start of its host, as far as it is known."""
     booted_ms: int = 0
     """When its host was first seen booted anew, in the cluster's time; 0: never."""
+    leave: Leave | None = None
+    """Its host goes down in order, or has; the node comes back by itself at its next boot."""
     failures_ms: tuple[int, ...] = ()
     """When it failed lately."""
     quarantined_until_ms: int | None = None
@@ -169,6 +172,8 @@ class PackageRecord(Value):
     """Of one that is failing: what ended its guest is no failure of the guest."""
     noted: NotedFailure | None = None
     """Its guest failed during a suspension; what follows is decided when that is over."""
+    halt_within_s: float | None = None
+    """Of one that is halting: less time than its own, for its host does not wait for longer."""
     preferred: str = ""
     """The node it is to be started on again, where that can take it."""
     avoid: tuple[str, ...] = ()

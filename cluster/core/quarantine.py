@@ -30,8 +30,8 @@ def with_failure(node: NodeRecord, at_ms: int) -> NodeRecord:
 
 
 def counts(node: NodeRecord) -> bool:
-    """What an operator works on, or has told to go, may go."""
-    return not node.maintained and node.state != "halting"
+    """What an operator works on, or has told to go, may go; so may what leaves with its host."""
+    return not node.maintained and node.state != "halting" and node.leave is None
 
 
 def lost_with_others(state: State, node: NodeRecord) -> bool:

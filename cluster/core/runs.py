@@ -99,7 +99,7 @@ def package_assigned(state: State, entry: entries.PackageAssigned) -> State | Pr
         record, state="starting", owner=entry.node, epoch=record.epoch + 1,
         boot_id=entry.boot_id, since_ms=entry.at_ms, because=entry.because, auto_run=auto_run,
         holds=holds, avoid=() if entry.operator else record.avoid, not_runnable_on=None,
-        noted=None, preferred="", lost=None, blameless=False,
+        noted=None, preferred="", lost=None, blameless=False, halt_within_s=None,
     ))
 
 
@@ -185,7 +185,9 @@ def guest_failed(state: State, entry: entries.GuestFailed) -> State | Problem:
     move = record.move if record.moving else None
     if entry.switching and move is not None and move.stage in ("copy", "frozen"):
         return with_package(state, orphan(record, entry.at_ms, entry.problem.what))
-    avoid, counts = record.avoid, is_earlier or not (is_suspended(record) or entry.blameless)
+    # Whatever ends it while its host goes down.
+    blameless = entry.blameless or state.nodes[entry.node].leave is not None
+    avoid, counts = record.avoid, is_earlier or not (is_suspended(record) or blameless)
     if record.state == "starting" and entry.node not in avoid and counts:
         avoid = (*avoid, entry.node)
     record = end_move(record, problem(
@@ -193,7 +195,7 @@ def guest_failed(state: State, entry: entries.GuestFailed) -> State | Problem:
         because=entry.problem.what, fix="The package is restarted; nothing needs to be done.",
     ))
     return with_package(state, changed(
-        record, state="failing", since_ms=entry.at_ms, avoid=avoid, blameless=entry.blameless,
+        record, state="failing", since_ms=entry.at_ms, avoid=avoid, blameless=blameless,
         because=f"{entry.problem.what} {entry.problem.because}".strip(),
     ))
 
@@ -276,5 +278,6 @@ def package_halted(state: State, entry: entries.PackageHalted) -> State | Proble
     since_ms = record.since_ms if record.state == after else entry.at_ms
     return with_package(state, changed(
         switched_off(state, record), state=after, since_ms=since_ms, noted=None, lost=None,
+        halt_within_s=record.halt_within_s if record.state == "halting" else None,
         because=entry.because or f"halted by {entry.by}",
     ))

@@ -134,6 +134,14 @@ def _node(name: str, before: NodeRecord | None, after: NodeRecord | None) -> lis
     for each in before.sightings:
         if each not in after.sightings:
             told.append(_event(f"package:{each.package}", f"no longer seen {each.kind} on {name}"))
+    return told + _emptying(subject, before, after)
+
+
+def _emptying(subject: str, before: NodeRecord, after: NodeRecord) -> list[Event]:
+    """What leaves a node, or comes home."""
+    told = []
+    if after.leave != before.leave:
+        told.append(_event(subject, "leaves with its host" if after.leave else "leaves no more"))
     for stuck in after.stuck:
         if stuck not in before.stuck:
             what = "cannot bring home" if after.state == "running" else "drain cannot move"

@@ -118,6 +118,7 @@ def _node(
         "word": _word(record, around),
         "role": record.role, "votes": votes(state, record),
         "guardian": "unreachable" if record.guardian_silent else "ok",
+        "leaving": record.leave is not None,
     }
     if record.state == "unknown" or (up and not around.quorum):
         shown["status"] = "unknown"

@@ -11,7 +11,7 @@ from packages.core.allowed import DEVICES_SAY, is_device
 from packages.core.fencing import is_iscsi
 from packages.core.model import (
     Accelerator, DependencySpec, DiskBus, DiskSpec, FenceKind, FenceSpec, KernelSpec, MonitorKind,
-    MonitorSpec, NetworkSpec, PackageSpec, PhaseTimeouts, TargetTool, VmSpec
+    MonitorSpec, NetworkSpec, PackageSpec, PhaseTimeouts, ShutdownPolicy, TargetTool, VmSpec
 )
 from packages.core.names import NAME, NODE_NAME, PACKAGE_NAME
 from packages.core.problem import Problem
@@ -245,6 +245,7 @@ PACKAGE = block(PackageSpec, {
     "service_restart": optional(whole(0, 1000)),
     "start_timeout_s": optional(number(1, 86400)),
     "halt_timeout_s": optional(number(1, 86400)),
+    "shutdown_policy": optional(choice(ShutdownPolicy)),
     "phase_timeouts": optional(block(PhaseTimeouts, {
         "init_s": optional(PHASE_S),
         "copy_s": optional(PHASE_S),

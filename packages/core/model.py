@@ -14,6 +14,7 @@ Accelerator = Literal["kvm", "tcg", "auto"]
 MonitorKind = Literal["qemu", "tcp", "http", "program"]
 FenceKind = Literal["none", "scsi_reservation", "target_access"]
 TargetTool = Literal["tgt", "lio"]
+ShutdownPolicy = Literal["move", "halt", "leave"]
 
 
 class DiskSpec(Value):
@@ -117,6 +118,9 @@ class PackageSpec(Value):
     start_timeout_s: float = 60.0
     halt_timeout_s: float = 60.0
     """How long the guest has for its own shutdown before it is ended."""
+    shutdown_policy: ShutdownPolicy = "move"
+    """When its host goes down in order: moved online, or shut down; shut down in any case; left
+    alone and ended with it. Then it is started elsewhere, as after a failure of its host."""
     phase_timeouts: PhaseTimeouts = PhaseTimeouts()
     freeze_budget_ms: int = 300
     migration_bandwidth_mib_s: int | None = None

@@ -143,6 +143,7 @@ CATALOGUE: dict[str, str] = {
     "node-not-empty": "packages still run on the node",
     "node-quarantined": "the node has failed too often lately and takes no packages for a time",
     "node-not-quarantined": "the node is not quarantined",
+    "node-not-left": "packages were still on a node when the time of its host to go down was over",
     "node-not-draining": "the node is not being emptied, so there is nothing to cancel",
     "dependency-unknown": "a package depends on one that does not exist",
     "dependency-circle": "a package would wait for itself, by way of others",

@@ -230,6 +230,7 @@ HAPPY: dict[type[ask.Request], Any] = {
     ask.RemoveNode: done({"applied": "farm", "added": [], "removed": ["n2"], "settled": True}),
     ask.RunNode: done({"node": "n2", "state": "running"}),
     ask.HaltNode: done({"node": "n2", "state": "halted", "detached": []}),
+    ask.LeaveNode: done({"node": "n1", "state": "halted"}),
     ask.DrainNode: done({
         "node": "n1", "stuck": [{"package": "db", "problem": plain(DISK)}],
         "moves": [

@@ -46,7 +46,7 @@ EVERY_COMMAND = (
     "cluster run", "cluster halt -f", "cluster halt -d", "node list", "node run n2",
     "node halt n2 -f", "node drain n1 --no-wait", "node drain n1 --dry-run",
     "node drain n1 --cancel", "node unquarantine n1", "plan drain n1", "plan fail n1 n2",
-    "node resume n1 --return",
+    "node resume n1 --return", "node leave n1",
     "package check web.yaml",
     "package apply web.yaml",
     "package get", "package get web", "package delete web", "package run web --node n1",

@@ -103,7 +103,7 @@ def test_every_kind_and_field_that_is_new_has_its_version(before: Path) -> None:
     """What somebody adds next is found here: it stands in the tables of floor.py, or below."""
     old, new = (json.loads(asked(tree, "fields")[0]) for tree in (before, ROOT))
     since = {kind.__name__: set(fields) for kind, fields in FIELDS.items()}
-    since |= {"Sighting": {"stuck"}}  # as_all_see
+    since |= {"Sighting": {"stuck"}, "PackageSpec": {"shutdown_policy"}}  # as_all_know
     unlisted = {}
     for kind, fields in new.items():
         if kind in old:
@@ -132,6 +132,9 @@ def test_what_an_older_node_would_not_see_in_an_entry_is_not_in_it() -> None:
         assert (as_all_know(state, entry).time_ms, as_all_know(state, entry).seen) == (0, 0)
     assert as_all_know(state, seen).sightings == (changed(stuck, stuck=False),)
     assert as_all_know(state, joined).host_boot == ""
+    applied = entries.PackageApplied(spec=package(shutdown_policy="halt"), **of)
+    assert as_all_know(new, applied) == applied
+    assert as_all_know(state, applied).spec == package()
 
 
 def test_a_kind_an_older_node_cannot_read_leaves_no_trace() -> None:

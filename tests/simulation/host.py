@@ -142,6 +142,8 @@ class Host:
         self.has_power = False
         self.boots = 0
         self.is_hanging, self.woke_s = False, -100.0
+        self.goes_down = False
+        """In order, with its guests."""
         self._watchdog_kind = (
             dice.choice(build.watchdogs) if around.hardware.has_watchdogs else NO_WATCHDOG)
         self.watchdog: WatchdogDevice | None = None
@@ -186,7 +188,7 @@ class Host:
         self.guard.kill()
         if self.watchdog is not None:
             self.watchdog.lose_power()
-        self.has_power = self.is_hanging = False
+        self.has_power = self.is_hanging = self.goes_down = False
         self.around.network.hanging.pop(self.name, None)
         self.time.reboot(self.around.timeline.dice.uniform(5.0, 60.0))
 

@@ -68,6 +68,8 @@ class Needs:
         was, record = guest.guest, self._judge.record(guest.guest.package)
         if record is None or record.state not in ("running", "detached"):
             return
+        if self._judge.hosts[host].goes_down and guest.is_frozen:
+            return  # lost with its host in a moment, and not to be continued by its last signals
         if (record.owner, record.epoch, record.boot_id) == (host, was.epoch, was.boot_id):
             self._judge.broken("need", f"{was.package} (epoch {was.epoch}) was ended on {host}, "
                                        f"and the record has it running there")

@@ -55,6 +55,7 @@ BY_HAND = {
     "node-is-witness": "a witness is not emptied at all: test_fixes.py beside the table",
     "node-known": "a host joins: tests/live/test_joining_live.py",
     "node-left-out": "a file is mended, or a node removed first: tests/scenarios/test_consent.py",
+    "node-not-left": "its host goes down, and waits for longer: tests/simulation/test_leave.py",
     "node-not-known": "the others are asked: tests/live/test_membership_live.py",
     "node-not-quarantined": "the record's own answer; an operator hears that it is so already",
     "node-not-voting": "a host is started: tests/live/test_membership_live.py",

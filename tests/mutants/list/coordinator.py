@@ -58,7 +58,7 @@ MUTANTS = [
         ("tests/core/test_rules_hold_of_nodes.py::test_a_death_names_the_term_of_who_saw_it",)),
     Mutant(
         "cluster/core/coordinator.py",
-        'if node.state == "draining" and not held:',
-        'if node.state == "draining":',
+        'if node.state == "draining" and not held and node.leave is None:',
+        'if node.state == "draining" and node.leave is None:',
         ("tests/core/test_rules_hold_of_nodes.py::test_a_node_is_called_empty_when_it_is",)),
 ]

@@ -78,8 +78,8 @@ MUTANTS = [
     ),
     Mutant(
         file="cluster/core/runs.py",
-        line='        noted=None, preferred="", lost=None, blameless=False,\n',
-        broken='        noted=None, preferred="", blameless=False,\n',
+        line='        noted=None, preferred="", lost=None, blameless=False, halt_within_s=None,\n',
+        broken='        noted=None, preferred="", blameless=False, halt_within_s=None,\n',
         tests=(LOST + "test_a_taken_package_is_given_back_to_nobody",),
     ),
     Mutant(
@@ -134,7 +134,7 @@ MUTANTS = [
     ),
     Mutant(
         file="cluster/core/quarantine.py",
-        line='    return not node.maintained and node.state != "halting"\n',
+        line='    return not node.maintained and node.state != "halting" and node.leave is None\n',
         broken="    return True\n",
         tests=(LOST + "test_a_node_in_maintenance_may_go_down_without_being_counted",),
     ),
