@@ -16,6 +16,7 @@ from pathlib import Path
 
 from cluster.api.server import ApiServer
 from cluster.clock import HostClock
+from cluster.config.addresses import tcp_endpoint
 from cluster.config.keys import NodeFolder, load_node_folder
 from cluster.config.schema import PROFILES, NodeConfig, allowed_by
 from cluster.config.vault import FolderVault, settle
@@ -156,7 +157,7 @@ class Daemon:
     def _server(self) -> ApiServer:
         me = self._me()
         server = ApiServer(
-            [f"tcp://{me.address}:{me.api_port}", f"ipc://{self.run_folder}/api.sock"],
+            [tcp_endpoint(me.address, me.api_port), f"ipc://{self.run_folder}/api.sock"],
             keys=self.keys, answer=self.node.desk.answer,
         )
         server.allow(self.folder.keys)

@@ -6,6 +6,7 @@ trust in force that would be forgotten at the next start.
 
 from cluster.api.peer import Endpoint, Peer
 from cluster.api.server import ApiServer
+from cluster.config.addresses import tcp_endpoint
 from cluster.config.founding import Founding
 from cluster.config.keys import public_keys, trust_of
 from cluster.config.schema import ClusterConfig, NodeConfig, PublicKeys
@@ -99,7 +100,7 @@ class SocketKeys:
                 continue
             if node.name not in self.peers:
                 self.peers[node.name] = Peer(Endpoint(
-                    address=f"tcp://{node.address}:{node.api_port}", node=node.name,
+                    address=tcp_endpoint(node.address, node.api_port), node=node.name,
                     server_key=keys[0],
                 ), self._keys)
             self.peers[node.name].change_keys(server_keys=keys, keys=self._keys)

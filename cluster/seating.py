@@ -8,6 +8,7 @@ one.
 
 import asyncio
 
+from cluster.config.addresses import tcp_endpoint
 from cluster.config.schema import ClusterConfig, NodeConfig
 from cluster.core import entries
 from cluster.core.codec import encode_entry
@@ -32,7 +33,7 @@ def file_members(config: ClusterConfig) -> tuple[Member, ...]:
 
 def endpoint_of(node: NodeConfig) -> str:
     """Where the log is carried to it."""
-    return f"tcp://{node.address}:{node.raft_port}"
+    return tcp_endpoint(node.address, node.raft_port)
 
 
 def founding_members(config: ClusterConfig) -> Members:

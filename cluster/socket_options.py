@@ -23,9 +23,14 @@ KEEPALIVE_S = 1
 """Where nothing is sent the kernel asks so often, in whole seconds, and gives up likewise."""
 
 
-def set_options(socket: Socket, max_message_bytes: int, queues: Queues = WIDE) -> None:
+def set_options(
+    socket: Socket, max_message_bytes: int, queues: Queues = WIDE, *, is_ipv6: bool = False,
+) -> None:
     """What holds for both ends."""
     socket.linger = 0  # closing never waits for a peer that does not read
+    # For each socket by itself: where it is on, ZeroMQ opens IPv6 for IPv4's addresses, too, and a
+    # host may have none.
+    socket.set(zmq.IPV6, int(is_ipv6))
     socket.set(zmq.MAXMSGSIZE, max_message_bytes)
     socket.set(zmq.SNDHWM, queues.sent)
     socket.set(zmq.RCVHWM, queues.received)

@@ -92,6 +92,10 @@ def is_endpoint(text: str) -> bool:
     return ENDPOINT.fullmatch(text) is not None
 
 
+def is_ipv6(endpoint: str) -> bool:
+    return endpoint.startswith("tcp://[")
+
+
 class Listener:
     """Where peers of the allow list connect; answers go back along the `route` they came by.
 
@@ -138,7 +142,8 @@ class Listener:
         self._keeper = DoorKeeper(self._context, tally, where=self.endpoints[0])
         self._keeper.peers = self._allowed
         self._socket = self._context.socket(zmq.ROUTER)
-        set_options(self._socket, self._max_message_bytes, self._queues)
+        set_options(self._socket, self._max_message_bytes, self._queues,
+                    is_ipv6=any(map(is_ipv6, self.endpoints)))
         self._socket.curve_server = True
         self._socket.curve_publickey = self._keys.public.encode()
         self._socket.curve_secretkey = self._keys.secret.encode()
@@ -249,7 +254,7 @@ class Sender:
         self._inbox = Inbox(self._socket, self._arrived, ready=self._is_writable)
 
     def _set_up(self, socket: "zmq.Socket[bytes]") -> None:
-        set_options(socket, self._max_message_bytes)
+        set_options(socket, self._max_message_bytes, is_ipv6=is_ipv6(self.endpoint))
         socket.set(zmq.IMMEDIATE, 1)  # nothing is queued for a peer that is not there
         socket.set(zmq.RECONNECT_IVL, RECONNECT_MS)
         socket.set(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)

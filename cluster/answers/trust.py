@@ -14,10 +14,10 @@ from cluster.api.messages import (
     RemoveOperator, Reply, RotateNode, words_of
 )
 from cluster.api.roles import Caller, node_gives_no_orders
+from cluster.config.addresses import tcp_endpoint
 from cluster.config.certificates import key_of
 from cluster.config.joining import JoinAnswer
 from cluster.config.keys import OPERATOR_NAME_PATTERN, public_keys
-from cluster.config.schema import NodeConfig
 from cluster.core import entries, refusals
 from cluster.core.view import rfc3339
 from cluster.sockets import bad_key, is_key
@@ -66,12 +66,8 @@ def _doors(desk: Desk, invited: str) -> list[dict[str, str]]:
         (node, keys.key) for node in (*here, *others)
         if (keys := desk.keyring.trust.node(node.name)) is not None
     ]
-    return [{"address": _address(node), "key": key} for node, key in known[:DOORS]]
-
-
-def _address(node: NodeConfig) -> str:
-    host = f"[{node.address}]" if ":" in node.address else node.address
-    return f"tcp://{host}:{node.api_port}"
+    return [{"address": tcp_endpoint(node.address, node.api_port), "key": key}
+            for node, key in known[:DOORS]]
 
 
 async def join(desk: Desk, caller: Caller, ask: JoinNode) -> Reply:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cluster.api.peer import Endpoint
+from cluster.config.addresses import tcp_endpoint
 from cluster.config.client_file import KnownCluster, KnownNode, known_cluster
 from cluster.config.node_files import exposure_of, not_yours, text_of
 from cluster.lab import choice
@@ -250,10 +251,8 @@ def local(node: KnownNode, runs: Mapping[str, str]) -> Endpoint:
 
 
 def remote(node: KnownNode) -> Endpoint:
-    host = f"[{node.address}]" if ":" in node.address else node.address
-    return Endpoint(
-        address=f"tcp://{host}:{node.api_port}", server_key=node.public_key, node=node.name,
-    )
+    return Endpoint(address=tcp_endpoint(node.address, node.api_port),
+                    server_key=node.public_key, node=node.name)
 
 
 def named(

@@ -37,6 +37,11 @@ def address(tree: Tree, where: str, faults: Faults) -> Any:
     return str(found)
 
 
+def tcp_endpoint(address: str, port: int) -> str:
+    """As ZeroMQ takes it: of IPv6 the colons stand in brackets."""
+    return f"tcp://[{address}]:{port}" if ":" in address else f"tcp://{address}:{port}"
+
+
 def unusable(found: IpAddress) -> str:
     """Why no node can be reached by this address from all others; "" where one may be. Loopback
     has a rule of its own: all nodes may be on one machine."""

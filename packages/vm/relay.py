@@ -111,7 +111,9 @@ def main() -> None:
 
 def land(orders: Orders) -> None:
     """The target's side."""
-    listener = socket.create_server((orders["address"], int(orders.get("port", "0"))))
+    family = socket.AF_INET6 if ":" in orders["address"] else socket.AF_INET
+    listener = socket.create_server(
+        (orders["address"], int(orders.get("port", "0"))), family=family)
     context = _context(orders, ssl.PROTOCOL_TLS_SERVER)
     if context:
         context.num_tickets = 0  # every connection proves itself anew
