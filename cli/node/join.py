@@ -33,7 +33,7 @@ def command(session: Session, line: str | None, etc: str) -> None:
     same line works again.
     """
     from cluster.api.peer import Endpoint
-    from cluster.config.joining import JoinRequest, line_broken, line_of, prepare
+    from cluster.config.joining import JoinRequest, give_up, is_begun, line_broken, line_of, prepare
     from cluster.sockets import is_endpoint, is_key, keys_of, make_keys, public_of
     invitation = line_of(read(session) if line in (None, "-") else line)
     if isinstance(invitation, Problem):
@@ -45,6 +45,7 @@ def command(session: Session, line: str | None, etc: str) -> None:
         session.stop([unusable(invitation.node)])
     if line not in (None, "-"):
         warn([seen_by_all()])
+    was_begun = is_begun(Path(etc))
     made = prepare(Path(etc), invitation.node, make_keys, public_of)
     if not isinstance(made, JoinRequest):
         session.stop([made])
@@ -54,7 +55,16 @@ def command(session: Session, line: str | None, etc: str) -> None:
         request=session.request_id, key=made.key, operator_key=made.operator_key,
         certificate_request=made.certificate_request,
     ), deadline_s=session.waiting_s(JOIN_S))
+    if was_refused(answer) and not was_begun:
+        give_up(Path(etc))
     finish(session, invitation.node, Path(etc), answer)
+
+
+def was_refused(answer: Reply | Problem) -> bool:
+    """For certain: nobody took this host's keys down."""
+    if isinstance(answer, Problem):
+        return answer.code == "not-authorised"
+    return answer.verdict in ("refused", "not-authorised")
 
 
 def read(session: Session) -> str:

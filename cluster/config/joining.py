@@ -9,6 +9,7 @@ host; a folder that looks complete and is not; keys overwritten.
 import base64
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from cluster.config.certificates import new_key, request_for
@@ -108,6 +109,21 @@ def prepare(
     except OSError as error:
         return unwritable(etc, error)
     return _request(etc, node, public_of)
+
+
+def is_begun(etc: Path) -> bool:
+    """Whether an attempt is unfinished there: its answer may have been lost, and its keys be known
+    to the cluster."""
+    return (etc / JOINING_FILE).exists()
+
+
+def give_up(etc: Path) -> None:
+    """Take away what an attempt has made that was refused for certain, so that another line is
+    taken next time; the folder as well if nothing else is in it."""
+    with suppress(OSError):
+        for name in ("node.key", *MADE_HERE, JOINING_FILE):
+            (etc / name).unlink(missing_ok=True)
+        etc.rmdir()
 
 
 def finish(etc: Path, node: str, answer: JoinAnswer) -> NodeFolder | Problem:

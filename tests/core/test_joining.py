@@ -8,7 +8,8 @@ import pytest
 
 from cluster.clock import HostClock
 from cluster.config.joining import (
-    LINE_BEGINS, Door, JoinAnswer, JoinLine, JoinRequest, finish, line_of, line_text, prepare
+    LINE_BEGINS, Door, JoinAnswer, JoinLine, JoinRequest, finish, give_up, is_begun, line_of,
+    line_text, prepare
 )
 from cluster.config.keys import NodeFolder, init_cluster, load_node_folder
 from cluster.config.load import dump
@@ -82,6 +83,20 @@ def test_an_attempt_whose_answer_was_lost_asks_for_the_same(first: Path, tmp_pat
     assert (again.key, again.operator_key) == (request.key, request.operator_key)
     (etc / "cluster.yaml").write_text("half of it")
     assert isinstance(finish(etc, "n2", answered(first, again)), NodeFolder)
+
+
+def test_an_attempt_that_was_refused_is_cleared_away_and_nothing_else(tmp_path: Path) -> None:
+    etc = tmp_path / "etc"
+    assert not is_begun(etc)
+    asked(etc)
+    assert is_begun(etc)
+    give_up(etc)
+    assert not etc.exists()
+    etc.mkdir()
+    (etc / "mine").touch()
+    asked(etc)
+    give_up(etc)
+    assert [each.name for each in etc.iterdir()] == ["mine"]
 
 
 def test_keys_of_something_else_are_never_touched(first: Path, tmp_path: Path) -> None:

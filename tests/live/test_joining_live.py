@@ -71,13 +71,14 @@ async def test_a_line_is_for_one_host_once_and_for_its_time(tmp_path: Path) -> N
         await farm.done("node", "join", line, "--etc", str(farm.etc("n2")), on="n2")
         said = await farm.vmsg("node", "join", line, "--etc", str(elsewhere), on="n2")
         assert said.code == 3 and "invitation-invalid" in said.err
-        assert not (elsewhere / "node").exists()
+        assert not elsewhere.exists()  # so that the right line is taken there
         said = await farm.vmsg("node", "join", line, "--etc", str(farm.etc("n2")), on="n2")
         assert said.code == 3 and "key-files-exist" in said.err
         short = (await farm.done("node", "invite", "n3", "--for", "1s")).split()[-1]
         await asyncio.sleep(1.1)  # the line's own time, not luck
         said = await farm.vmsg("node", "join", short, "--etc", str(farm.etc("n3")), on="n3")
         assert said.code == 3 and "invitation-invalid" in said.err
+        await farm.join("n3")  # with the right line, where the wrong one was tried
         for broken, code in ((line[:40], "join-line-broken"), ("hello", "join-line-broken")):
             said = await farm.vmsg("node", "join", broken, "--etc", str(elsewhere), on="n3")
             assert said.code == 3 and code in said.err
