@@ -29,7 +29,7 @@ async def prepare(plan: LabPlan) -> Path | Problem:
         return problem(
             "lab-failed", "lab", what=f"the {plan.options.guest} guest cannot be built",
             because=str(error),
-            fix="apt-get install gcc libc6-dev-i386 binutils linux-image-cloud-amd64",
+            fix="in a checkout: make setup; beside the package vmsg: apt-get install vmsg-lab",
         )
 
 

@@ -1,5 +1,8 @@
 """A Linux guest from what Debian has: its cloud kernel, and an initramfs with one program of ours.
 
+The kernel's package is only unpacked, below the virtual environment: installed, it would be what
+this machine boots next, and it lacks the drivers of most hardware.
+
 The program (cluster/lab/linux/init.c) is /init and everything else; it shares the log on the disk
 with the bare-metal guest. The initramfs holds it, the kernel modules it loads and busybox for
 somebody who wants a shell on the console.
@@ -9,6 +12,7 @@ import lzma
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +28,8 @@ MODULES = ("virtio_pci", "virtio_net", "virtio_blk", "button", "evdev")
 """What a guest needs beside what is built into the kernel; each with what it stands on."""
 
 BUSYBOX = Path("/usr/bin/busybox")
+ROOTS = (Path(sys.prefix, "kernel"), Path("/"))
+"""Where a kernel's package was unpacked, or installed: with boot/ and lib/modules/ in it."""
 _SOURCES = Path(__file__).parent
 _COMPILE = (
     "gcc", "-static", "-Os", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-I",
@@ -39,23 +45,24 @@ def build(folder: Path) -> Path:
     """Make kernel and initramfs in `folder`, and return it. Raises OSError or SubprocessError."""
     kernel = newest_kernel()
     shutil.copyfile(kernel, folder / KERNEL)
-    release = kernel.name.removeprefix("vmlinuz-")
-    (folder / INITRD).write_bytes(b"".join(archive(folder, release)))
+    (folder / INITRD).write_bytes(b"".join(archive(folder, kernel)))
     return folder
 
 
-def newest_kernel() -> Path:
-    found = sorted(Path("/boot").glob("vmlinuz-*-cloud-amd64"), key=version)
-    if not found:
-        raise FileNotFoundError("there is no /boot/vmlinuz-*-cloud-amd64")
-    return found[-1]
+def newest_kernel(roots: tuple[Path, ...] = ROOTS) -> Path:
+    """The newest of the first root that has any. Raises FileNotFoundError."""
+    for root in roots:
+        if found := sorted(root.glob("boot/vmlinuz-*-cloud-amd64"), key=version):
+            return found[-1]
+    wanted = " or ".join(str(root / "boot/vmlinuz-*-cloud-amd64") for root in roots)
+    raise FileNotFoundError(f"there is no {wanted}")
 
 
 def version(path: Path) -> list[int]:
     return [int(each) for each in re.findall(r"\d+", path.name)]
 
 
-def archive(folder: Path, release: str) -> Iterator[bytes]:
+def archive(folder: Path, kernel: Path) -> Iterator[bytes]:
     """An initramfs in the kernel's own format ("newc", Documentation/driver-api/early-userspace).
     """
     for name in ("bin", "dev", "proc", "sys", "modules"):
@@ -64,7 +71,7 @@ def archive(folder: Path, release: str) -> Iterator[bytes]:
     yield entry("init", _FILE, program(folder))
     if BUSYBOX.exists():
         yield entry("bin/busybox", _FILE, BUSYBOX.read_bytes())
-    for place, content in enumerate(modules(release)):
+    for place, content in enumerate(modules(kernel)):
         yield entry(f"modules/{place:02}.ko", _FILE, content)
     yield entry("TRAILER!!!", 0)
 
@@ -78,9 +85,9 @@ def program(folder: Path) -> bytes:
     return target.read_bytes()
 
 
-def modules(release: str, wanted: tuple[str, ...] = MODULES) -> Iterator[bytes]:
+def modules(kernel: Path, wanted: tuple[str, ...] = MODULES) -> Iterator[bytes]:
     """What is to be loaded, in order, as the kernel takes it."""
-    folder = Path("/lib/modules", release)
+    folder = kernel.parents[1] / "lib" / "modules" / kernel.name.removeprefix("vmlinuz-")
     for name in load_order((folder / "modules.dep").read_text(), wanted):
         content = (folder / name).read_bytes()
         yield lzma.decompress(content) if name.endswith(".xz") else content

@@ -48,7 +48,8 @@ _EPYC_MILAN = _EPYC_ROME | frozenset(
 )
 _EPYC_GENOA = _EPYC_MILAN | frozenset("""
     avx512f avx512dq avx512bw avx512cd avx512vl avx512ifma avx512vbmi avx512_vbmi2 avx512_vnni
-    avx512_bf16 avx512_bitalg avx512_vpopcntdq gfni la57
+    avx512_bf16 avx512_bitalg avx512_vpopcntdq gfni la57 amd_psfd autoibrs lfence_rdtsc
+    no_nested_data_bp null_sel_clr_base stibp_always_on vnmi
 """.split())
 
 MODELS: dict[str, frozenset[str]] = {
@@ -80,7 +81,8 @@ _SPELLINGS = {
     "sse3": "pni", "lzcnt": "abm", "pclmuldq": "pclmulqdq", "tsc_deadline": "tsc_deadline_timer",
     "avx512vnni": "avx512_vnni", "avx512bitalg": "avx512_bitalg", "avx512vbmi2": "avx512_vbmi2",
     "i64": "lm", "sha": "sha_ni", "cr8legacy": "cr8_legacy", "amd_ssbd": "ssbd",
-    "amd_stibp": "stibp", "spec_ctrl": "ibrs",
+    "amd_stibp": "stibp", "spec_ctrl": "ibrs", "tsx_ldtrk": "tsxldtrk", "auto_ibrs": "autoibrs",
+    "lfence_always_serializing": "lfence_rdtsc",
 }
 
 

@@ -57,7 +57,7 @@ class ScsiHost:
         self.netns = target.netns
         kernel = linux_guest.newest_kernel()
         image = folder / "initrd"
-        image.write_bytes(b"".join(_archive(kernel.name.removeprefix("vmlinuz-"))))
+        image.write_bytes(b"".join(_archive(kernel)))
         self.portal = "127.0.0.1:3261"
         listening = self._line = socket.socket(socket.AF_UNIX)
         listening.bind(str(folder / "line"))
@@ -108,7 +108,7 @@ class ScsiHost:
         self._qemu.wait(10)
 
 
-def _archive(release: str) -> Iterator[bytes]:
+def _archive(kernel: Path) -> Iterator[bytes]:
     """busybox, sg_persist with what it is linked to, the modules, and the script above."""
     file, folder = 0o100755, 0o040755
     for name in ("bin", "usr", "usr/bin", "dev", "proc", "sys", "modules", "lib", "lib64",
@@ -123,7 +123,7 @@ def _archive(release: str) -> Iterator[bytes]:
     libraries = [word for word in linked.split() if word.startswith("/")]
     for path in (program, *libraries):
         yield linux_guest.entry(path.lstrip("/"), file, Path(path).resolve().read_bytes())
-    for place, content in enumerate(linux_guest.modules(release, MODULES)):
+    for place, content in enumerate(linux_guest.modules(kernel, MODULES)):
         yield linux_guest.entry(f"modules/{place:02}.ko", file, content)
     yield linux_guest.entry("TRAILER!!!", 0)
 

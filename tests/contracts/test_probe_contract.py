@@ -14,6 +14,7 @@ from packages.core.values import changed
 from packages.storage.block_devices import BlockDevices
 from packages.storage.fake import FakeProbe
 from packages.storage.probe import Probe
+from tests.partitions import add_partition, delete_partition
 
 MIB = 1024 * 1024
 SIZE_BYTES = 16 * MIB
@@ -105,10 +106,9 @@ class HostRig:
         return str(alias)
 
     def partition_of(self, path: str) -> str:
-        # In sectors of 512 bytes; told to the kernel directly, as a partition table's reader does.
-        run("addpart", path, "1", "2048", str(4 * MIB // 512))
-        self._undo.callback(run, "delpart", path, "1")
-        return f"{path}p1"
+        partition = add_partition(path, start=2048, sectors=4 * MIB // 512)
+        self._undo.callback(delete_partition, path)
+        return partition
 
     def file(self) -> str:
         path = self._folder / f"lun{len(list(self._folder.iterdir()))}.img"

@@ -168,6 +168,8 @@ def handshake(server: NodeFolder, client: NodeFolder, expected: str) -> str:
             ) as tls:
                 certificate = tls.getpeercert() or {}
                 seen.extend(str(value) for _, value in certificate.get("subjectAltName", ()))
+                tls.sendall(b".")
+                tls.recv(1)  # until the client has closed: it may still be answering
         except OSError:
             theirs.close()
 
@@ -177,7 +179,7 @@ def handshake(server: NodeFolder, client: NodeFolder, expected: str) -> str:
         with context(client, ssl.PROTOCOL_TLS_CLIENT).wrap_socket(
             ours, server_hostname=expected,
         ) as tls:
-            tls.read(1)
+            assert tls.recv(1) == b"."
     finally:
         ours.close()
         thread.join(timeout=30)

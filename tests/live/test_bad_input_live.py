@@ -26,6 +26,7 @@ from packages.core.problem import Problem
 from tests.live.guest_side import held_connection
 from tests.live.hosts import ROOT
 from tests.live.live_cluster import LiveCluster, live_cluster, token
+from tests.partitions import add_partition, delete_partition
 
 pytestmark = [pytest.mark.live, pytest.mark.acceptance, pytest.mark.asyncio(loop_scope="module")]
 
@@ -74,9 +75,9 @@ class Disks:
 
     def partition(self) -> str:
         device = self.loop()
-        run("addpart", device, "1", "2048", "8192")
-        self._undo.callback(run, "delpart", device, "1")
-        return f"{device}p1"
+        partition = add_partition(device, start=2048, sectors=8192)
+        self._undo.callback(delete_partition, device)
+        return partition
 
     def mounted(self) -> str:
         device, where = self.loop(), self._folder / "mounted"

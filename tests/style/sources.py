@@ -41,7 +41,7 @@ def product() -> tuple[Source, ...]:
 
 
 def everything() -> tuple[Source, ...]:
-    return sources(*PRODUCT_ROOMS, "tests")
+    return sources(*PRODUCT_ROOMS, "supply", "tests")
 
 
 def functions(source: Source) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:

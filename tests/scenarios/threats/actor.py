@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 WHO = (
     "A stranger on the cluster network", "A stranger on the migration network",
-    "A stranger where operators are", "A guest", "A user of a node's host", "A monitor",
+    "A stranger where operators are",
+    "Whoever delivers what a host installs", "A guest", "A user of a node's host", "A monitor",
     "A package-admin", "A full-admin", "An invited host", "Root of one node", "A majority of nodes",
 )
 """In the order of what they hold: nothing, a place, a key, a host, the cluster."""

@@ -6,6 +6,9 @@ RAFT = "tests/raft/"
 SOCKETS = RAFT + "test_sockets.py::test_"
 LANDING = "tests/live/test_landing.py::test_"
 RELAY = "tests/live/test_relay.py::test_"
+LOCK = "tests/supply/test_lock.py::test_"
+WHEELS = "tests/supply/test_wheels.py::test_"
+AUDIT = "tests/supply/test_audit.py::test_"
 JOIN = "tests/commands/test_join_line.py::test_"
 
 SEEN = Never(
@@ -71,6 +74,31 @@ OPERATORS_NETWORK = Actor(
                "tests/commands/test_api.py::test_the_caller_is_who_its_key_says")),
         SEEN,
     ))
+
+SUPPLY = Actor(
+    name="Whoever delivers what a host installs",
+    may="Give out new versions, and withhold what was there.",
+    never=(
+        Never("have a file run on a host that is not the one that was tested",
+              "a lock with one version and the hashes of its files; pip takes nothing else",
+              (LOCK + "each_requirement_is_locked_at_a_version_that_fits",
+               LOCK + "nothing_is_missing_that_a_locked_one_needs",
+               WHEELS + "a_file_that_is_not_the_locks_is_not_taken")),
+        Never("bring along what nobody asked for",
+              "the lock is what the product needs and no more, under licences that were looked at; "
+              "packages ask for Python, QEMU and iproute2",
+              (LOCK + "nothing_is_locked_that_nobody_wants",
+               LOCK + "each_licence_is_one_that_may_be_shipped",
+               "tests/supply/test_debian.py"
+               "::test_a_node_needs_its_python_qemu_iproute2_and_nothing_else")),
+        Never("have an old hole stay unseen",
+              "lock and floors are held against a list of advisories",
+              (AUDIT + "the_lock_has_no_known_hole",
+               AUDIT + "the_floors_are_above_the_known_holes",
+               AUDIT + "an_affected_version_is_found")),
+    ),
+    open="What a version that was locked has in it was not read. The list of advisories is as good "
+         "as its date.")
 
 GUEST = Actor(
     name="A guest",
