@@ -8,9 +8,12 @@ import json
 import os
 from pathlib import Path
 
-from cluster.lab.commands import first_problem, run
+from cluster.lab.commands import failed, first_problem, run
 from cluster.lab.plan import LabPlan, PackagePlan
 from packages.core.problem import Problem
+
+GIVEN_BACK_S, LOOK_S = 10.0, 0.05
+"""Whoever looks at new devices (udev, blkid) has one open for milliseconds."""
 
 
 async def make_luns(plan: LabPlan) -> dict[str, str] | Problem:
@@ -55,4 +58,16 @@ async def remove_luns(plan: LabPlan) -> Problem | None:
     if not devices:
         return None
     outcome = await run("losetup", "--detach", *devices)
-    return outcome if isinstance(outcome, Problem) else None
+    return outcome if isinstance(outcome, Problem) else await given_back(plan)
+
+
+async def given_back(plan: LabPlan, within_s: float = GIVEN_BACK_S) -> Problem | None:
+    """Once the kernel has let go of them, which is when nobody has them open any more."""
+    end_s = asyncio.get_running_loop().time() + within_s
+    while True:
+        left = await attached(plan)
+        if isinstance(left, Problem) or not left:
+            return left or None
+        if asyncio.get_running_loop().time() > end_s:
+            return failed(("losetup", "--detach", *left), "somebody has them open")
+        await asyncio.sleep(LOOK_S)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contracts.driver_worlds import DEADLINE_S, Events, QemuWorld, until_state
+from tests.contracts.driver_worlds import DEADLINE_S, Events, QemuWorld, until_state, until_true
 from tests.live.certificates import make_authority, make_node
 from tests.live.doomed_daemon import carrier
 
@@ -40,6 +40,12 @@ async def test_a_move_goes_on_after_its_daemons_were_killed(tmp_path: Path) -> N
     await until_state(alpha, source, lambda seen: seen.state == "postmigrate")
     for node in ("alpha", "beta"):
         await carrier(world.runs, node).end("m")
+
+    async def has_written() -> bool:
+        """It may have been sent before its own program ran."""
+        return bool(world.disk_report().lives)
+
+    await until_true(has_written)
     report = world.disk_report()
     await world.close()
     assert report.is_clean and len(report.lives) == 1, report

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.lab import hosts, lab
+from cluster.lab import hosts, lab, luns
 from cluster.lab.groups import NodeGroup
 from cluster.lab.plan import LabOptions
 from cluster.lab.record import LabRecord
@@ -116,6 +116,18 @@ async def test_down_removes_everything_and_is_harmless_again(tmp_path):
         assert traces(record.plan) == {}
         assert not (tmp_path / "deep").exists(), "the folders on the way were made too"
         assert await lab.down(folder) is None
+
+
+async def test_down_waits_for_whoever_has_a_lun_open(tmp_path):
+    """A loop device is given back by its last user; until then its file is in use."""
+    async with lab_parts(tmp_path / "lab") as record:
+        (device, *_) = await luns.attached(record.plan)
+        with open(device, "rb"):
+            removing = asyncio.create_task(luns.remove_luns(record.plan))
+            held = await luns.given_back(record.plan, within_s=0.2)
+            assert isinstance(held, Problem) and "open" in held.because
+            assert not removing.done()
+        assert await removing is None and await luns.attached(record.plan) == []
 
 
 async def test_down_leaves_what_others_put_there(tmp_path):
