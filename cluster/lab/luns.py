@@ -66,8 +66,10 @@ async def given_back(plan: LabPlan, within_s: float = GIVEN_BACK_S) -> Problem |
     end_s = asyncio.get_running_loop().time() + within_s
     while True:
         left = await attached(plan)
-        if isinstance(left, Problem) or not left:
-            return left or None
+        if isinstance(left, Problem):
+            return left
+        if not left:
+            return None
         if asyncio.get_running_loop().time() > end_s:
             return failed(("losetup", "--detach", *left), "somebody has them open")
         await asyncio.sleep(LOOK_S)
