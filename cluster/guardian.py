@@ -61,6 +61,7 @@ LINE_BYTES = 1 << 20  # a list of 5,000 guests is 500 KB: nobody sends more
 AHEAD_S = 600.0  # no profile's lease comes near: an expiry further off is a mistake of units
 RECORD_STEP_S = 0.5  # a successor may hold a lease that much too short: safe, and fewer writes
 WAKE_S = 1.0  # the second string beside the kernel's timer
+AGAIN_S = 0.05  # while guests stand: for so long one runs on that somebody continues
 
 
 class Lease(NamedTuple):
@@ -183,7 +184,8 @@ class Guardian:
             self.keep_place()
             self.write_down()
             self.tell_supervisor()
-            wake_s = min(WAKE_S, self.watchdog.timeout_s / 3 or WAKE_S)  # two pets may be late
+            wake_s = AGAIN_S if any(each.state == "frozen" for each in self.all()) else WAKE_S
+            wake_s = min(wake_s, self.watchdog.timeout_s / 3 or WAKE_S)  # two pets may be late
             for key, _ in self.selector.select(wake_s):
                 key.data()
         self.watchdog.close()

@@ -40,6 +40,8 @@ class Guest:
             raise Garbage("guest")
         self.state = "frozen" if said.get("frozen") is True else "thawed"
         self.pidfd = -1
+        self.has_stood = False
+        """Seen to stand since it was stopped: that may take it a moment."""
 
     @property
     def key(self) -> tuple[int, int]:
@@ -67,6 +69,14 @@ class Guest:
         self.let_go()
         return False
 
+    def stands(self) -> bool:
+        """As the kernel shows it; what cannot be read is not said to run."""
+        try:
+            with open(f"/proc/{self.pid}/stat", "rb") as stat:
+                return stat.read().rpartition(b")")[2].split()[0] in (b"T", b"t", b"X", b"Z")
+        except (OSError, IndexError):
+            return True
+
     def let_go(self) -> None:
         if self.pidfd >= 0:
             os.close(self.pidfd)
@@ -78,6 +88,10 @@ class Guest:
         what was frozen is thawed: one stopped by others later is the health checks' business."""
         if self.state == "killed" or self.state == state == "thawed":
             return False
+        stood = self.has_stood
+        self.has_stood = self.state == state == "frozen" and self.stands()
+        if self.state == state and stood and not self.has_stood:
+            say(f"CONTINUED by somebody, and stopped again: {self.shown}")
         how = {
             "frozen": signal.SIGSTOP, "thawed": signal.SIGCONT, "killed": signal.SIGKILL,
         }[state]

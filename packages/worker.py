@@ -49,25 +49,34 @@ class Worker:
         return [agent.guarded for _, agent in sorted(self.agents.items()) if agent.guarded]
 
     async def freeze(self, pids: frozenset[int] | None = None) -> bool:
-        """Stop what the record gives to this node and what does not stand by this hand already;
-        whether there was anything. What is not this node's to guard any more goes on."""
+        """Stop what the record gives to this node and what does not stand by this hand already,
+        or was continued by somebody; whether there was anything. What is not this node's to guard
+        any more goes on."""
         guests = self.guarded() if pids is None else [
             each for each in self.guests() if each.pid in pids]
         standing = {each.pid for each in guests if each.pid in self.frozen}
         await self._let_go(self.frozen - standing)
-        new = {each.pid for each in guests
-               if each.pid not in standing and await self._stopped(each)}
+        ran = {each.pid: await self._stopped(each) for each in guests}
+        new = {pid for pid, it_ran in ran.items()
+               if it_ran or it_ran is not None and pid not in standing}
+        if again := new & standing:
+            log.error("%d guests that were stopped for want of a lease ran, continued by somebody "
+                      "perhaps: stopped again", len(again))
+            # It may have been the guardian, under a lease not heard of yet, and it has to hear
+            # that they were stopped since: a list that is as the last one is not said again.
+            self.frozen = frozenset(standing - again)
+            self.around.guests_changed()
         self.frozen = frozenset(standing | new)
         return bool(new)
 
-    async def _stopped(self, guest: Guest) -> bool:
-        """Whatever is wrong with one must not let the others run on; it is tried again."""
+    async def _stopped(self, guest: Guest) -> bool | None:
+        """Whether it ran; None: it could not be stopped. Whatever is wrong with one must not let
+        the others run on; it is tried again."""
         try:
-            await self.around.driver.freeze(guest)
+            return await self.around.driver.freeze(guest)
         except Exception as error:
             log.error("%s runs without a lease and could not be stopped: %r", guest.package, error)
-            return False
-        return True
+            return None
 
     async def _let_go(self, pids: frozenset[int]) -> None:
         for each in self.guests():

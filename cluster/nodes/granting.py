@@ -288,10 +288,7 @@ class Landlord:
                 continue
             book = book.stop_granting(name)
             self._condemned[name] = record.incarnation
-            found[name] = (
-                f"{_silence(book, name, now_s)}; its lease of {lease_s:g} s and the margin of "
-                f"{margin_s:g} s are over"
-            )
+            found[name] = _over(book, name, now_s, lease_s, margin_s)
         self._book = book
         return Map(found)
 
@@ -349,6 +346,16 @@ def _is_proven(record: NodeRecord) -> bool:
     one whose lease is good."""
     return record.state == "failed" and record.proof is not None and (
         record.proof.kind != "operator")
+
+
+def _over(book: LeaseBook, name: str, now_s: float, lease_s: float, margin_s: float) -> str:
+    """In words, that nothing granted to a node counts any more; one that asked for none, or was
+    granted a shorter one, may have been heard a moment ago."""
+    words = _silence(book, name, now_s)
+    if name in book.heard_at_s and now_s - book.heard_at_s[name] < lease_s + margin_s:
+        return (f"{words}, and without a lease: the last it was granted ended, with its margin of "
+                f"{book.margin_s:g} s, {now_s - book.dead_after_s(name):.1f} s ago")
+    return f"{words}; its lease of {lease_s:g} s and the margin of {margin_s:g} s are over"
 
 
 def _silence(book: LeaseBook, name: str, now_s: float) -> str:

@@ -179,9 +179,9 @@ class Driver(Protocol):
         Returns what the source is then: `running`, or `postmigrate` if it was too late (the
         caller destroys the target first and then resumes), or `unanswered`."""
 
-    async def freeze(self, guest: Guest) -> None:
+    async def freeze(self, guest: Guest) -> bool:
         """Stop the whole process at once, as the guardian does (SIGSTOP): harmless when it is gone,
-        or stands already."""
+        or stands already. Whether it ran until then."""
 
     async def unfreeze(self, guest: Guest) -> None:
         """Let a process go on that `freeze` stopped (SIGCONT)."""

@@ -25,7 +25,6 @@ COPY_BYTES = 1 << 20
 """What a small guest has to send, unless the fabric is told otherwise."""
 THROTTLED = 0.3
 """What is left of a guest's writing once it is slowed down."""
-
 POWERED_OFF = Exit(powered_off=True, because="the guest powered itself off")
 
 
@@ -307,10 +306,11 @@ class FakeDriver:
                 found.fail("cancelled")
         return await self.observe(guest)
 
-    async def freeze(self, guest: Guest) -> None:
-        if self._find(guest) is not None:
-            self._fabric.freeze(self._node, guest.package)
+    async def freeze(self, guest: Guest) -> bool:
+        if found := self._find(guest):
             self._fabric.held.add(guest.pid)
+            ran, found.is_frozen = not found.is_frozen, True
+        return found is not None and ran
 
     async def unfreeze(self, guest: Guest) -> None:
         if self._find(guest) is not None:

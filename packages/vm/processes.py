@@ -45,6 +45,11 @@ class Process:
             return not self._ended.is_set()
         return not _has_ended(self._pidfd)
 
+    @property
+    def is_stopped(self) -> bool:
+        """By a signal, or by a debugger, who may let it go on; gone counts as well. OSError."""
+        return not self._watched or (_stat(self.pid) or "X")[0] in "TtXZ"
+
     async def wait(self) -> None:
         await self._ended.wait()
 
@@ -171,11 +176,16 @@ async def told(
 
 def start_ticks(pid: int) -> int | None:
     """None: it is gone. Raises OSError as `find` does."""
+    fields = _stat(pid)
+    return None if fields is None else int(fields[19])  # field 22
+
+
+def _stat(pid: int) -> list[str] | None:
+    """/proc/PID/stat from field 3 on, behind the name, which may hold anything."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return int(stat.rpartition(")")[2].split()[19])  # field 22; the name may hold anything
 
 
 def command_line(pid: int) -> list[str]:

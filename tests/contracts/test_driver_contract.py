@@ -179,6 +179,20 @@ async def test_a_frozen_guest_is_unanswered_and_still_ours(world: World) -> None
     await until_state(alpha, guest, lambda seen: seen.state == "running")
 
 
+async def test_a_freeze_tells_whether_it_ran(world: World) -> None:
+    """So that one which somebody continued is noticed."""
+    guest = await started(world)
+    alpha = world.driver("alpha")
+    assert await alpha.freeze(guest)
+    async with asyncio.timeout(10):
+        while await alpha.freeze(guest):
+            await asyncio.sleep(0.01)
+    world.thaw("alpha", guest)
+    assert await alpha.freeze(guest)
+    await alpha.unfreeze(guest)
+    await until_state(alpha, guest, lambda seen: seen.state == "running")
+
+
 async def test_a_frozen_guest_can_be_destroyed(world: World) -> None:
     guest = await started(world)
     world.freeze("alpha", guest)

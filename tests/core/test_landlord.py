@@ -349,3 +349,15 @@ async def test_its_numbers_are_said_as_soon_as_every_node_can_read_them() -> Non
         assert landlord.numbers.number == 1 and len(ledger.state.leases) == 1
         applied = ledger.state.applied
         assert await landlord.begin() and ledger.state.applied == applied, "it is said once"
+
+
+async def test_a_node_heard_without_a_lease_is_not_said_to_have_been_silent_for_one() -> None:
+    """Its guardian does not answer: it is heard, and asks for nothing."""
+    async with Elected() as elected:
+        assert await elected.landlord.begin() and elected.landlord.grant("n2", "i1") is not None
+        elected.clock.now_s += LONG_S - 0.3
+        elected.landlord.grant("n2", "i1", is_guarded=False)
+        elected.clock.now_s += 0.4
+        assert elected.landlord.condemn()["n2"] == (
+            "silent for 0.4 s, and without a lease: the last it was granted ended, with its margin "
+            "of 0.6 s, 0.2 s ago")

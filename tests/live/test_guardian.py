@@ -171,6 +171,29 @@ async def test_a_guest_continued_by_somebody_is_frozen_again(link, tickers):
     await until(web.stopped)
 
 
+async def test_a_guest_continued_without_a_daemon_does_not_run_for_a_second(guard, link, tickers):
+    """Nothing is said to it, so only its own wait ends; right after a look, a whole one is left."""
+    web = tickers("web")
+    link.guard([web.guest])
+    await until(web.stopped)
+    ran_s = []
+
+    def goes_on() -> bool:
+        nonlocal since_s
+        since_s = now_s()
+        web.process.send_signal(signal.SIGCONT)
+        return web.last_tick_s() > began_s
+
+    for _ in range(6):
+        await report(link)  # it has seen that it stands
+        since_s = began_s = now_s()
+        await until(goes_on)
+        await until(web.stopped)
+        ran_s.append(now_s() - since_s)
+    assert min(ran_s[1:]) < 0.6, ran_s
+    assert guard.says("CONTINUED by somebody")
+
+
 async def test_killed_when_the_second_deadline_passes_and_reported_until_taken_off(
     link, tickers, news,
 ):

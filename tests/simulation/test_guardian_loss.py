@@ -109,6 +109,7 @@ def test_what_the_daemon_stopped_once_it_stops_again() -> None:
         world.until(lambda: stands(host), within_s=LEASE_S + 0.2, what="stopped")
         world.until(lambda: not stands(host), within_s=2.0, what="it goes on")
         world.until_settled(within_s=5.0)
+        assert host.node is not None and not host.node.worker.frozen, "it is the guardian's again"
         lose_guardian(host)
         cut_off(world, here)
         world.until(lambda: stands(host), within_s=LEASE_S + 0.1, what="stopped again")

@@ -258,16 +258,18 @@ class QemuDriver:
             return await self.observe(guest)
         return await migration.called_off(instance, deadline_s=deadline_s, clock=self._clock)
 
-    async def freeze(self, guest: Guest) -> None:
-        self._signal(guest, signal.SIGSTOP)
+    async def freeze(self, guest: Guest) -> bool:
+        instance = self._lives.of(guest)
+        if instance is None:
+            return False
+        stood = instance.process.is_stopped
+        instance.process.send_signal(signal.SIGSTOP)
+        return not stood
 
     async def unfreeze(self, guest: Guest) -> None:
-        self._signal(guest, signal.SIGCONT)
-
-    def _signal(self, guest: Guest, number: signal.Signals) -> None:
         instance = self._lives.of(guest)
         if instance is not None:
-            instance.process.send_signal(number)
+            instance.process.send_signal(signal.SIGCONT)
 
     async def announce(self, guest: Guest) -> None:
         instance = self._lives.of(guest)

@@ -9,6 +9,25 @@ MUTANTS = [
         'if self.state in ("killed", state):',
         ("tests/live/test_guardian.py::test_a_guest_continued_by_somebody_is_frozen_again",)),
     Mutant(
+        "cluster/guardian.py",
+        "wake_s = AGAIN_S if",
+        "wake_s = WAKE_S if",
+        ("tests/live/test_guardian.py"
+         "::test_a_guest_continued_without_a_daemon_does_not_run_for_a_second",)),
+    Mutant(
+        "packages/worker.py",
+        "if it_ran or it_ran is not None",
+        "if it_ran is not None",
+        ("tests/core/test_worker_freeze.py"
+         "::test_what_somebody_continued_is_stopped_again_and_the_guardian_hears_of_it",)),
+    Mutant(
+        "packages/worker.py",
+        "            self.frozen = frozenset(standing - again)\n"
+        "            self.around.guests_changed()",
+        "            pass",
+        ("tests/core/test_worker_freeze.py"
+         "::test_what_somebody_continued_is_stopped_again_and_the_guardian_hears_of_it",)),
+    Mutant(
         "cluster/guardian_guests.py",
         "if int(fields[19]) == self.start_ticks:",
         "if True:",

@@ -23,7 +23,7 @@ MUTANTS = [
            (f"{LOSS}::test_cut_off_without_its_guardian_the_guest_is_stopped_by_the_daemon",)),
     Mutant("cluster/node.py", "await self.guarding.until_heard()", "pass",
            (f"{LOSS}::test_heard_without_a_guardian_it_is_granted_nothing_and_loses_its_guest",)),
-    Mutant("packages/worker.py", "await self.around.driver.freeze(guest)", "pass",
+    Mutant("packages/worker.py", "return await self.around.driver.freeze(guest)", "return False",
            (f"{LOSS}::test_cut_off_without_its_guardian_the_guest_is_stopped_by_the_daemon",)),
     Mutant("packages/core/placement.py", "if not node.is_guarded:", "if False:",
            (f"{NODES}::test_a_package_is_not_started_there",)),

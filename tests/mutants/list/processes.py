@@ -45,11 +45,11 @@ MUTANTS = [
     Mutant(
         "packages/vm/processes.py",
         "except (FileNotFoundError, ProcessLookupError):\n"
-        "        return None\n"
-        "    return int",
+        "        return None\n\n\n"
+        "def command_line",
         "except OSError:\n"
-        "        return None\n"
-        "    return int",
+        "        return None\n\n\n"
+        "def command_line",
         ("tests/core/test_processes.py::test_what_cannot_be_looked_at_is_not_gone",)),
     Mutant(
         "packages/vm/qemu/command_line.py",
