@@ -81,6 +81,12 @@ class Lookout:
             Sighting(package=name, kind="nowhere", because=agent.stuck.because, stuck=True)
             for name, agent in sorted(self._worker.agents.items()) if agent.stuck is not None
         ]
+        stuck += [
+            Sighting(package=name, kind="nowhere", unasked=True,
+                     because=f"{unasked.what}, because {unasked.because}")
+            for name, agent in sorted(self._worker.agents.items())
+            if agent.watch is not None and (unasked := agent.watch.unasked) is not None
+        ]
         found = [
             Sighting(package=name, kind="stray", pid=guest.pid,
                      because=f"the record does not give its epoch {guest.epoch} to this node")

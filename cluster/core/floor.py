@@ -85,7 +85,7 @@ def as_all_know(state: State, entry: Entry) -> Entry:
 def as_all_see(state: State, sightings: tuple[Sighting, ...]) -> tuple[Sighting, ...]:
     if floor_allows(state, V0_2):
         return sightings
-    return tuple(changed(each, stuck=False) for each in sightings)
+    return tuple(changed(each, stuck=False) for each in sightings if not each.unasked)
 
 
 def refused_by_floor(

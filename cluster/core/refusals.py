@@ -168,6 +168,15 @@ def agent_stuck(record: PackageRecord, node: str, sighting: Sighting) -> Problem
     )
 
 
+def not_asked(record: PackageRecord, node: str, sighting: Sighting) -> Problem:
+    return problem(
+        "check-not-made", f"package:{record.name}",
+        what=f"A monitor of package {record.name} learns nothing on {node}.",
+        because=f"{sighting.because}.",
+        fix=f"Give the bridge of that network an address on {node}, or {node} a route there.",
+    )
+
+
 def seen_nowhere(record: PackageRecord) -> Problem:
     return problem(
         "guest-nowhere", f"package:{record.name}",

@@ -11,6 +11,7 @@ from cluster.core.model import Event, MoveRecord, NodeRecord, PackageRecord, Pro
 from cluster.core.trust import NodeKeys, Trust
 from packages.core.drain_plan import DrainPlan
 from packages.core.known_disks import by_path, shown
+from packages.core.sightings import Sighting
 
 
 def tell(before: State, after: State, entry: Entry, index: int) -> list[Event]:
@@ -130,10 +131,10 @@ def _node(name: str, before: NodeRecord | None, after: NodeRecord | None) -> lis
     for each in after.sightings:
         if each not in before.sightings:
             told.append(_event(
-                f"package:{each.package}", f"seen {each.kind} on {name}", because=each.because))
+                f"package:{each.package}", f"{_seen(each)} on {name}", because=each.because))
     for each in before.sightings:
         if each not in after.sightings:
-            told.append(_event(f"package:{each.package}", f"no longer seen {each.kind} on {name}"))
+            told.append(_event(f"package:{each.package}", f"no longer {_seen(each)} on {name}"))
     return told + _emptying(subject, before, after)
 
 
@@ -153,6 +154,10 @@ def _emptying(subject: str, before: NodeRecord, after: NodeRecord) -> list[Event
     if len(after.returning) > len(before.returning):
         told.append(_event(subject, f"brings home {', '.join(after.returning)}"))
     return told
+
+
+def _seen(sighting: Sighting) -> str:
+    return "without a way to ask it" if sighting.unasked else f"seen {sighting.kind}"
 
 
 def _word(subject: str, before: NodeRecord, after: NodeRecord) -> list[Event]:

@@ -37,13 +37,15 @@ def word(record: PackageRecord, seen: list[tuple[str, Sighting]]) -> str | None:
         return "twice" if record.owner is not None else "misplaced"
     if any(each.stuck for _, each in seen):
         return "stuck"
-    gone = any(node == record.owner for node, _ in seen) and record.state == "running"
+    gone = any(node == record.owner and not each.unasked for node, each in seen) and (
+        record.state == "running")
     return "nowhere" if gone else None
 
 
 def problems(record: PackageRecord, seen: list[tuple[str, Sighting]]) -> list[Problem]:
     found = [refusals.seen_elsewhere(record, node, each) for node, each in beside(seen)]
     found += [refusals.agent_stuck(record, node, each) for node, each in seen if each.stuck]
+    found += [refusals.not_asked(record, node, each) for node, each in seen if each.unasked]
     if word(record, seen) == "nowhere":
         found.append(refusals.seen_nowhere(record))
     return [changed(each, severity="warn") for each in found]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cluster.clock import Clock
 from cluster.config.schema import ClusterConfig
-from cluster.nodes.networks import vswitches
+from cluster.nodes.networks import own_networks, vswitches
 from cluster.nodes.programs import output_of
 from cluster.nodes.room import rooms_of
 from cluster.nodes.shared import Shared
@@ -45,6 +45,7 @@ class Host(Value):
     kvm_works: bool
     qemu: Qemu
     vswitches: dict[str, str]
+    networks: tuple[str, ...]
     rooms: tuple[Room, ...]
 
 
@@ -100,7 +101,7 @@ class HostFacts:
             machines=host.qemu.machines, qemu_version=host.qemu.version,
             memory_free_mib=memory_mib.get("MemAvailable", 0),
             memory_total_mib=memory_mib.get("MemTotal", 0),
-            vswitches=host.vswitches,
+            vswitches=host.vswitches, networks=host.networks,
             disks=examined,
             migration_shared=self._migration_shared(config),
             taken_at_ms=self._clock.wall_ms(),
@@ -108,11 +109,12 @@ class HostFacts:
         )
 
     async def _asked_host(self, deadline_s: float) -> Host:
-        kvm_works, qemu, switches, rooms = await asyncio.gather(
+        kvm_works, qemu, switches, rooms, networks = await asyncio.gather(
             self._kvm_works(), self._qemu(deadline_s),
-            vswitches(self._declared, deadline_s=deadline_s), self.rooms())
+            vswitches(self._declared, deadline_s=deadline_s), self.rooms(),
+            own_networks(deadline_s=deadline_s))
         return Host(
-            kvm_works=kvm_works, qemu=qemu, rooms=rooms,
+            kvm_works=kvm_works, qemu=qemu, rooms=rooms, networks=networks,
             vswitches={} if isinstance(switches, Problem) else switches)
 
     async def rooms(self) -> tuple[Room, ...]:

@@ -49,6 +49,17 @@ async def vswitches(
     return {link.ifname: subnet_of(link, declared.get(link.ifname, "")) for link in up}
 
 
+async def own_networks(*, deadline_s: float = 5.0) -> tuple[str, ...]:
+    """Every network this host has an address in; empty where it could not be found out."""
+    output = await output_of("ip", "-j", "addr", "show", "up", deadline_s=deadline_s)
+    try:
+        links: tuple[Link, ...] = () if isinstance(output, Problem) else from_json(
+            output or "[]", tuple[Link, ...])
+    except Undecodable:
+        return ()
+    return tuple(sorted({network for each in links for network in networks_of(each)}))
+
+
 def subnet_of(link: Link, declared: str) -> str:
     """With several networks on one bridge, the declared one if it is among them."""
     own = networks_of(link)

@@ -73,6 +73,7 @@ def preflight(asked: PreflightInput) -> list[Problem]:
     return [
         *_found(MOVE_RULES, asked),
         *network.switch_problems(asked),
+        *network.monitors_out_of_reach(asked),
         *_disks_not_paravirtual(asked),
         *_disk_problems(asked, disks.MOVE_RULES),
         *_disk_problems_at_source(asked),
@@ -84,6 +85,7 @@ def start_rules(asked: PreflightInput) -> list[Problem]:
     return [
         *_found(START_RULES, asked),
         *network.switch_problems(asked),
+        *network.monitors_out_of_reach(asked),
         *_disk_problems(asked, disks.START_RULES),
     ]
 
@@ -98,6 +100,7 @@ def host_rules(asked: PreflightInput) -> list[Problem]:
     return [
         *_found(HOST_RULES, asked),
         *network.switch_problems(asked),
+        *network.monitors_out_of_reach(asked),
         *host.files_absent(asked),
         *host.refused_by_qemu(asked),
     ]

@@ -26,6 +26,8 @@ class Sighting(Value):
     because: str = ""
     stuck: bool = False
     """Its agent does not get on with it, whatever the record says."""
+    unasked: bool = False
+    """It is where it should be, and a monitor has no way to it from there."""
 
 
 class Stranger(Value):

@@ -7,6 +7,7 @@ import asyncio
 import re
 
 from packages.core.problem import Problem, problem
+from packages.monitors.routes import against_asking
 from packages.monitors.tcp import no_connection
 
 STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(?: |\r?\n)")
@@ -36,6 +37,9 @@ class HttpGet:
         except TimeoutError:
             because = f"nothing within {timeout_s:g} s"
         except (OSError, ValueError) as failure:  # ValueError: a line without an end
+            if isinstance(failure, OSError) and not connected and (unasked := against_asking(
+                    self._package, f"{self._host}:{self._port}", failure)) is not None:
+                return unasked
             because = str(failure)
         if connected:
             return self._no_answer(because)

@@ -31,8 +31,9 @@ LONGEST_NAP_S = 1.0
 """asyncio sleeps on a clock that stands still in suspend; the end of a suspension is looked for
 at least so often on the one that does not."""
 
-NO_WORD = frozenset({"program-not-allowed"})
-"""What a check says of itself: no guest is ended because its monitor's program may not be used."""
+NO_WORD = frozenset({"program-not-allowed", "check-not-made"})
+"""What a check says of itself: no guest is ended because its monitor's program may not be used, or
+because this node has no way to ask it."""
 
 CLEANING_S = 5.0
 """A check may clean up so long after its timeout before it is called off."""
@@ -139,6 +140,13 @@ class MonitorRunner:
             suspended_until_s=until_s, because=self._suspensions.because(),
             suspended_ms=suspended_ms, monitors=tuple(map(_status_of, self._monitors)),
         )
+
+    @property
+    def unasked(self) -> Problem | None:
+        """Why one of them learns nothing of the guest from here."""
+        return next((each.health.last_problem for each in self._monitors
+                     if each.health.last_problem is not None
+                     and each.health.last_problem.code == "check-not-made"), None)
 
     def _turn(self, happening: Happening) -> None:
         """Into or out of a suspension: the one place where checks are called off."""

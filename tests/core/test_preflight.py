@@ -55,6 +55,12 @@ def source(**fields: Any) -> PreflightInput:
     return changed(GOOD, source_facts=changed(SOURCE, **fields))
 
 
+def asking(host: str, *networks: str) -> PreflightInput:
+    """A monitor that asks there, and a target with addresses in these networks."""
+    monitor = MonitorSpec(name="ssh", kind="tcp", host=host, port=22)
+    return changed(target(networks=networks), spec=changed(SPEC, monitors=(monitor,)))
+
+
 def vm(**fields: Any) -> PreflightInput:
     return changed(GOOD, spec=changed(SPEC, vm=changed(SPEC.vm, **fields)))
 
@@ -102,6 +108,11 @@ MOVES: list[tuple[str, PreflightInput, PreflightInput]] = [
     ("vswitch-missing", target(vswitches={"vsw1": "10.66.0.0/24"}), vm(networks=())),
     ("vswitch-subnet-differs", target(vswitches={"vsw0": "10.67.0.0/24"}),
      target(vswitches={"vsw0": "10.66.0.0/24", "vsw1": "10.67.0.0/24"})),
+    ("monitor-out-of-reach", asking("10.66.0.9", "10.1.0.0/24"),
+     asking("10.66.0.9", "10.1.0.0/24", "10.66.0.0/24")),
+    ("monitor-out-of-reach", asking("10.66.0.9", "10.1.0.0/24"), asking("10.66.0.9")),
+    ("monitor-out-of-reach", asking("10.66.0.9", "10.1.0.0/24"), asking("10.7.0.9", "10.1.0.0/24")),
+    ("monitor-out-of-reach", asking("10.66.0.9", "10.1.0.0/24"), asking("a.name", "10.1.0.0/24")),
     ("disk-not-paravirtual", vm(disks=(DiskSpec(path="/dev/a", bus="ide"),)),
      vm(disks=(DiskSpec(path="/dev/a", bus="virtio-scsi"),))),
     ("disk-not-whole", on_target(kind="partition"), GOOD),

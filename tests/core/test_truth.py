@@ -34,7 +34,7 @@ def test_a_guest_seen_twice_is_not_up():
     assert (found["status"], found["state"], codes) == ("twice", "twice", ["guest-twice"])
     assert found["seen"] == [{
         "node": "n2", "package": "p1", "kind": "by-hand", "pid": 99, "because": HAND.because,
-        "stuck": False}]
+        "stuck": False, "unasked": False}]
     assert see(story, "n2") is None
     assert (shown(story)[0]["status"], shown(story)[1]) == ("up", [])
 
@@ -50,6 +50,16 @@ def test_nothing_is_started_beside_a_guest_that_was_started_by_hand():
     assert refused == "guest-misplaced"
     assert see(story, "n3") is None
     assert [each.node for each in starts(story)] == ["n1"]
+
+
+def test_a_guest_that_a_monitor_has_no_way_to_is_up_and_said_to_be_unasked():
+    story = Story().running()
+    deaf = Sighting(package="p1", kind="nowhere", because="no route", unasked=True)
+    assert see(story, "n1", deaf) is None
+    found, codes = shown(story)
+    assert (found["status"], found["state"], codes) == ("up", "running", ["check-not-made"])
+    assert see(story, "n1", deaf, GONE) is None
+    assert shown(story)[0]["status"] == "nowhere"
 
 
 def test_a_guest_seen_nowhere_is_not_up():

@@ -103,7 +103,7 @@ def test_every_kind_and_field_that_is_new_has_its_version(before: Path) -> None:
     """What somebody adds next is found here: it stands in the tables of floor.py, or below."""
     old, new = (json.loads(asked(tree, "fields")[0]) for tree in (before, ROOT))
     since = {kind.__name__: set(fields) for kind, fields in FIELDS.items()}
-    since |= {"Sighting": {"stuck"}, "PackageSpec": {"shutdown_policy"}}  # as_all_know
+    since |= {"Sighting": {"stuck", "unasked"}, "PackageSpec": {"shutdown_policy"}}  # as_all_know
     unlisted = {}
     for kind, fields in new.items():
         if kind in old:
@@ -124,8 +124,9 @@ def older() -> Story:
 def test_what_an_older_node_would_not_see_in_an_entry_is_not_in_it() -> None:
     state, new = older().state, Story().state
     stuck = Sighting(package="p1", kind="nowhere", stuck=True)
+    unasked = Sighting(package="p1", kind="nowhere", unasked=True)
     of = {"id": "r", "at_ms": 1, "by": "t", "because": "-", "time_ms": 9, "seen": 9}
-    seen = entries.SightingsChanged(node="n1", incarnation="i1", sightings=(stuck,), **of)
+    seen = entries.SightingsChanged(node="n1", incarnation="i1", sightings=(stuck, unasked), **of)
     joined = entries.NodeJoined(node="n1", incarnation="i", version="0.2.0", host_boot="h", **of)
     for entry in (seen, joined):
         assert as_all_know(new, entry) == entry

@@ -10,6 +10,7 @@ from cluster.clock import HostClock
 from packages.core.health import Failure
 from packages.core.model import MonitorSpec
 from packages.core.problem import Problem
+from packages.core.values import changed
 from packages.monitors.fake import FakeCheck, ill
 from packages.monitors.program import Program
 from packages.monitors.runner import MonitorRunner
@@ -59,6 +60,17 @@ async def test_a_failure_is_heard_once_and_a_recovery_is_seen(watched):
     watched.check.verdict = None
     await until(lambda: watched.state == "up")
     assert watched.runner.status().monitors[0].last_problem is None
+
+
+async def test_a_check_that_could_not_be_made_says_nothing_of_the_guest(watched):
+    await until(lambda: watched.state == "up")
+    watched.check.verdict = changed(ill(), code="check-not-made")
+    begun = watched.check.begun
+    await until(lambda: watched.check.begun > begun + 3)
+    assert (watched.state, watched.failures) == ("up", [])
+    assert watched.runner.unasked == watched.check.verdict
+    watched.check.verdict = None
+    await until(lambda: watched.runner.unasked is None)
 
 
 async def test_no_check_begins_while_suspended_and_one_under_way_does_not_count(watched):

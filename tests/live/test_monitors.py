@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -256,3 +257,32 @@ def test_a_monitor_without_any_address_is_refused_and_the_others_are_made():
     [(only, _)], [problem] = made(package(without), default_host=None)
     assert problem.code == "check-without-host"
     assert only.kind == "qemu"
+
+
+# Where the way to the guest ends.
+
+IN_A_NAMESPACE = """
+import asyncio, subprocess, sys
+from packages.monitors.http import HttpGet
+from packages.monitors.tcp import TcpConnect
+for line in sys.argv[1].split(";"):
+    subprocess.run(["ip", *line.split()], check=True)
+for check in (TcpConnect("web", host=sys.argv[2], port=80),
+              HttpGet("web", host=sys.argv[2], port=80, path="/")):
+    print(asyncio.run(check.check(timeout_s=20.0)).code)
+"""
+BRIDGE = "link add vsw0 type bridge;link set vsw0 up"
+
+
+@pytest.mark.parametrize("made,host,code", [
+    (BRIDGE, "10.66.0.9", "check-not-made"), (BRIDGE, "fd00::9", "check-not-made"),
+    (f"{BRIDGE};route add unreachable 10.66.0.0/24", "10.66.0.9", "check-not-made"),
+    # Nobody there answers: that is the guest's silence, or looks like it.
+    (f"{BRIDGE};addr add 10.66.0.1/24 dev vsw0", "10.66.0.9", "check-no-connection"),
+    (f"{BRIDGE};addr add fd00::1/64 dev vsw0 nodad", "fd00::9", "check-no-connection"),
+])
+def test_a_host_without_a_route_to_the_guest_has_not_asked_it(made, host, code):
+    done = subprocess.run(
+        ["unshare", "--net", sys.executable, "-c", IN_A_NAMESPACE, made, host],
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == [code, code], done.stderr

@@ -1,4 +1,8 @@
-"""Rules about virtual switches: the same name carries the same subnet on both nodes."""
+"""Rules about virtual switches: the same name carries the same subnet on both nodes, and monitors
+have a way to what they ask."""
+
+import ipaddress
+from collections.abc import Iterable
 
 from packages.core.model import NetworkSpec
 from packages.core.preflight_input import PreflightInput
@@ -47,3 +51,39 @@ def vswitch_subnet_differs(asked: PreflightInput, network: NetworkSpec) -> Probl
         because=f"it carries {found or 'no subnet'} there, {expected or 'none'} {where}",
         fix=f"attach {network.vswitch} on {asked.target} to the same network",
     )
+
+
+def monitors_out_of_reach(asked: PreflightInput) -> list[Problem]:
+    """Of monitors that ask somebody in a network of the guest's own switches: elsewhere routers may
+    carry them. A bridge without an address of its own is what this finds."""
+    target = asked.target_facts
+    if target is None or not target.networks:
+        return []
+    return [
+        problem(
+            "monitor-out-of-reach", f"node:{asked.target}",
+            what=f"{asked.target} has no address in the network of {each.host}",
+            because=f"the monitor {each.name} of {asked.spec.name} would learn nothing there, "
+                    "unless a router carries it",
+            fix=f"give the bridge of that network an address on {asked.target}", severity="warn",
+        )
+        for each in asked.spec.monitors
+        if each.host is not None and _is_within(each.host, _subnets(asked))
+        and not _is_within(each.host, target.networks)
+    ]
+
+
+def _subnets(asked: PreflightInput) -> list[str]:
+    """Of the guest's switches, as anybody knows them."""
+    known = [asked.vswitches, *(
+        each.vswitches for each in (asked.target_facts, asked.source_facts) if each is not None)]
+    return [subnet for network in asked.spec.vm.networks for each in known
+            if (subnet := each.get(network.vswitch))]
+
+
+def _is_within(host: str, networks: Iterable[str]) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+        return any(address in ipaddress.ip_network(each) for each in networks)
+    except ValueError:
+        return False  # a name, or what is no network: nobody can tell
