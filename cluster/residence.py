@@ -6,7 +6,7 @@ ends while the others may still need its vote.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from cluster.clock import Clock
 from cluster.config.cluster_file import cluster_from_text
@@ -22,7 +22,8 @@ LOOK_S = 0.5
 TOLD_S = 5.0
 """The others stop hearing a removed node moments after its removal is agreed upon."""
 FORGOTTEN_S = 60.0
-"""Cut off before it could hear of its removal: by then the others have long been asked for it."""
+"""Cut off before the log was without it: by then the others have long agreed upon that, if they
+could."""
 
 Changed = Callable[[ClusterConfig, str], Problem | None]
 """(the cluster file, its text): to be followed from now on."""
@@ -36,6 +37,8 @@ class Residence:
         self._node, self._text = node, text
         self._ledger, self._clock = ledger, clock
         self._is_current, self._changed = is_current, changed
+        self._heard_s = 0.0
+        """When a leader with a majority was known of last, by this daemon."""
         ledger.watch(self.look)
 
     def look(self) -> None:
@@ -58,7 +61,9 @@ class Residence:
         """Returns when this node is no member any more and nobody needs it."""
         await self._ledger.until(self._is_retired, deadline_s=None)
         log.warning("%s is removed from the cluster", self._node)
-        while self._is_needed():
+        # A daemon that has just started, or whose disk failed, has heard nobody yet.
+        self._heard_s = self._clock.boottime_s()
+        while self.is_needed():
             await asyncio.sleep(LOOK_S)
         return problem(
             "node-removed", f"node:{self._node}", what=f"{self._node} is no node any more.",
@@ -69,12 +74,19 @@ class Residence:
     def _is_retired(self, state: State) -> bool:
         return self._node in state.retired
 
-    def _is_needed(self) -> bool:
+    def is_needed(self) -> bool:
         """Its vote may be wanted until the log's membership is without it."""
         replica = self._ledger.replica
-        silent_s = self._clock.boottime_s() - replica.heard_at_s()
-        if silent_s > FORGOTTEN_S:
+        self._heard_s = max(self._heard_s, replica.heard_at_s())
+        silent_s, members = self._clock.boottime_s() - self._heard_s, replica.members()
+        if silent_s > FORGOTTEN_S and not is_decisive(self._node, members.voters):
             return False
-        if self._node not in replica.members().names and silent_s > TOLD_S:
+        if self._node not in members.names and silent_s > TOLD_S:
             return False
         return seat_of(self._ledger.state, self._node) is not None
+
+
+def is_decisive(node: str, voters: Collection[str]) -> bool:
+    """Whether the others are no majority without it: then they cannot have gone on, however long
+    they are silent, and would be stuck for good if it went."""
+    return node in voters and 2 * (len(voters) - 1) <= len(voters)

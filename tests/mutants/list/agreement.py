@@ -237,4 +237,22 @@ MUTANTS = [
         "named = {**{",
         ("tests/raft/test_members.py"
          "::test_a_later_introduction_counts_even_before_the_log_has_come",)),
+    Mutant(
+        "cluster/residence.py",
+        "        self._heard_s = self._clock.boottime_s()\n        while",
+        "        while",
+        ("tests/core/test_residence.py::"
+         "test_a_daemon_that_has_just_started_has_heard_nobody_yet",)),
+    Mutant(
+        "cluster/residence.py",
+        "self._heard_s = max(self._heard_s, replica.heard_at_s())",
+        "self._heard_s = replica.heard_at_s()",
+        ("tests/core/test_residence.py::"
+         "test_what_was_heard_before_its_disk_failed_counts_on",)),
+    Mutant(
+        "cluster/residence.py",
+        "if silent_s > FORGOTTEN_S and not is_decisive(self._node, members.voters):",
+        "if silent_s > FORGOTTEN_S:",
+        ("tests/core/test_residence.py::"
+         "test_whose_vote_decides_stays_however_long_the_others_are_silent",)),
 ]
