@@ -214,7 +214,7 @@ CATALOGUE: dict[str, str] = {
     "guest-watchdog": "the guest's watchdog ran out",
     "guest-unanswered": "the guest's process lives, but its monitor does not answer",
     "guest-not-running": "the guest's processors are stopped",
-    "check-not-made": "a node has no way to what a monitor asks: nothing is learnt of the guest",
+    "check-not-made": "a node has no way or no means to ask a guest: nothing is learnt of it",
     "check-no-connection": "the monitored port does not take connections",
     "check-no-answer": "the monitored server did not answer as asked",
     "check-bad-status": "the monitored server answered with a status of 400 or above",

@@ -7,6 +7,7 @@ import asyncio
 import re
 
 from packages.core.problem import Problem, problem
+from packages.monitors.means import without_means
 from packages.monitors.routes import against_asking
 from packages.monitors.tcp import no_connection
 
@@ -37,6 +38,8 @@ class HttpGet:
         except TimeoutError:
             because = f"nothing within {timeout_s:g} s"
         except (OSError, ValueError) as failure:  # ValueError: a line without an end
+            if (unasked := without_means(self._package, failure)) is not None:
+                return unasked
             if isinstance(failure, OSError) and not connected and (unasked := against_asking(
                     self._package, f"{self._host}:{self._port}", failure)) is not None:
                 return unasked

@@ -25,6 +25,7 @@ from typing import IO, Any, NamedTuple
 from cluster.clock import Clock
 from packages.core.problem import Problem, problem
 from packages.monitors.descendants import end_descendants
+from packages.monitors.means import without_means
 from packages.oom_score import as_any_process
 from packages.vetting import Vetting
 
@@ -46,7 +47,7 @@ class Program:
         vetting: Vetting,
     ) -> None:
         self._vetting = vetting
-        self._subject = f"package:{package}"
+        self._package, self._subject = package, f"package:{package}"
         self._argv = argv
         self._clock = clock
         self._run: Run | None = None
@@ -60,8 +61,11 @@ class Program:
         before = self._run
         if before is not None and not before.finished.done() and before.is_alive():
             return self._not_started("the one before still hangs and could not be ended")
-        run = self._run = Run(
-            self._argv, self._environment, token=self._clock.token(), vetting=self._vetting)
+        try:
+            run = self._run = Run(
+                self._argv, self._environment, token=self._clock.token(), vetting=self._vetting)
+        except OSError as failure:
+            return without_means(self._package, failure) or self._not_started(str(failure))
         try:
             await asyncio.wait({run.finished}, timeout=timeout_s)
             is_in_time = run.finished.done()
@@ -73,6 +77,8 @@ class Program:
             return self._timed_out(timeout_s, end)
         if end.refused:
             return self._not_allowed(end.refused)
+        if end.error is not None:
+            return without_means(self._package, end.error) or self._not_started(end.failure)
         if end.status is None:
             return self._not_started(end.failure)
         return None if end.status == 0 else self._failed(end)
@@ -114,6 +120,8 @@ class End(NamedTuple):
     failure: str = ""
     refused: str = ""
     """Why it was not to be started."""
+    error: Exception | None = None
+    """Why it could not be."""
 
     def printed(self) -> str:
         text = self.output.decode(errors="replace").strip()
@@ -168,7 +176,7 @@ class Run(threading.Thread):
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                 **rights)
         except (OSError, ValueError, subprocess.SubprocessError) as failure:
-            return End(failure=str(failure))
+            return End(failure=str(failure), error=failure)
         as_any_process(process.pid)
         assert process.stdout is not None
         with process.stdout as pipe:

@@ -3,6 +3,7 @@
 import asyncio
 
 from packages.core.problem import Problem, problem
+from packages.monitors.means import without_means
 from packages.monitors.routes import against_asking
 
 
@@ -19,7 +20,8 @@ class TcpConnect:
         except TimeoutError:
             return self._refused(f"no answer within {timeout_s:g} s")
         except OSError as failure:
-            unasked = against_asking(self._package, f"{self._host}:{self._port}", failure)
+            unasked = without_means(self._package, failure) or against_asking(
+                self._package, f"{self._host}:{self._port}", failure)
             return unasked or self._refused(str(failure))
         writer.transport.abort()  # a reset frees the guest's end at once, too
         return None

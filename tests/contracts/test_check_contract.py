@@ -1,6 +1,8 @@
 """Every check, the fake included: healthy is None, ill is a catalogued Problem, in its time."""
 
 import asyncio
+import os
+import resource
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -179,10 +181,11 @@ async def test_a_program_has_the_rights_of_its_account_and_no_others() -> None:
         assert missing in found.because
 
 
-async def test_no_guest_pays_for_a_program_that_is_refused() -> None:
+@pytest.mark.parametrize("unasked", ["program-not-allowed", "check-not-made"])
+async def test_no_guest_pays_for_a_check_that_was_not_made(unasked: str) -> None:
     spec = MonitorSpec(name="own", kind="program", interval_s=0.1, retries=0, grace_s=0.0)
     check = FakeCheck()
-    check.verdict = ill("program-not-allowed")
+    check.verdict = ill(unasked)
     failures: list[Failure] = []
     runner = MonitorRunner("web", [(spec, check)], clock=HostClock(), heard=failures.append)
     runner.start()
@@ -195,3 +198,26 @@ async def test_no_guest_pays_for_a_program_that_is_refused() -> None:
         await until(lambda: failures)
     finally:
         await runner.stop()
+
+
+@contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    """The next one to be opened by this process is refused."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("kind", ["tcp", "http", "program"])
+async def test_a_check_that_there_is_no_descriptor_for_says_nothing_of_the_guest(kind):
+    async with check_of(kind, "well") as check:
+        with no_descriptor_left():
+            found = await check.check(timeout_s=DEADLINE_S)
+        assert found is not None and found.code == "check-not-made"
+        assert "Too many open files" in found.because
+        assert await check.check(timeout_s=DEADLINE_S) is None

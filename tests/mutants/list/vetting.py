@@ -115,8 +115,14 @@ MUTANTS = [
         "packages/monitors/runner.py",
         "if found is not None and found.code in NO_WORD:",
         "if False:",
-        ("tests/contracts/test_check_contract.py::test_no_guest_pays_for_a_program_that_is_refused",
+        ("tests/contracts/test_check_contract.py::test_no_guest_pays_for_a_check_that_was_not_made",
          )),
+    Mutant(
+        "packages/monitors/means.py",
+        "failure.errno not in NO_MEANS",
+        "failure.errno",
+        ("tests/contracts/test_check_contract.py::"
+         "test_a_check_that_there_is_no_descriptor_for_says_nothing_of_the_guest",)),
     Mutant(
         "packages/fencing/fences.py",
         "return await asyncio.to_thread(self._vetting.against_program, fence.command)",
