@@ -122,7 +122,8 @@ def nobody_answered(problems: Sequence[Problem]) -> Problem:
     return problem(
         "no-cluster", "cluster", what="No node of the cluster answered.",
         because=" ".join(each.what for each in problems) or "No node is known.",
-        fix="Start vmsgd on the nodes, or name a node that runs with --endpoint.",
+        fix="Start vmsgd on the nodes, or name a node that runs with --endpoint. Why it does not "
+            "run says: systemctl status vmsgd vmsg-guard",
     )
 
 

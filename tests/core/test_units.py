@@ -11,7 +11,7 @@ BIN = "/opt/vmsg/.venv/bin"
 
 
 def unit(name: str) -> configparser.ConfigParser:
-    found = configparser.ConfigParser(strict=True, interpolation=None, delimiters=("=",))
+    found = configparser.ConfigParser(strict=False, interpolation=None, delimiters=("=",))
     found.optionxform = str  # type: ignore[assignment,method-assign]
     assert found.read(FOLDER / name)
     return found
@@ -46,8 +46,18 @@ def test_what_befalls_the_daemon_befalls_no_guest(daemon: configparser.ConfigPar
     slice_name = service["ExecStart"].split("--slice ")[1]
     assert (FOLDER / slice_name).exists()
     assert service["KillMode"] == "process"
+    assert service["ExecStop"] == f"-{BIN}/vmsg node leave --at-shutdown"
+    assert service["TimeoutStopSec"] == "120s", "longer than that command takes"
     assert service["RuntimeDirectoryPreserve"] == "yes"
     assert service["LimitCORE"] == "0", "a core would hold keys, or a guest's memory"
+
+
+def test_at_a_shutdown_guests_and_daemon_go_before_what_they_stand_on(
+    daemon: configparser.ConfigParser,
+) -> None:
+    stands_on = {"network.target", "iscsid.service", "open-iscsi.service", "multipathd.service"}
+    assert stands_on <= set(unit("vmsg.slice")["Unit"]["After"].split())
+    assert stands_on <= set(daemon["Unit"]["After"].split())
 
 
 def test_a_daemon_that_hangs_is_started_again_and_one_that_is_refused_is_not(

@@ -22,7 +22,6 @@ CAP_SYS_RESOURCE on some machines.
 
 import fcntl
 import os
-import platform
 import shutil
 import signal
 import subprocess
@@ -38,9 +37,9 @@ TREES = Path(os.environ.get("VMSG_RIG_TREES", "/var/tmp/vmsg-rig"))
 """Not in the checkout: a tree is of the machine, and has 1 GB."""
 
 PACKAGES = (
-    "systemd", "systemd-sysv", "dbus", "iproute2", "procps", "kmod", "qemu-system-x86", "libssl3",
-    "libffi8", "libsqlite3-0")
+    "systemd", "systemd-sysv", "dbus", "iproute2", "procps", "kmod", "python3", "qemu-system-x86")
 NEEDED = ("systemd-nspawn", "mmdebstrap", "busctl", "nsenter", "unshare")
+SUITES = ("bookworm", "trixie")
 BOOTED_S = 60.0
 ENDED_S = 60.0
 LOOK_S = 0.05
@@ -60,7 +59,7 @@ def lacking() -> list[str]:
     return [each for each in NEEDED if shutil.which(each) is None]
 
 
-def tree(suite: str = "bookworm") -> Path:
+def tree(suite: str) -> Path:
     """Debian as a folder; made where it is not there yet, by one of those who ask."""
     TREES.mkdir(parents=True, exist_ok=True)
     made = TREES / suite
@@ -98,6 +97,7 @@ class Host:
         """`installs` puts files into the host before it boots; it is given the overlay's upper
         folder. What an earlier boot of the same host has written is still there."""
         (self.folder / "up").mkdir(exist_ok=True)
+        (self.folder / "up/var/log/journal").mkdir(parents=True, exist_ok=True)
         installs(self.folder / "up")
         python = [] if sys.base_prefix == "/usr" else [f"--bind-ro={sys.base_prefix}"]
         argv = [
@@ -163,6 +163,13 @@ class Host:
     def journal(self, *words: str) -> list[str]:
         return self.run("journalctl", "--no-pager", "-q", "-o", "short", *words).stdout.splitlines()
 
+    def journal_of_before(self, *words: str) -> list[str]:
+        """Of a host that is off."""
+        folder = self.folder / "up/var/log/journal"
+        return subprocess.run(
+            ["journalctl", "-D", str(folder), "--no-pager", "-q", "-o", "short", *words],
+            capture_output=True, text=True, check=True).stdout.splitlines()
+
     def console(self) -> str:
         text = self._log.read_text(encoding="utf-8", errors="replace")
         return text[-4000:]
@@ -210,8 +217,3 @@ def host(name: str = "n1") -> Iterator[Host]:
     finally:
         made.cut()
         shutil.rmtree(folder)
-
-
-def suite_here() -> str:
-    """The Debian that the tests run on."""
-    return platform.freedesktop_os_release()["VERSION_CODENAME"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from shutil import copy
 from typing import Any
 
-from tests.acceptance.rig.hosts import ROOT, Host, host, suite_here, tree
+from tests.acceptance.rig.hosts import ROOT, Host, host, tree
 
 ADDRESS = "192.0.2.7"
 CLUSTER = f"name: shop\nnodes:\n  - {{name: n1, address: {ADDRESS}}}\n"
@@ -93,9 +93,9 @@ def install_units(root: Path) -> None:
 
 
 @contextmanager
-def node() -> Iterator[Node]:
+def node(suite: str) -> Iterator[Node]:
     with host("n1") as made, disk(made.folder / "disk") as device:
-        made.boot(of=tree(suite_here()), installs=install_units, words=[f"--bind={device}"])
+        made.boot(of=tree(suite), installs=install_units, words=[f"--bind={device}"])
         there = Node(made)
         there.found(device)
         yield there

@@ -98,7 +98,8 @@ WATCHER = Part(
                     "::test_status_says_so_and_that_nothing_stands_behind_it")),
         "stopped": Cell(
             "As dead; when it goes on it finds the lease over, and freezes what still runs.",
-            "all nodes: guardian-unreachable", "1 s", "its going on",
+            "all nodes: guardian-unreachable", "1 s",
+            "its going on, or its unit, which replaces it after 3 s (WatchdogSec)",
             (SIMULATED
              + "a_guardian_stopped_for_ten_seconds_is_replaced_by_the_daemon_and_the_cluster",
              LOSS + "what_the_daemon_stopped_goes_on_with_the_next_acknowledged_lease",
@@ -132,8 +133,8 @@ WATCHER = Part(
             "a descriptor; the limit is the highest that the host allows",
             (TRUST + "without_descriptors_a_guest_that_cannot_be_held_is_not_called_guarded",
              TRUST + "it_asks_to_be_the_last_that_is_ended_for_want_of_memory",
-             CORE + "test_supervision.py"
-                    "::test_the_guardians_unit_spares_it_when_memory_is_short")),
+             CORE + "test_units.py"
+                    "::test_guests_go_first_then_the_daemon_and_the_guardian_never")),
         "full": Cell(
             "A record that cannot be written is taken away, so that no older one hides a guest; "
             "guarding goes on.",
