@@ -45,6 +45,7 @@ class Host(Value):
     kvm_works: bool
     qemu: Qemu
     vswitches: dict[str, str]
+    vswitches_unknown: str
     networks: tuple[str, ...]
     rooms: tuple[Room, ...]
 
@@ -101,7 +102,8 @@ class HostFacts:
             machines=host.qemu.machines, qemu_version=host.qemu.version,
             memory_free_mib=memory_mib.get("MemAvailable", 0),
             memory_total_mib=memory_mib.get("MemTotal", 0),
-            vswitches=host.vswitches, networks=host.networks,
+            vswitches=host.vswitches, vswitches_unknown=host.vswitches_unknown,
+            networks=host.networks,
             disks=examined,
             migration_shared=self._migration_shared(config),
             taken_at_ms=self._clock.wall_ms(),
@@ -115,7 +117,9 @@ class HostFacts:
             own_networks(deadline_s=deadline_s))
         return Host(
             kvm_works=kvm_works, qemu=qemu, rooms=rooms, networks=networks,
-            vswitches={} if isinstance(switches, Problem) else switches)
+            vswitches={} if isinstance(switches, Problem) else switches,
+            vswitches_unknown=f"{switches.what}: {switches.because}"
+            if isinstance(switches, Problem) else "")
 
     async def rooms(self) -> tuple[Room, ...]:
         """What is left in the node's folders."""

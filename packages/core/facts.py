@@ -81,6 +81,8 @@ class NodeFacts(Value):
     memory_total_mib: int = 0
     vswitches: dict[str, str] = {}
     """Bridges by name with the subnet they carry, "" where neither bridge nor cluster says."""
+    vswitches_unknown: str = ""
+    """Why nobody could look, "" where somebody did."""
     networks: tuple[str, ...] = ()
     """Those it has an address in, whatever carries them; empty: it has not told."""
     disks: tuple[DiskFacts, ...] = ()

@@ -1,8 +1,6 @@
 """Every check, the fake included: healthy is None, ill is a catalogued Problem, in its time."""
 
 import asyncio
-import os
-import resource
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -27,6 +25,7 @@ from packages.monitors.tcp import TcpConnect
 from packages.vetting import Vetting
 from packages.vm.driver import Guest, Observation, RunState
 from tests.live.waiting import DEADLINE_S, until
+from tests.shortage import no_descriptor_left
 
 GUEST = Guest(
     package="web", epoch=1, boot_id="life", pid=2, start_ticks=3, accel="tcg", machine="q35",
@@ -198,19 +197,6 @@ async def test_no_guest_pays_for_a_check_that_was_not_made(unasked: str) -> None
         await until(lambda: failures)
     finally:
         await runner.stop()
-
-
-@contextmanager
-def no_descriptor_left() -> Iterator[None]:
-    """The next one to be opened by this process is refused."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    free = os.dup(0)
-    os.close(free)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.parametrize("kind", ["tcp", "http", "program"])

@@ -128,6 +128,16 @@ async def test_a_migration_address_of_its_own_is_not_shared() -> None:
 
 
 @pytest.mark.live
+async def test_bridges_that_nobody_could_look_for_are_not_said_to_be_absent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert not (await host(FakeProbe()).gather(CONFIG, [])).vswitches_unknown
+    monkeypatch.setenv("PATH", str(tmp_path))  # as without a descriptor: `ip` does not start
+    found = await host(FakeProbe()).gather(CONFIG, [])
+    assert found.vswitches == {} and "gave no answer" in found.vswitches_unknown
+
+
+@pytest.mark.live
 async def test_a_host_without_qemu_still_answers() -> None:
     facts = await host(FakeProbe(), qemu="no-such-qemu").gather(CONFIG, [])
     assert (facts.machines, facts.qemu_version) == ((), "")

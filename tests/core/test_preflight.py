@@ -194,6 +194,8 @@ def test_what_was_left_alone_is_not_said_to_be_down() -> None:
     (changed(STOPPED, target_facts=changed(TARGET, machines=("pc",))), ["machine-type-unknown"]),
     (changed(STOPPED, vswitches={"vsw0": "10.9.0.0/24"}), ["vswitch-subnet-differs"]),
     (changed(STOPPED, vswitches={}), []),
+    (changed(STOPPED, target_facts=changed(TARGET, vswitches={}, vswitches_unknown="no reply")),
+     ["facts-missing"]),
     (changed(STOPPED, target_facts=changed(
         TARGET, rooms=(changed(RUN, free_bytes=0),))), ["room-short"]),
     (changed(STOPPED, placement=Placement(up=False), target_facts=None), ["node-not-up"]),

@@ -24,6 +24,13 @@ def vswitch_missing(asked: PreflightInput, network: NetworkSpec) -> Problem | No
     target = asked.target_facts
     if target is None or network.vswitch in target.vswitches:
         return None
+    if target.vswitches_unknown:
+        return problem(
+            "facts-missing", f"node:{asked.target}",
+            what=f"{asked.target} did not tell whether it has the virtual switch {network.vswitch}",
+            because=target.vswitches_unknown,
+            fix=f"look at vmsgd's log on {asked.target} and ask again",
+        )
     present = ", ".join(sorted(target.vswitches)) or "none"
     return problem(
         "vswitch-missing", f"node:{asked.target}",
