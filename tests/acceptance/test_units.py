@@ -73,6 +73,7 @@ def test_a_guest_without_a_scope_is_started_and_gets_one_later(n1: Node) -> None
         assert n1.said("web: its guest has no scope of its own", tag="vmsgd") == 1
     finally:
         n1.done("systemctl", "start", "dbus.socket", "dbus.service")
+        n1.done("systemctl", "restart", "systemd-logind")  # it does not take up the new bus itself
     n1.done("systemctl", "restart", "vmsgd")
     n1.host.until(lambda: n1.group(pid) == f"/vmsg.slice/vmsg-web-{pid}.scope")
     n1.host.until(n1.is_up)
