@@ -116,10 +116,10 @@ class Node:
         )
         self.keyring = Keyring(
             nodes=[each.name for each in config.nodes], ledger=self.ledger, clock=clock,
-            host=host_keys or NoKeys(),
-        )
+            host=host_keys or NoKeys())
         self.fencing = self._fencing(power)
-        self.lookout = Lookout(worker=self.worker, strangers=strangers, guardian=guardian)
+        self.lookout = Lookout(worker=self.worker, strangers=strangers, guardian=guardian,
+                               hypervisor=host.hypervisor)
         certifier = Certifier(node=name, host=self.keyring.host, neighbours=neighbours)
         self.rotation = Rotation(
             node=name, ledger=self.ledger, keyring=self.keyring, certifier=certifier,

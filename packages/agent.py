@@ -225,7 +225,7 @@ class PackageAgent:
             reasons = await self.around.against_start(duty.spec)
             refused = reasons[0] if reasons else await access.let_in(self.around, duty)
             made = refused or await self.around.driver.start(
-                duty.spec, epoch=duty.epoch, boot_id=duty.boot_id,
+                self.around.as_all_nodes_know(duty.spec), epoch=duty.epoch, boot_id=duty.boot_id,
                 deadline_s=duty.spec.start_timeout_s, born=self._born,
             )
             if isinstance(made, Problem):

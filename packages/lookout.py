@@ -7,16 +7,21 @@ its agent, where it is ours, and for an operator, where it is not.
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
-from cluster.core.entries import SightingsChanged, WatchdogChanged
-from cluster.core.floor import as_all_see
+from cluster.core.entries import HypervisorChanged, SightingsChanged, WatchdogChanged
+from cluster.core.floor import V0_2, as_all_see, floor_allows
 from cluster.core.membership import gives
 from cluster.core.model import UP, State, packages_of
 from cluster.nodes.guardian_link import Guardian
+from packages.core.machines import versioned
 from packages.core.sightings import Sighting, by_hand, lasting
 from packages.strangers import Strangers
 from packages.vm.qemu.command_line import guest_uuid
 from packages.worker import Worker
+
+Hypervisor = Callable[[], Awaitable[tuple[str, tuple[str, ...]]]]
+"""Its version and the machine types it knows; "" where there is none, or it did not say."""
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +31,10 @@ SAY_S = 5.0
 
 
 class Lookout:
-    def __init__(self, *, worker: Worker, strangers: Strangers, guardian: Guardian) -> None:
+    def __init__(
+        self, *, worker: Worker, strangers: Strangers, guardian: Guardian, hypervisor: Hypervisor,
+    ) -> None:
+        self._hypervisor = hypervisor
         self._worker, self._strangers, self._guardian = worker, strangers, guardian
         self._node, self._ledger = worker.around.node, worker.around.ledger
         self._last: list[Sighting] = []
@@ -35,6 +43,7 @@ class Lookout:
         while True:
             await asyncio.sleep(LOOK_S)
             await self._look_at_watchdog()
+            await self._look_at_hypervisor()
             await self._once()
 
     async def _look_at_watchdog(self) -> None:
@@ -48,6 +57,18 @@ class Lookout:
             await self._ledger.say(
                 WatchdogChanged, "its guardian says so", deadline_s=SAY_S, node=self._node,
                 incarnation=me.incarnation, name=there.name, proves_s=there.proves_s)
+
+    async def _look_at_hypervisor(self) -> None:
+        """Guests are started as what all of their nodes can carry on; a program may be exchanged
+        while its daemon runs."""
+        qemu, machines = await self._hypervisor()
+        me, state = self._ledger.state.nodes.get(self._node), self._ledger.state
+        if me is None or me.state not in UP or not floor_allows(state, V0_2):
+            return
+        if qemu and (me.qemu, me.machines) != (qemu, versioned(machines)):
+            await self._ledger.say(
+                HypervisorChanged, "its host says so", deadline_s=SAY_S, node=self._node,
+                incarnation=me.incarnation, qemu=qemu, machines=versioned(machines))
 
     async def _once(self) -> None:
         state = self._ledger.state

@@ -7,8 +7,10 @@ from typing import Any
 from cluster.clock import Clock
 from cluster.ledger import Ledger
 from packages.core.known_disks import KnownDisk
+from packages.core.machines import chosen
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem
+from packages.core.values import changed
 from packages.fencing.fences import Fences
 from packages.storage.probe import Probe
 from packages.strangers import Strangers
@@ -51,6 +53,13 @@ class Surroundings:
         """Who else has disks open here: asked before anything is called gone."""
         self.vetting = vetting
         """What is in the way of starting a program that a package names."""
+
+    def as_all_nodes_know(self, spec: PackageSpec) -> PackageSpec:
+        """To be started as a machine that each of its nodes can carry on, as far as is known."""
+        nodes = self.ledger.state.nodes
+        machine = chosen(spec.vm.machine, {
+            name: nodes[name].machines for name in spec.nodes if name in nodes}, self.node).machine
+        return changed(spec, vm=changed(spec.vm, machine=machine))
 
 
 class Body:

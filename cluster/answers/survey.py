@@ -52,6 +52,9 @@ class Host(Protocol):
         self, config: ClusterConfig, disks: Iterable[str], *, deadline_s: float,
     ) -> NodeFacts: ...
 
+    async def hypervisor(self) -> tuple[str, tuple[str, ...]]:
+        """Its version and the machine types it knows."""
+
     async def files(self, paths: Iterable[str], *, deadline_s: float) -> dict[str, FileKind]: ...
 
     async def not_ours(self, wanted: Wanted, *, deadline_s: float) -> dict[str, str]:

@@ -41,6 +41,7 @@ RULES: dict[type[entries.Entry], Callable[..., State | Problem]] = {
     entries.LeaseTaken: leases.lease_taken,
     entries.SightingsChanged: membership.sightings_changed,
     entries.WatchdogChanged: membership.watchdog_changed,
+    entries.HypervisorChanged: membership.hypervisor_changed,
     entries.GuardianChanged: membership.guardian_changed,
     entries.PowerFenceFailed: membership.fence_failed,
     entries.NodeHalted: membership.node_halted,

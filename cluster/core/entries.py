@@ -13,6 +13,8 @@ from cluster.core.fence_entries import FenceOrdered as FenceOrdered
 from cluster.core.fence_entries import GuardianChanged as GuardianChanged
 from cluster.core.fence_entries import PowerFenceFailed as PowerFenceFailed
 from cluster.core.fence_entries import WatchdogChanged as WatchdogChanged
+from cluster.core.host_entries import HypervisorChanged as HypervisorChanged
+from cluster.core.host_entries import SightingsChanged as SightingsChanged
 from cluster.core.key_entries import NodeAdmitted as NodeAdmitted
 from cluster.core.key_entries import NodeInvited as NodeInvited
 from cluster.core.key_entries import NodeKeyOffered as NodeKeyOffered
@@ -38,7 +40,6 @@ from packages.core.known_disks import KnownDisk
 from packages.core.limits import Limits
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem
-from packages.core.sightings import Sighting
 from packages.core.values import Value
 
 
@@ -280,14 +281,6 @@ class StrayEnded(Entry, tag="stray-ended"):
     epoch: int
 
 
-class SightingsChanged(Entry, tag="sightings-changed"):
-    """What is seen on a node beside the record, now; nothing: all is as it should be."""
-
-    node: str
-    incarnation: str
-    sightings: tuple[Sighting, ...] = ()
-
-
 class MoveOpened(Entry, tag="move-opened"):
     move: str
     package: str
@@ -397,4 +390,5 @@ AnyEntry = Union[
     MoveQueued, MoveUnqueued, FenceOrdered, FenceAnswered, NodeUnquarantined, PowerFenceFailed,
     SightingsChanged, WatchdogChanged, LeaseTaken, GuardianChanged, RecordBackedUp, RecordRestored,
     GuestLetGo, DeathSaid, DeathUnsaid, RequestRefused, NodeLeaving, PackageLetDown, NodeLeft,
+    HypervisorChanged,
 ]

@@ -39,7 +39,7 @@ SINCE: Mapping[type[Entry], Version] = {
     entries.GuardianChanged: V0_2, entries.LeaseTaken: V0_2, entries.RecordBackedUp: V0_2,
     entries.RecordRestored: V0_2, entries.GuestLetGo: V0_2, entries.DeathSaid: V0_2,
     entries.DeathUnsaid: V0_2, entries.RequestRefused: V0_2, entries.NodeLeaving: V0_2,
-    entries.PackageLetDown: V0_2, entries.NodeLeft: V0_2,
+    entries.PackageLetDown: V0_2, entries.NodeLeft: V0_2, entries.HypervisorChanged: V0_2,
 }
 
 STAMPS: Mapping[str, object] = {"time_ms": 0, "seen": 0, "via": ""}

@@ -233,6 +233,13 @@ def watchdog_changed(state: State, entry: entries.WatchdogChanged) -> State | Pr
     return with_node(state, changed(node, watchdog=entry.name, watchdog_s=entry.proves_s))
 
 
+def hypervisor_changed(state: State, entry: entries.HypervisorChanged) -> State | Problem:
+    node = _of_this_life(state, entry.node, entry.incarnation)
+    if isinstance(node, Problem):
+        return node
+    return with_node(state, changed(node, qemu=entry.qemu, machines=entry.machines))
+
+
 def guardian_changed(state: State, entry: entries.GuardianChanged) -> State | Problem:
     node = _of_this_life(state, entry.node, entry.incarnation)
     if isinstance(node, Problem):

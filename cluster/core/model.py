@@ -105,6 +105,9 @@ class NodeRecord(Value):
     """What the guardian pets; empty: nothing."""
     watchdog_s: float = 0.0
     """How long after the end of its lease it is reset for certain, if it hangs; 0: never."""
+    qemu: str = ""
+    machines: tuple[str, ...] = ()
+    """Types with a version that its QEMU knows; empty: it has not said."""
     lets_go: bool = False
     """Its daemon says when it guards a detached guest no longer (`GuestLetGo`)."""
     lease_number: int = 0

@@ -118,11 +118,20 @@ def _node(name: str, before: NodeRecord | None, after: NodeRecord | None) -> lis
     elif before.incarnation != after.incarnation:
         told.append(_event(subject, "daemon restarted", before=before.state, after=after.state))
     told += _word(subject, before, after)
+    return told + _host(subject, before, after)
+
+
+def _host(subject: str, before: NodeRecord, after: NodeRecord) -> list[Event]:
+    """What it has, and what is seen there."""
+    told = []
     if after.lease_number != before.lease_number:
         told.append(_event(subject, "has taken the new lease"))
     if after.watchdog != before.watchdog and before.incarnation == after.incarnation:
         told.append(_event(
             subject, "watchdog", before=before.watchdog or "none", after=after.watchdog or "none"))
+    if after.qemu != before.qemu:
+        told.append(_event(
+            subject, "hypervisor", before=before.qemu or "unknown", after=after.qemu or "none"))
     if after.guardian_silent != before.guardian_silent:
         words = ("ok", "unreachable")
         told.append(_event(
@@ -131,10 +140,11 @@ def _node(name: str, before: NodeRecord | None, after: NodeRecord | None) -> lis
     for each in after.sightings:
         if each not in before.sightings:
             told.append(_event(
-                f"package:{each.package}", f"{_seen(each)} on {name}", because=each.because))
+                f"package:{each.package}", f"{_seen(each)} on {after.name}", because=each.because))
     for each in before.sightings:
         if each not in after.sightings:
-            told.append(_event(f"package:{each.package}", f"no longer {_seen(each)} on {name}"))
+            told.append(_event(
+                f"package:{each.package}", f"no longer {_seen(each)} on {after.name}"))
     return told + _emptying(subject, before, after)
 
 

@@ -7,6 +7,7 @@ from cluster.core.membership import is_left_alone
 from cluster.core.model import UP, NodeRecord, PackageRecord, State, Word, unproven
 from cluster.core.runs import blocked_nodes
 from cluster.core.suspensions import in_maintenance, is_suspended, suspended_by
+from packages.core.machines import lacking
 from packages.core.preflight_rules.placement import GUARDIAN_AGAIN
 from packages.core.problem import Problem, problem
 from packages.core.values import changed
@@ -27,6 +28,7 @@ def problems(state: State, around: Surroundings) -> list[Problem]:
             found.append(_owner_lost(state, state.packages[name]))
             continue
         found += _out_of_sight(state, state.packages[name], around)
+        found += _machine_problems(state, state.packages[name])
         found += _package_problems(state.packages[name], around, is_halted=not state.running)
     for name, seen in sorted(truth.sighted(state).items()):
         found += truth.problems(state.packages[name], seen)
@@ -35,6 +37,22 @@ def problems(state: State, around: Surroundings) -> list[Problem]:
         waits = dependence.against_start(state, record) if record.auto_run else None
         found += [waits] if waits is not None else []
     return found
+
+
+def _machine_problems(state: State, record: PackageRecord) -> list[Problem]:
+    """Of one that runs as what some of its nodes cannot carry on: it may move there no more."""
+    known = {name: state.nodes[name].machines for name in record.spec.nodes
+             if name in state.nodes and state.nodes[name].machines}
+    nodes = lacking(record.machine, known) if record.machine.startswith("pc-") else ()
+    if record.state != "running" or not nodes:
+        return []
+    return [problem(
+        "machine-not-everywhere", f"package:{record.name}",
+        what=f"Package {record.name} cannot move to {', '.join(nodes)}.",
+        because=f"It was started as {record.machine}, which QEMU does not know there.",
+        fix="Install another QEMU there, or give the package a `machine` that all its nodes know, "
+            "and restart it.", severity="warn",
+    )]
 
 
 SKEW_MS = 1_000

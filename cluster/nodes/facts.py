@@ -30,6 +30,7 @@ DISKS_AT_ONCE = 64
 # What programs and trials say of the host, for a flood of questions; memory and disks are looked at
 # each time.
 KEPT_S = 0.25
+ASKED_S = 10.0
 
 NO_FOLDERS: Mapping[Folder, Path] = {}
 
@@ -120,6 +121,11 @@ class HostFacts:
             vswitches={} if isinstance(switches, Problem) else switches,
             vswitches_unknown=f"{switches.what}: {switches.because}"
             if isinstance(switches, Problem) else "")
+
+    async def hypervisor(self) -> tuple[str, tuple[str, ...]]:
+        """Its version and the machine types it knows; asked again when the program is another."""
+        qemu = await self._qemu(ASKED_S)
+        return qemu.version, qemu.machines
 
     async def rooms(self) -> tuple[Room, ...]:
         """What is left in the node's folders."""

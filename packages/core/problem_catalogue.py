@@ -165,6 +165,7 @@ CATALOGUE: dict[str, str] = {
     "file-absent": "a kernel, an initrd or a monitor's program is not on the node",
     "vswitch-missing": "the node has no virtual switch of that name",
     "monitor-out-of-reach": "the node has no address in the network of what a monitor asks",
+    "machine-not-everywhere": "a guest runs as a machine type that a node of its package lacks",
     "vswitch-subnet-differs": "the virtual switch of that name carries another subnet there",
     "mac-in-use": "another package has that MAC address",
     "mac-unusable": "no guest may have that MAC address",

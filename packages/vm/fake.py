@@ -19,7 +19,7 @@ from packages.core.problem import Problem, problem
 from packages.core.standing import ARRIVED_ILL
 from packages.core.values import changed
 from packages.vm.driver import Born, Exit, Guest, Observation, Progress, RunState, arrived_ill
-from packages.vm.fake_guest import FakeCopy, FakeGuest, Heard, complete
+from packages.vm.fake_guest import FakeCopy, FakeGuest, Heard, complete, named_machine
 
 COPY_BYTES = 1 << 20
 """What a small guest has to send, unless the fabric is told otherwise."""
@@ -109,7 +109,7 @@ class FakeDriver:
         born: Born | None = None,
     ) -> Guest | Problem:
         made = await self._without_remains(spec.name) or self._made(
-            spec, epoch, boot_id, f"pc-{spec.vm.machine}-7.2", "prelaunch")
+            spec, epoch, boot_id, named_machine(spec), "prelaunch")
         if isinstance(made, Problem):
             return made
         unborn = await born(made.guest) if born is not None else None

@@ -8,9 +8,16 @@ import asyncio
 from collections.abc import Callable
 
 from cluster.clock import Clock
+from packages.core.model import PackageSpec
 from packages.vm.driver import Exit, Guest, GuestEvent, MigrationState, RunState
 
 Heard = Callable[[GuestEvent], None]
+
+
+def named_machine(spec: PackageSpec) -> str:
+    """What an alias means to the only hypervisor of this world."""
+    machine = spec.vm.machine
+    return machine if machine.startswith("pc-") else f"pc-{machine}-7.2"
 
 
 class FakeGuest:

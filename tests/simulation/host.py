@@ -49,6 +49,7 @@ class SimulatedFacts:
     def __init__(self, host: str) -> None:
         self._host = host
         self.memory_free_mib = 64_000
+        self.machines: tuple[str, ...] = ("pc-q35-7.2",)
         self.missing_disks: set[str] = set()
 
     async def gather(
@@ -57,7 +58,7 @@ class SimulatedFacts:
         await asyncio.sleep(0.01)
         return NodeFacts(
             name=self._host, version="0.2.0", cpu_vendor="GenuineIntel", cpu_family=6,
-            kvm_works=True, machines=("q35", "pc-q35-7.2"), memory_free_mib=self.memory_free_mib,
+            kvm_works=True, machines=("q35", *self.machines), memory_free_mib=self.memory_free_mib,
             memory_total_mib=64_000, qemu_version="7.2",
             disks=tuple(
                 DiskFacts(path=path, kind="missing") if path in self.missing_disks else
@@ -65,6 +66,9 @@ class SimulatedFacts:
                           sector_bytes=512)
                 for path in disks),
         )
+
+    async def hypervisor(self) -> tuple[str, tuple[str, ...]]:
+        return "7.2", self.machines
 
     async def not_ours(self, wanted: Wanted, *, deadline_s: float) -> dict[str, str]:
         return {}
