@@ -46,7 +46,7 @@ def test_what_befalls_the_daemon_befalls_no_guest(daemon: configparser.ConfigPar
     slice_name = service["ExecStart"].split("--slice ")[1]
     assert (FOLDER / slice_name).exists()
     assert service["KillMode"] == "process"
-    assert service["ExecStop"] == f"-{BIN}/vmsg node leave --at-shutdown"
+    assert f"exec {BIN}/vmsg node leave --at-shutdown'" in service["ExecStop"]
     assert service["TimeoutStopSec"] == "120s", "longer than that command takes"
     assert service["RuntimeDirectoryPreserve"] == "yes"
     assert service["LimitCORE"] == "0", "a core would hold keys, or a guest's memory"

@@ -236,6 +236,35 @@ async def test_a_daemon_with_another_run_folder_takes_up_its_nodes_guests(
     await elsewhere.close()
 
 
+class NotedScopes:
+    """Who was to have one."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[int, str]] = []
+
+    async def take(self, pid: int, package: str) -> None:
+        self.taken.append((pid, package))
+
+
+async def test_each_guest_is_given_a_scope_when_it_is_started_and_when_it_is_taken_up(
+    world: QemuWorld,
+) -> None:
+    first, second = NotedScopes(), NotedScopes()
+    driver = QemuDriver(world.runs / "alpha", HostClock(), scopes=first)
+    guest = await driver.start(world.spec, epoch=1, boot_id=LIFE, deadline_s=DEADLINE_S)
+    assert isinstance(guest, Guest) and first.taken == [(guest.pid, "web")]
+    await driver.close()
+    driver = QemuDriver(world.runs / "alpha", HostClock(), scopes=second)
+    assert await driver.adopt() == [guest]
+
+    async def is_taken() -> bool:
+        return second.taken == [(guest.pid, "web")]
+
+    await until_true(is_taken)
+    assert await driver.destroy(guest) is None
+    await driver.close()
+
+
 async def test_a_process_that_took_over_the_id_is_not_ours(world: QemuWorld) -> None:
     guest = await started(world)
     assert find(guest.pid, guest.start_ticks + 1) is None

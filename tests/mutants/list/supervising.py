@@ -54,6 +54,18 @@ MUTANTS = [
         "        except ValueError:\n            because = f\"no answer",
         ("tests/core/test_scopes.py::test_what_is_not_done_is_said_and_stops_nobody",)),
     Mutant(
+        "packages/vm/qemu/lives.py",
+        "        await self._scopes.take(process.pid, spec.name)\n",
+        "",
+        ("tests/live/test_qemu_driver.py::test_each_guest_is_given_a_scope_when_it_is_started_and_"
+         "when_it_is_taken_up",)),
+    Mutant(
+        "packages/vm/qemu/lives.py",
+        "self._scopes.take(each.process.pid, name) for name, each in self._instances.items()",
+        "self._scopes.take(each.process.pid, name) for name, each in ()",
+        ("tests/live/test_qemu_driver.py::test_each_guest_is_given_a_scope_when_it_is_started_and_"
+         "when_it_is_taken_up",)),
+    Mutant(
         "packages/oom_score.py",
         '.read_text()) < 0:',
         '.read_text()) < 900:',
