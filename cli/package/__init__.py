@@ -6,6 +6,7 @@ from cli.tree import Folder
 
 NAMES = (
     "check", "apply", "get", "delete", "run", "halt", "enable", "disable", "maintenance",
+    "resize-disk",
 )
 
 

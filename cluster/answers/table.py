@@ -4,7 +4,7 @@ from typing import Any
 
 from cluster.answers import (
     belonging, deaths, forecast, leaving, maintenance, moves, neighbours, nodes, package_files,
-    packages, power, questions, record, rejoin, trust
+    packages, power, questions, record, rejoin, resizing, trust
 )
 from cluster.answers.desk import Handler
 from cluster.api import messages
@@ -38,6 +38,8 @@ HANDLERS: dict[type[Any], Handler] = {
     messages.HaltPackage: packages.halt,
     messages.SetSwitching: packages.switching,
     messages.SetMaintenance: packages.maintenance,
+    messages.ResizeDisks: resizing.resize,
+    messages.AskResize: resizing.told,
     messages.MovePackage: moves.open_move,
     messages.GetMove: moves.look,
     messages.AbortMove: moves.abort,

@@ -96,6 +96,15 @@ class AskProgress(Request, tag="progress"):
     package: Name = ""
 
 
+class AskResize(Request, tag="resize"):
+    """Of a package's owner: tell the guest of this epoch that these disks (number in its
+    description, bytes) have become so large."""
+
+    package: Name = ""
+    epoch: Count = 0
+    disks: Annotated[tuple[tuple[Count, Count], ...], Bound(max_length=MOST_DISKS)] = ()
+
+
 class AskReady(Request, tag="ready"):
     """Result: {"ready": bool}: the target's agent answers and its guest waits for this move; with
     `loaded`, it has everything and is fit to run; its run state is then in `state`."""

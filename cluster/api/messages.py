@@ -19,6 +19,7 @@ from cluster.api.between_nodes import AskLease as AskLease
 from cluster.api.between_nodes import AskPatience as AskPatience
 from cluster.api.between_nodes import AskProgress as AskProgress
 from cluster.api.between_nodes import AskReady as AskReady
+from cluster.api.between_nodes import AskResize as AskResize
 from cluster.api.between_nodes import AskSilence as AskSilence
 from cluster.api.bounds import (
     MOST_PACKAGES, ClusterText, Count, Key, Moment, Name, Nodes, Packages, Path, Pem, Port, Seconds,
@@ -224,6 +225,12 @@ class SetMaintenance(Changing, tag="package-maintenance"):
     for_s: Seconds | None = None
 
 
+class ResizeDisks(Changing, tag="package-resize-disk"):
+    """Result: {"package", "disks": [{"path", "before_bytes", "bytes"}]}, those that have grown."""
+
+    package: Name = ""
+
+
 class MovePackage(Changing, tag="move"):
     """Answers when the move is open, waits for its turn, or is refused; result: MOVE. Follow with
     GetMove."""
@@ -328,6 +335,7 @@ AnyRequest = Union[
     RotateNode, RejoinNode, GetKeys, AddOperator, RemoveOperator, AskCertificate, AskKeyKnown,
     AskLease, AskSilence, AskDeath, AskFence, AskFenceTest, AskPatience, AskFacts, AskProgress,
     AskReady, AskRoom, BackUpCluster, RestoreCluster, CancelDrain, PlanFailure, AskEcho, LeaveNode,
+    ResizeDisks, AskResize,
 ]
 
 ALL_REQUESTS: tuple[type[Request], ...] = get_args(AnyRequest)

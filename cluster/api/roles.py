@@ -33,6 +33,7 @@ LEAST_ROLE: dict[type[ask.Request], Least] = {
     ask.HaltPackage: "package-admin",
     ask.SetSwitching: "package-admin",
     ask.SetMaintenance: "package-admin",
+    ask.ResizeDisks: "package-admin",
     ask.MovePackage: "package-admin",
     ask.AbortMove: "package-admin",
     ask.ApplyCluster: "full-admin",
@@ -68,6 +69,7 @@ LEAST_ROLE: dict[type[ask.Request], Least] = {
     ask.AskFacts: "node",
     ask.AskProgress: "node",
     ask.AskReady: "node",
+    ask.AskResize: "node",
     ask.AskRoom: "node",
     ask.AskEcho: "node",
 }

@@ -49,6 +49,7 @@ RULES: dict[type[entries.Entry], Callable[..., State | Problem]] = {
     entries.NodeLeaving: leaving.node_leaving,
     entries.PackageLetDown: leaving.package_let_down,
     entries.NodeLeft: leaving.node_left,
+    entries.DisksGrown: runs.disks_grown,
     entries.NodeDraining: maintenance.node_draining,
     entries.NodeEmptied: maintenance.node_emptied,
     entries.NodeStuck: maintenance.node_stuck,

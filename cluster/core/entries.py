@@ -7,6 +7,7 @@ changed: a cluster of two adjacent versions reads both (see codec.py).
 
 from typing import Union
 
+from cluster.core.disk_entries import DisksGrown as DisksGrown
 from cluster.core.entry import Entry as Entry
 from cluster.core.fence_entries import FenceAnswered as FenceAnswered
 from cluster.core.fence_entries import FenceOrdered as FenceOrdered
@@ -390,5 +391,5 @@ AnyEntry = Union[
     MoveQueued, MoveUnqueued, FenceOrdered, FenceAnswered, NodeUnquarantined, PowerFenceFailed,
     SightingsChanged, WatchdogChanged, LeaseTaken, GuardianChanged, RecordBackedUp, RecordRestored,
     GuestLetGo, DeathSaid, DeathUnsaid, RequestRefused, NodeLeaving, PackageLetDown, NodeLeft,
-    HypervisorChanged,
+    HypervisorChanged, DisksGrown,
 ]

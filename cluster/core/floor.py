@@ -40,6 +40,7 @@ SINCE: Mapping[type[Entry], Version] = {
     entries.RecordRestored: V0_2, entries.GuestLetGo: V0_2, entries.DeathSaid: V0_2,
     entries.DeathUnsaid: V0_2, entries.RequestRefused: V0_2, entries.NodeLeaving: V0_2,
     entries.PackageLetDown: V0_2, entries.NodeLeft: V0_2, entries.HypervisorChanged: V0_2,
+    entries.DisksGrown: V0_2,
 }
 
 STAMPS: Mapping[str, object] = {"time_ms": 0, "seen": 0, "via": ""}

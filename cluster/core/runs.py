@@ -174,6 +174,15 @@ def guest_started(state: State, entry: entries.GuestStarted) -> State | Problem:
     ))
 
 
+def disks_grown(state: State, entry: entries.DisksGrown) -> State | Problem:
+    record = state.packages.get(entry.package)
+    if record is None:
+        return refusals.unknown_package(entry.package)
+    if (record.owner, record.epoch) != (entry.node, entry.epoch) or record.state != "running":
+        return refusals.stale_order(f"package:{record.name}", "It does not run there any more.")
+    return with_package(state, changed(record, disks=learnt(record.disks, entry.disks)))
+
+
 def guest_failed(state: State, entry: entries.GuestFailed) -> State | Problem:
     record = _owned(state, entry, "guest-failed")
     if isinstance(record, Problem):

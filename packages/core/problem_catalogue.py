@@ -183,6 +183,7 @@ CATALOGUE: dict[str, str] = {
     "disk-is-another": "the device is another LUN than the one the package was last seen to have",
     "disk-unknown": "the package has no disk of that path",
     "disk-claimed": "two packages name one LUN",
+    "disk-not-grown": "a node does not see a disk as large as it has become",
     "disk-in-use": "something other than the package uses the disk",
     # storage fences
     "storage-fence-unavailable": "a disk cannot do what the package's fence asks of it",

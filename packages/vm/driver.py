@@ -150,6 +150,12 @@ class Driver(Protocol):
         this driver does not hold: what an earlier daemon left behind, in whatever folder. None:
         they have been seen dead, or there is none. Before this nothing is called gone."""
 
+    async def resize_disk(
+        self, guest: Guest, number: int, *, size_bytes: int, deadline_s: float = 5.0,
+    ) -> Problem | None:
+        """Tell the guest that this disk of its description (0 is the first) has become so large,
+        which its device is by now."""
+
     async def prepare_send(
         self, guest: Guest, *, downtime_limit_ms: int, bandwidth_bytes_s: int | None,
     ) -> None:

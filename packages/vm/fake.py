@@ -19,7 +19,9 @@ from packages.core.problem import Problem, problem
 from packages.core.standing import ARRIVED_ILL
 from packages.core.values import changed
 from packages.vm.driver import Born, Exit, Guest, Observation, Progress, RunState, arrived_ill
-from packages.vm.fake_guest import FakeCopy, FakeGuest, Heard, complete, named_machine
+from packages.vm.fake_guest import (
+    FakeCopy, FakeDisks, FakeGuest, Heard, complete, gone, named_machine
+)
 
 COPY_BYTES = 1 << 20
 """What a small guest has to send, unless the fabric is told otherwise."""
@@ -91,7 +93,7 @@ class FakeFabric:
             found.become(state)
 
 
-class FakeDriver:
+class FakeDriver(FakeDisks):
     """One node's driver over the fabric."""
 
     def __init__(self, node: str, fabric: FakeFabric, clock: Clock) -> None:
@@ -158,7 +160,7 @@ class FakeDriver:
     async def relabel(self, guest: Guest, *, epoch: int) -> Guest | Problem:
         found = self._find(guest)
         if found is None:
-            return _gone(guest)
+            return gone(guest)
         found.guest = changed(found.guest, epoch=epoch)
         return found.guest
 
@@ -364,7 +366,7 @@ class FakeDriver:
     def _answering(self, guest: Guest) -> FakeGuest | Problem:
         found = self._find(guest)
         if found is None:
-            return _gone(guest)
+            return gone(guest)
         if found.is_frozen:
             return problem(
                 "guest-unanswered", f"package:{guest.package}", what="QEMU did not answer",
@@ -376,13 +378,6 @@ class FakeDriver:
 def _complete_if_still(source: FakeGuest) -> None:
     if source.migration == "device":
         complete(source)
-
-
-def _gone(guest: Guest) -> Problem:
-    return problem(
-        "guest-gone", f"package:{guest.package}", what="there is no such guest on this node",
-        because=f"process {guest.pid} is not there", fix="look at the package's status",
-    )
 
 
 def _will_not_end(guest: Guest) -> Problem:

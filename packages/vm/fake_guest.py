@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from cluster.clock import Clock
 from packages.core.model import PackageSpec
+from packages.core.problem import Problem, problem
 from packages.vm.driver import Exit, Guest, GuestEvent, MigrationState, RunState
 
 Heard = Callable[[GuestEvent], None]
@@ -40,6 +41,8 @@ class FakeGuest:
         """A target's: the source has closed the channel by itself."""
         self.luns: tuple[str, ...] = ()
         """What it has open: what its disks' paths meant when it was made."""
+        self.disk_bytes: dict[int, int] = {}
+        """What it was told of the size of a disk, by the disk's number."""
         self.listeners: list[Heard] = []
         self.ended = asyncio.Event()
         self.copy: FakeCopy | None = None
@@ -172,3 +175,26 @@ def complete(source: FakeGuest) -> None:
     target.has_ended_well = True
     source.state = "postmigrate"
     source.migrate_to("completed")
+
+
+class FakeDisks:
+    """Of the driver: what a fake guest has no disks for, and takes as said."""
+
+    def _find(self, guest: Guest) -> FakeGuest | None:
+        raise NotImplementedError
+
+    async def resize_disk(
+        self, guest: Guest, number: int, *, size_bytes: int, deadline_s: float = 5.0,
+    ) -> Problem | None:
+        there = self._find(guest)
+        if there is None:
+            return gone(guest)
+        there.disk_bytes[number] = size_bytes
+        return None
+
+
+def gone(guest: Guest) -> Problem:
+    return problem(
+        "guest-gone", f"package:{guest.package}", what="there is no such guest on this node",
+        because=f"process {guest.pid} is not there", fix="look at the package's status",
+    )

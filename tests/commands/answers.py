@@ -272,6 +272,8 @@ HAPPY: dict[type[ask.Request], Any] = {
     ask.HaltPackage: done(),
     ask.SetSwitching: done(),
     ask.SetMaintenance: done(),
+    ask.ResizeDisks: done({"package": "web", "disks": [
+        {"path": "/dev/mapper/web", "before_bytes": 1 << 30, "bytes": 2 << 30}]}),
     ask.MovePackage: done(move(phase="init", percent=0, transferred_bytes=0)),
     ask.GetMove: [done(move()), done(move(percent=90.0)), done(COMPLETED)],
     ask.AbortMove: done(CALLED_OFF),

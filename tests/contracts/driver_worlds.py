@@ -31,6 +31,7 @@ from packages.vm.qemu.driver import QemuDriver
 
 DEADLINE_S = 20.0
 LIFE = "00000000000000aa"
+DISK_BYTES = 16 << 20
 SLOW_BYTES_S = 50_000
 """At this pace the copy of either world's guest takes so long that a test can act within it."""
 
@@ -74,6 +75,12 @@ class World(Protocol):
 
     def disk_report(self) -> LogReport | None:
         """What the guest's log proves; None where there is no disk."""
+
+    def grow_disk(self, size_bytes: int) -> None:
+        """On the storage, as every node sees it."""
+
+    async def disk_bytes(self, node: str, guest: Guest) -> int | None:
+        """What the guest takes its first disk for; None where it was never told."""
 
     async def close(self) -> None: ...
 
@@ -200,6 +207,12 @@ class FakeWorld:
     def disk_report(self) -> LogReport | None:
         return None
 
+    def grow_disk(self, size_bytes: int) -> None:
+        return None
+
+    async def disk_bytes(self, node: str, guest: Guest) -> int | None:
+        return self.fabric.nodes[node][guest.package].disk_bytes.get(0)
+
     async def close(self) -> None:
         for driver in self._drivers.values():
             await driver.close()
@@ -301,6 +314,18 @@ class QemuWorld:
     def disk_report(self) -> LogReport | None:
         return check(guest_image.read_records(self.device))
 
+    def grow_disk(self, size_bytes: int) -> None:
+        os.truncate(self.folder / "lun", size_bytes)
+        run("losetup", "--set-capacity", str(self.device))
+
+    async def disk_bytes(self, node: str, guest: Guest) -> int | None:
+        instance = self.driver(node)._lives.of(guest)
+        assert instance is not None
+        (disk,) = [each for each in await instance.monitor.ask("query-block")
+                   if each["qdev"].endswith("device0/virtio-backend")]
+        size: int = disk["inserted"]["image"]["virtual-size"]
+        return size
+
     async def close(self) -> None:
         for driver in self._drivers.values():
             for guest in await driver.adopt():
@@ -321,7 +346,7 @@ def make_disk(folder: Path) -> Path:
     image = guest_image.build(Path("/tmp/vmsg-guest-cache"))
     backing = folder / "lun"
     backing.touch()
-    os.truncate(backing, 16 << 20)
+    os.truncate(backing, DISK_BYTES)
     device = Path(run("losetup", "--find", "--show", str(backing)).strip())
     guest_image.write(image, device)
     return device

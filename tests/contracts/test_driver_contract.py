@@ -12,7 +12,8 @@ import pytest
 from packages.core.problem import Problem
 from packages.vm.driver import Guest
 from tests.contracts.driver_worlds import (
-    DEADLINE_S, LIFE, WORLDS, Events, World, gone, is_code, started, until_state, with_disk
+    DEADLINE_S, DISK_BYTES, LIFE, WORLDS, Events, World, gone, is_code, started, until_state,
+    with_disk
 )
 
 
@@ -72,6 +73,15 @@ async def test_a_later_epoch_is_remembered(world: World) -> None:
     alpha = await world.restart("alpha")
     assert await alpha.adopt() == [relabelled]
     assert (await alpha.observe(relabelled)).state == "running"
+
+
+async def test_a_guest_is_told_that_its_disk_has_grown(world: World) -> None:
+    guest = await started(world)
+    assert await world.disk_bytes("alpha", guest) in (None, DISK_BYTES)
+    world.grow_disk(2 * DISK_BYTES)
+    told = await world.driver("alpha").resize_disk(guest, 0, size_bytes=2 * DISK_BYTES)
+    assert told is None
+    assert await world.disk_bytes("alpha", guest) == 2 * DISK_BYTES
 
 
 async def test_halt_presses_the_power_button(world: World) -> None:
@@ -205,7 +215,7 @@ async def test_questions_about_a_guest_that_is_not_here_are_problems(world: Worl
     assert (await beta.observe(guest)).state == "gone"
     for answer in await asyncio.gather(
         beta.resume(guest), beta.switch(guest), beta.progress(guest), beta.tune(guest),
-        beta.relabel(guest, epoch=2),
+        beta.relabel(guest, epoch=2), beta.resize_disk(guest, 0, size_bytes=2 * DISK_BYTES),
         beta.send(guest, socket_path="/none", downtime_limit_ms=1, bandwidth_bytes_s=None),
     ):
         assert is_code(answer, "guest-gone")

@@ -176,6 +176,30 @@ async def test_another_path_of_the_same_lun_and_a_grown_lun_are_no_other_disk(
     await package.clear()
 
 
+async def test_a_running_guest_is_told_of_a_grown_lun(
+    cluster: LiveCluster, loops: list[str], tmp_path: Path,
+) -> None:
+    package = Moving(cluster, tmp_path, "lunr")
+    package.point(loops[0])
+    await package.apply()
+    await package.ask("package", "resize-disk", "lunr", fails="package-not-running")
+    await package.ask("package", "run", "lunr")
+    code, told = await vmsg(cluster, "package", "resize-disk", "lunr")
+    assert code == 0 and "already" in told
+    os.truncate(tmp_path / "a.img", 2 * SIZE_BYTES)
+    run("losetup", "--set-capacity", loops[0])
+    code, told = await vmsg(cluster, "package", "resize-disk", "lunr", "--dry-run")
+    assert code == 0 and any("has grown" in line for line in told["would"]), told
+    code, told = await vmsg(cluster, "package", "resize-disk", "lunr")
+    assert (code, told["disks"]) == (0, [
+        {"path": str(package.link), "before_bytes": SIZE_BYTES, "bytes": 2 * SIZE_BYTES}])
+    assert f"disk {package.link} has grown" in [
+        each["what"] for each in await cluster.events("lunr")]
+    code, told = await vmsg(cluster, "package", "resize-disk", "lunr")
+    assert code == 0 and "already" in told
+    await package.clear()
+
+
 async def test_a_daemon_that_comes_back_knows_its_guest_by_what_it_has_open(
     cluster: LiveCluster, loops: list[str], tmp_path: Path,
 ) -> None:

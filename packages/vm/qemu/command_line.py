@@ -106,6 +106,11 @@ def _console(folder: str) -> list[str]:
     return ["-chardev", f"file,id=console,path={path},append=on", "-serial", "chardev:console"]
 
 
+def disk_node(number: int) -> str:
+    """What QEMU calls the contents of a disk."""
+    return f"disk{number}"
+
+
 def disk_arguments(vm: VmSpec, block_node: Callable[[int, DiskSpec], str]) -> list[str]:
     """The disks' devices, each over the block node that it is given."""
     arguments: list[str] = []
@@ -119,7 +124,7 @@ def disk_arguments(vm: VmSpec, block_node: Callable[[int, DiskSpec], str]) -> li
             controllers.add(controller)
             arguments += ["-device", controller]
         arguments += ["-blockdev", block_node(index, disk)]
-        arguments += ["-device", f"{device(vm, number)},drive=disk{index},id=device{index}"
+        arguments += ["-device", f"{device(vm, number)},drive={disk_node(index)},id=device{index}"
                       f"{'' if disk.bus == 'floppy' else _ON_ERRORS},bootindex={index + 1}"]
     return arguments
 
@@ -134,7 +139,7 @@ def _block_node(index: int, disk: DiskSpec, launch: Launch) -> str:
     node must not read an old copy."""
     opened = _iscsi(disk, launch) if is_iscsi(disk) else (
         f"file.driver=host_device,file.filename={_escaped(disk.path)},file.locking={disk.locking}")
-    return f"node-name=disk{index},driver=raw,{opened},cache.direct=on,file.cache.direct=on"
+    return f"node-name={disk_node(index)},driver=raw,{opened},cache.direct=on,file.cache.direct=on"
 
 
 def _iscsi(disk: DiskSpec, launch: Launch) -> str:

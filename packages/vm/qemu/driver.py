@@ -20,6 +20,7 @@ from packages.vetting import Vetting
 from packages.vm.driver import Born, Guest, GuestEvent, Observation, Progress, arrived_ill
 from packages.vm.qemu import migration
 from packages.vm.qemu.accelerators import accelerator, kvm_trial
+from packages.vm.qemu.command_line import disk_node
 from packages.vm.qemu.instance import Instance
 from packages.vm.qemu.lives import Lives, Order, is_same_life, no_room, start_failed, will_not_end
 from packages.vm.qemu.monitor import MonitorTrouble, Refused
@@ -184,6 +185,16 @@ class QemuDriver:
         if await instance.wait_gone(deadline_s):
             return None
         return will_not_end(guest, deadline_s)
+
+    async def resize_disk(
+        self, guest: Guest, number: int, *, size_bytes: int, deadline_s: float = 5.0,
+    ) -> Problem | None:
+        instance = self._lives.of(guest)
+        if instance is None:
+            return _gone(guest)
+        return await _done(instance, instance.monitor.ask(
+            "block_resize", {"node-name": disk_node(number), "size": size_bytes},
+            deadline_s=deadline_s))
 
     async def end_remains(self, package: str = "") -> Problem | None:
         return await self._lives.end_remains(package)

@@ -17,7 +17,7 @@ from packages.core.values import Value, changed
 from packages.vm.processes import told
 from packages.vm.qemu.becoming import option_to_become
 from packages.vm.qemu.command_line import (
-    BINARY, SANDBOX, SANDBOX_OF_ANOTHER, disk_arguments, is_taken_over, other_devices
+    BINARY, SANDBOX, SANDBOX_OF_ANOTHER, disk_arguments, disk_node, is_taken_over, other_devices
 )
 
 MEMORY_MIB = 64
@@ -110,7 +110,7 @@ def arguments(part: Part, becomes: tuple[str, ...] = ()) -> list[str]:
     if part.vm is None:
         return found
     found += disk_arguments(part.vm, lambda index, _: (
-        f"node-name=disk{index},driver=null-co,size=16777216,read-zeroes=on"))
+        f"node-name={disk_node(index)},driver=null-co,size=16777216,read-zeroes=on"))
     for index, network in enumerate(part.vm.networks):
         found += ["-netdev", f"hubport,id=net{index},hubid={index}", "-device",
                   f"virtio-net-pci,netdev=net{index},id=nic{index},mac={network.mac},romfile="]

@@ -54,4 +54,22 @@ MUTANTS = [
            "if target is None or not 0 < target.memory_total_mib < needed_mib:", "if True:",
            ("tests/core/test_preflight.py::"
             "test_what_a_host_could_never_run_is_said_when_it_is_applied",)),
+    Mutant(
+        "cluster/answers/resizing.py",
+        "if each.path in there and there[each.path].size_bytes < each.size_bytes]",
+        "if False]",
+        ("tests/core/test_resizing.py::"
+         "test_no_guest_is_told_that_could_start_on_a_smaller_disk",)),
+    Mutant(
+        "cluster/answers/resizing.py",
+        "if path in known and 0 < known[path].size_bytes < seen.size_bytes)",
+        "if path in known and known[path].size_bytes != seen.size_bytes)",
+        ("tests/core/test_resizing.py::"
+         "test_what_has_grown_is_what_the_owners_guest_has_open",)),
+    Mutant(
+        "cluster/core/runs.py",
+        "(record.owner, record.epoch) != (entry.node, entry.epoch) or record.state != \"running\":",
+        "False:",
+        ("tests/core/test_resizing.py::"
+         "test_nothing_is_recorded_of_another_life_or_another_disk",)),
 ]
