@@ -27,9 +27,9 @@ ETCD := $(VENV)/etcd
 HOST := qemu-system-x86 iproute2 python3-venv
 # What the lab calls, and what its guests are made of. A kernel is only unpacked (below).
 LAB := $(HOST) util-linux mount gcc libc6-dev libc6-dev-i386 binutils busybox-static kmod
-# What the tests call beside that.
+# What the tests call beside that; the last two make hosts with a systemd of their own.
 TESTS := nftables fdisk e2fsprogs tcpdump procps qemu-block-extra qemu-utils sg3-utils tgt \
-	fence-agents
+	fence-agents systemd-container mmdebstrap
 
 .PHONY: help setup host deb lock sbom audit demo test acceptance mutants search soak lint bench clean
 
