@@ -51,6 +51,7 @@ from packages.vetting import Vetting
 from packages.vm.qemu.accelerators import kvm_trial
 from packages.vm.qemu.consoles import keep_short
 from packages.vm.qemu.driver import QemuDriver
+from packages.vm.qemu.reattaching import keep_attached
 from packages.vm.relay_carrier import RelayCarrier
 from packages.vm.scopes import SystemdScopes
 
@@ -171,7 +172,7 @@ class Daemon:
 
     async def run(self) -> Problem | None:
         beside = [asyncio.ensure_future(each) for each in (
-            self.rooms.run(), keep_short(self.run_folder),
+            self.rooms.run(), keep_short(self.run_folder), keep_attached(self.run_folder),
             signs_of_life(self.supervisor, self.status))]
         try:
             if not await until_here(

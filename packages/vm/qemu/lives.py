@@ -147,7 +147,8 @@ class Lives:
             incoming=order.incoming,
         )
         name = identity(spec.name, order.epoch, order.boot_id)
-        record = GuestRecord(guest=guest, name=name, taps=taps)
+        bridges = tuple(each.vswitch for each in spec.vm.networks)
+        record = GuestRecord(guest=guest, name=name, taps=taps, bridges=bridges)
         try:
             instance = self._instances[spec.name] = Instance(record, folder, process, self._clock)
         except OSError:

@@ -40,6 +40,8 @@ class GuestRecord(Value):
     name: str
     """What its monitor and its command line call it: of its birth, whatever epoch it is in now."""
     taps: tuple[str, ...]
+    bridges: tuple[str, ...] = ()
+    """Of each tap; empty: of a daemon that did not write it down."""
 
 
 class ExitRecord(Value):

@@ -77,7 +77,7 @@ def _made(name: str, bridge: str) -> str:
         device = _opened(name)
         try:
             at = f"{name} on {bridge}"
-            _attach(name, bridge)
+            attach(name, bridge)
             fcntl.ioctl(device, TUNSETPERSIST, 1)
         finally:
             os.close(device)
@@ -97,7 +97,8 @@ def _opened(name: str) -> int:
     return device
 
 
-def _attach(name: str, bridge: str) -> None:
+def attach(name: str, bridge: str) -> None:
+    """Raises OSError; with EBUSY for one that is a port already."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
         port = struct.pack(REQUEST_WITH_INDEX, bridge.encode(), socket.if_nametoindex(name))
         fcntl.ioctl(asking, SIOCBRADDIF, port)

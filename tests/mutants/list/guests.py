@@ -9,6 +9,12 @@ STUCK = "tests/scenarios/test_stuck.py::"
 
 MUTANTS = [
     Mutant(
+        "packages/vm/qemu/reattaching.py",
+        "                if bridge in anew and _put_back(tap, bridge)]\n",
+        "                if _put_back(tap, bridge)]\n",
+        ("tests/live/test_reattaching.py::"
+         "test_a_tap_is_put_back_into_a_bridge_that_was_made_again",)),
+    Mutant(
         "packages/agent.py",
         "            return unguarded or await identity.verified(",
         "            return await identity.verified(",
