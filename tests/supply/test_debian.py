@@ -3,6 +3,7 @@
 The wheels are left out here, for they come over the network (tests/supply/test_debian_install.py).
 """
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -18,9 +19,10 @@ SYSTEM = "usr/lib/systemd/system"
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
-    """The package for Debian 12."""
+    """The package for Debian 12. Whose the files of the tree are does not matter."""
     folder = tmp_path_factory.mktemp("deb")
     debian.node_tree(folder / "tree", "12", [])
+    os.chown(folder / "tree/usr/share/doc/vmsg/README.md", 12345, 12345)
     return debian.build(folder / "tree", "vmsg", "12", folder)
 
 

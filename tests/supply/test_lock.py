@@ -90,3 +90,14 @@ def test_a_licence_is_taken_from_what_a_distribution_says(metadata, expected):
 def test_a_licence_that_nobody_can_tell_is_not_guessed(metadata):
     with pytest.raises(LookupError):
         licence(metadata)
+
+
+@pytest.mark.parametrize("line, needed", [
+    ("Some.Thing (>=1); python_version < '3.12'", {"some-thing"}),
+    ("thing; python_full_version >= '3.13'", {"thing"}),
+    ("thing; python_version < '3.11'", set()),
+    ("thing; extra == 'test'", set()),
+    ("thing; implementation_name == 'pypy'", set()),
+])
+def test_what_one_python_alone_needs_is_needed(line, needed):
+    assert required(line) == needed

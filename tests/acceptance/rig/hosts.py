@@ -21,6 +21,7 @@ CAP_SYS_RESOURCE on some machines.
 """
 
 import fcntl
+import hashlib
 import os
 import shutil
 import signal
@@ -49,7 +50,9 @@ BOOT = """
 for group in $GROUPS; do mkdir -p "$group" && echo 0 >"$group/cgroup.procs"; done
 mkdir -p "$FOLDER/up" "$FOLDER/work" "$FOLDER/root"
 mount -t overlay overlay -o "lowerdir=$TREE,upperdir=$FOLDER/up,workdir=$FOLDER/work" "$FOLDER/root"
-mkdir -p "$FOLDER/root/opt" && ln -sfn "$PRODUCT" "$FOLDER/root/opt/vmsg"
+if [ -n "$PRODUCT" ]; then
+    mkdir -p "$FOLDER/root/opt" && ln -sfn "$PRODUCT" "$FOLDER/root/opt/vmsg"
+fi
 exec "$@"
 """
 
@@ -59,18 +62,21 @@ def lacking() -> list[str]:
     return [each for each in NEEDED if shutil.which(each) is None]
 
 
-def tree(suite: str) -> Path:
-    """Debian as a folder; made where it is not there yet, by one of those who ask."""
+def tree(suite: str, packages: Sequence[str] = PACKAGES) -> Path:
+    """Debian as a folder, with these packages; made where it is not there yet, by one of those who
+    ask."""
     TREES.mkdir(parents=True, exist_ok=True)
-    made = TREES / suite
-    with (TREES / f"{suite}.lock").open("w") as lock:
+    listed = ",".join(packages)
+    name = f"{suite}-{hashlib.sha256(listed.encode()).hexdigest()[:8]}"
+    made = TREES / name
+    with (TREES / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not made.exists():
-            new = TREES / f"{suite}.new"
+            new = TREES / f"{name}.new"
             shutil.rmtree(new, ignore_errors=True)
             subprocess.run(
-                ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}",
-                 suite, str(new)], check=True, timeout=600)
+                ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={listed}", suite,
+                 str(new)], check=True, timeout=600)
             new.rename(made)
     return made
 
@@ -92,10 +98,11 @@ class Host:
 
     def boot(
         self, *, of: Path, words: Sequence[str] = (), inside: Sequence[str] = (),
-        installs: Callable[[Path], None] = lambda root: None,
+        installs: Callable[[Path], None] = lambda root: None, product: Path | None = ROOT,
     ) -> None:
         """`installs` puts files into the host before it boots; it is given the overlay's upper
-        folder. What an earlier boot of the same host has written is still there."""
+        folder. What an earlier boot of the same host has written is still there. With None as the
+        product there is none in /opt/vmsg: it comes as a package."""
         (self.folder / "up").mkdir(exist_ok=True)
         (self.folder / "up/var/log/journal").mkdir(parents=True, exist_ok=True)
         installs(self.folder / "up")
@@ -108,7 +115,7 @@ class Host:
         environment = {
             **os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1", "TREE": str(of),
             "GROUPS": " ".join(map(str, self._groups)), "FOLDER": str(self.folder),
-            "PRODUCT": str(ROOT)}
+            "PRODUCT": str(product or "")}
         with self._log.open("ab") as log:
             self._nspawn = subprocess.Popen(
                 argv, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
