@@ -81,6 +81,6 @@ def test_nobody_takes_the_guardian_away_from_its_guests(
     service = guardian["Service"]
     assert guardian["Unit"]["RefuseManualStop"] == "yes"
     assert service["SendSIGKILL"] == "no" and service["KillMode"] == "process"
-    assert service["ExecReload"] == "/bin/kill -HUP $MAINPID"
+    assert service["ExecReload"] == '/bin/sh -c "kill -HUP $MAINPID"'
     assert service["WatchdogSec"] == "3s" and service["WatchdogSignal"] == "SIGKILL"
     assert service["RestartSec"] == "500ms"
