@@ -10,8 +10,9 @@ from packages.core.problem import Problem
 ENDED, AGAIN, FOR_A_PERSON = 0, 1, 3
 
 MENDED_BY_A_PERSON = frozenset({
-    "journal-damaged", "journal-missing", "journal-rolled-back", "snapshot-damaged",
-    "replica-diverged", "node-removed", "node-version-differs", "engine-not-pinned", "bad-key",
+    "journal-damaged", "journal-missing", "journal-of-another", "journal-rolled-back",
+    "snapshot-damaged", "replica-diverged", "node-removed", "node-version-differs",
+    "engine-not-pinned", "bad-key",
     "not-authorised",  # it does not run as root
 })
 """What its disk, its record or its installation says against taking part. `journal-in-use` is not

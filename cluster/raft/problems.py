@@ -54,6 +54,16 @@ def journal_older(name: str, because: str) -> Problem:
     )
 
 
+def journal_of_another(name: str, owner: str) -> Problem:
+    return problem(
+        "journal-of-another", f"node:{name}",
+        what=f"The state folder of agreement is {owner}'s, not {name}'s.",
+        because="Folders of two hosts were exchanged, or one was copied. What it promised is not "
+                "this node's word, and its vote would count twice.",
+        fix=f"Put this node's own folder back. If it is lost: {how_to_rejoin(name)}",
+    )
+
+
 def how_to_rejoin(name: str) -> str:
     return (
         f"On this host: vmsg node rejoin {name}. It sets the folder aside, and the node begins "

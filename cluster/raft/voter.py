@@ -17,6 +17,7 @@ from cluster.raft.engine import COMPACT_AFTER_ENTRIES, GuardedEngine
 from cluster.raft.flusher import Flusher
 from cluster.raft.journal import Journal, JournalDamaged, JournalOlder
 from cluster.raft.members import Members, all_voting, endpoints_renewed, next_members
+from cluster.raft.owner import owned
 from cluster.raft.pin import install
 from cluster.raft.problems import Fatal, disk_failed, folder_in_use, journal_damaged, journal_older
 from cluster.raft.replica import Machine
@@ -58,6 +59,7 @@ class Voter:
         except OSError as error:
             raise Fatal(disk_failed(name, error)) from error
         try:
+            owned(folder, name, disk)
             self.amnesia = Amnesia(folder, disk)
             self.journal = self.journal_type(
                 folder / "journal", disk=disk, boot_after=self.amnesia.boot,

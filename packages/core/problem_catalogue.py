@@ -69,6 +69,7 @@ CATALOGUE: dict[str, str] = {
     "journal-in-use": "another daemon uses this node's folder",
     "journal-damaged": "agreed decisions on this node's disk can no longer be read",
     "journal-missing": "this node took part before, and its journal is gone",
+    "journal-of-another": "the state folder of agreement is another node's",
     "journal-rolled-back": "this node's journal is an earlier copy of it, from a backup perhaps",
     "backup-damaged": "the file is no backup of a record, or not a whole one",
     "backup-newer": "the backup was written by a later release, in a format not known here",

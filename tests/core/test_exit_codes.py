@@ -21,7 +21,8 @@ def test_an_end_by_order_is_none() -> None:
 
 
 @pytest.mark.parametrize("code", [
-    "journal-damaged", "journal-missing", "journal-rolled-back", "snapshot-damaged",
+    "journal-damaged", "journal-missing", "journal-of-another", "journal-rolled-back",
+    "snapshot-damaged",
     "replica-diverged", "node-removed", "key-file-missing", "key-file-broken", "key-file-exposed",
     "config-unreadable", "config-bad-value",
 ])

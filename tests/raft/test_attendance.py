@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from cluster.raft.amnesia import NOTE_FILE, Note, write_note
 from cluster.raft.attendance import LAG_S, SLOT_BYTES, Attendance, latest, slot
 from cluster.raft.disk import HostDisk
 from cluster.raft.journal import Journal, JournalOlder
+from cluster.raft.owner import OWNER_FILE
 from cluster.raft.problems import Fatal
 from cluster.raft.voter import Voter
 from cluster.rejoining import begin_again, lock
@@ -280,6 +282,26 @@ def test_who_begins_again_is_rid_of_a_mark_that_cannot_be_read(tmp_path: Path) -
     again = voter(tmp_path, "ape")
     assert again.journal.boot == 71
     again.close()
+
+
+def test_another_nodes_folder_is_not_taken_part_with(tmp_path: Path) -> None:
+    """Found by an attack: the state folders of two hosts exchanged, the one went on with the vote
+    of the other in place of its own."""
+    for name in ("ape", "bee"):
+        place = tmp_path / name
+        (place / name).mkdir(parents=True)
+        voter(place, name).close()
+    for name, other in (("ape", "bee"), ("bee", "ape")):
+        elsewhere = tmp_path / f"{name}-swapped"
+        shutil.copytree(tmp_path / other / other, elsewhere / name)
+        with pytest.raises(Fatal) as refused:
+            voter(elsewhere, name)
+        assert refused.value.problem.code == "journal-of-another"
+        assert other in refused.value.problem.what
+    owner = tmp_path / "ape" / "ape" / OWNER_FILE
+    owner.unlink()  # of an earlier release
+    voter(tmp_path / "ape", "ape").close()
+    assert owner.read_text() == "ape\n"
 
 
 def test_nothing_is_kept_of_a_folder_that_was_not_there(tmp_path: Path) -> None:

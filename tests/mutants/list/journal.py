@@ -131,4 +131,16 @@ MUTANTS = [
         broken="        if body is None:\n",
         tests=(ATTENDANCE + "test_a_leader_tells_a_node_that_was_put_back_as_a_whole",),
     ),
+    Mutant(
+        "cluster/raft/owner.py",
+        "    if owner != name:",
+        "    if False:",
+        ("tests/raft/test_attendance.py::"
+         "test_another_nodes_folder_is_not_taken_part_with",)),
+    Mutant(
+        "cluster/raft/voter.py",
+        "            owned(folder, name, disk)",
+        "            pass",
+        ("tests/raft/test_attendance.py::"
+         "test_another_nodes_folder_is_not_taken_part_with",)),
 ]
