@@ -51,14 +51,15 @@ async def drain(desk: Desk, caller: Caller, ask: DrainNode) -> Reply:
 
 
 def _drained(state: State, node: str) -> dict[str, object]:
-    record = state.nodes[node]
-    shown = view.plan(record.drain) if record.drain is not None else {"node": node}
+    record = state.nodes.get(node)  # it may have been removed a moment later
+    drain = record.drain if record is not None else None
+    shown = view.plan(drain) if drain is not None else {"node": node}
     return shown | _standing(state, node)
 
 
 def _standing(state: State, node: str) -> dict[str, object]:
     return {
-        "state": state.nodes[node].state,
+        "state": _state_of(state, node),
         "packages": [each.name for each in packages_of(state, node)],
     }
 
@@ -71,7 +72,12 @@ async def cancel_drain(desk: Desk, caller: Caller, ask: CancelDrain) -> Reply:
     entry = desk.entry(entries.DrainCancelled, caller, ask, node=ask.node)
     stopped = await desk.change(ask, entry)
     return stopped or done(ask, {
-        "node": ask.node, "state": desk.ledger.state.nodes[ask.node].state})
+        "node": ask.node, "state": _state_of(desk.ledger.state, ask.node)})
+
+
+def _state_of(state: State, name: str) -> str:
+    node = state.nodes.get(name)
+    return node.state if node is not None else "unknown"
 
 
 async def resume(desk: Desk, caller: Caller, ask: ResumeNode) -> Reply:
@@ -110,8 +116,7 @@ async def resume(desk: Desk, caller: Caller, ask: ResumeNode) -> Reply:
     ]
     node = state.nodes.get(ask.node)
     return done(ask, {
-        "node": ask.node, "state": node.state if node is not None else "unknown",
-        "returned": returned,
+        "node": ask.node, "state": _state_of(state, ask.node), "returned": returned,
     }, [each.problem for each in (node.stuck if node is not None else ()) if each.package in home])
 
 
