@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 
 PING_S = 0.2
 """Between two looks whether the guardian has answered since; where it has not it is asked."""
+FIRST_WORD_S = 0.04
+"""A guardian that is there answers a daemon that has just begun within milliseconds, and may hold a
+later lease than the one it has noted."""
 SILENT_AFTER = 3
 """Looks in a row with nothing heard: 0.6 to 0.8 s after its last word, which leaves 0.2 s for it to
 be in the record within a second. Counted in looks and not in time, because a daemon that itself
@@ -91,6 +94,9 @@ class Guarding:
     # life
 
     async def run(self) -> None:
+        if self._clock.boottime_s() >= self._until_s:  # over while there was no daemon
+            await asyncio.sleep(FIRST_WORD_S)
+            await self._enforce()
         while True:
             if not self._was_heard:  # each renewal is answered, too
                 self._unanswered += 1

@@ -185,6 +185,19 @@ def test_a_daemon_that_begins_while_its_guardian_is_stopped_ends_the_lease_itsel
         world.until(lambda: stands(host), within_s=0.2, what="stopped")
 
 
+def test_a_daemon_that_begins_after_the_noted_lease_ends_it_at_once() -> None:
+    """Found by a fresh seed: it waited for as long as between two questions to its guardian."""
+    with World(1, hardware=SURE) as world:
+        here = web_on_a_follower(world)
+        host = world.hosts[here]
+        cut_off(world, here)
+        host.guard.pause(20.0)
+        host.kill_daemon()
+        world.run(host.run_folder.lease.expiry_s - host.time.now_s() + 0.01)
+        host.start_daemon()
+        world.until(lambda: stands(host), within_s=0.1, what="stopped")
+
+
 def test_a_daemon_that_has_not_renewed_the_lease_ends_it_where_its_guardian_is_lost() -> None:
     """It was answered by that guardian until a moment before the end."""
     with World(1, hardware=SURE) as world:

@@ -77,6 +77,8 @@ MUTANTS = [
     Mutant(WATCH, "self._until_s, self._noted = noted.expiry_s, noted.pids",
            "self._until_s = noted.expiry_s",
            (f"{LOSS}::test_a_daemon_that_finds_neither_guardian_nor_record_stops_its_guests",)),
+    Mutant(WATCH, "if self._clock.boottime_s() >= self._until_s:", "if False:",
+           (f"{LOSS}::test_a_daemon_that_begins_after_the_noted_lease_ends_it_at_once",)),
     Mutant("cluster/node.py", "            self.guarding.recall(self.guardian.noted())\n", "",
            (f"{LOSS}::test_a_daemon_that_begins_while_its_guardian_is_stopped_ends_the_lease"
             "_itself",)),
