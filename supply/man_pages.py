@@ -35,7 +35,7 @@ sockets, and what is known of running guests
 
 def pages(version: str) -> Iterator[tuple[str, str]]:
     """File name ("vmsg-status.1") and content of each."""
-    for context in contexts(click.Context(root, info_name="vmsg")):
+    for context in contexts(click.Context(root, info_name="vmsg", **root.context_settings)):
         name = context.command_path.replace(" ", "-")
         yield f"{name}.1", command_page(context, name, version)
     for name, (module, line) in DAEMONS.items():

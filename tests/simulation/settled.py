@@ -21,6 +21,8 @@ def unsettled(hosts: Mapping[str, Host], judge: Judge) -> Finding | None:
             return "progress", f"{host.name} or its guardian stands still"
         if host.node is None or host.replica is None:
             return "progress", f"{host.name} has no daemon"
+        if host.daemon is not None and host.daemon.is_paused:
+            return "progress", f"the daemon of {host.name} stands still"
         if host.node.fencing._under_way:
             return "progress", f"{host.name} still fences {list(host.node.fencing._under_way)}"
         if host.replica.applied() < judge.newest:

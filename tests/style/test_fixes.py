@@ -136,7 +136,7 @@ def is_typed(line: str) -> bool:
 
 def parses(words: list[str]) -> bool:
     command: click.Command = root
-    context = click.Context(root, info_name="vmsg")
+    context = click.Context(root, info_name="vmsg", **root.context_settings)
     while words and isinstance(command, Folder):
         if words[0] not in command.list_commands(context):
             return False

@@ -13,7 +13,7 @@ PAGES = dict(man_pages.pages("1.2"))
 
 
 def test_each_command_and_each_daemon_has_its_page():
-    contexts = man_pages.contexts(click.Context(root, info_name="vmsg"))
+    contexts = man_pages.contexts(click.Context(root, info_name="vmsg", **root.context_settings))
     found = {each.command_path for each in contexts}
     assert {"vmsg", "vmsg node drain", "vmsg lab up"} <= found
     assert set(PAGES) == {
