@@ -26,9 +26,10 @@ def pytest_configure() -> None:
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A file's tests stay together, for many share a lab; simulated worlds share nothing, and the
-    longest of them would be the last that all others wait for."""
+    longest of them would be the last that all others wait for. What stays together in another way
+    says so itself: two marks would be a group of their own."""
     for item in items:
-        if room_of(item) not in STAND_ALONE:
+        if room_of(item) not in STAND_ALONE and item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(str(item.path)))
 
 

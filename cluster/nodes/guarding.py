@@ -96,7 +96,8 @@ class Guarding:
     async def run(self) -> None:
         if self._clock.boottime_s() >= self._until_s:  # over while there was no daemon
             await asyncio.sleep(FIRST_WORD_S)
-            await self._enforce()
+            if not self._was_heard:  # a guardian that is there sees to it, and knows who is let go
+                await self._enforce()
         while True:
             if not self._was_heard:  # each renewal is answered, too
                 self._unanswered += 1

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from cluster.api.messages import ConfirmDead, GetEvents, HaltNode, PlanFailure, RunNode
+from cluster.api.messages import ConfirmDead, GetEvents, HaltNode, PlanFailure, Reply, RunNode
 from cluster.lab import lab
 from packages.core.values import changed
 from tests.live.guest_side import held_connection
@@ -264,7 +264,8 @@ async def test_a_guest_detached_behind_its_daemons_back_is_taken_over_by_its_lea
     """Its owner never let it go, so its guardian froze it: that is a proof, as of a running one."""
     before, life = await led_by_another(cluster), (await cluster.said()).boot_id
     node = before["node"]
-    await detached_unheard(cluster, node)
+    told = await detached_unheard(cluster, node)
+    assert told.verdict == "failed" and "p1 did not stay detached" in told.problems[0].what
     await cluster.until(lambda status: one(status)["node"] not in (None, node))
     assert cluster.copy_on(node).stands, "taken over before it stood"
     after = await taken_over(cluster, before, life, left="halted")
@@ -282,7 +283,7 @@ async def test_a_guest_detached_behind_its_daemons_back_goes_on_where_a_lease_is
     await cluster.set_policy(lease_is_proof="false")
     before, life = await led_by_another(cluster), (await cluster.said()).boot_id
     node = before["node"]
-    await detached_unheard(cluster, node)
+    assert (await detached_unheard(cluster, node)).verdict == "done"
     status = await cluster.until(lambda status: node_of(status, node)["state"] == "halted")
     found = one(status)
     assert (found["node"], found["epoch"], found["state"]) == (node, before["epoch"], "detached")
@@ -308,11 +309,12 @@ async def led_by_another(cluster: LiveCluster) -> dict:
     return await cluster.shown()
 
 
-async def detached_unheard(cluster: LiveCluster, node: str) -> None:
+async def detached_unheard(cluster: LiveCluster, node: str) -> Reply:
     """The record detaches its guest, and its daemon is dead before it hears of that."""
     cluster.stop_daemons(node)
-    await cluster.done(HaltNode(request=token(), node=node, detach=True))
+    told = await cluster.ask(HaltNode(request=token(), node=node, detach=True))
     cluster.kill_daemon(node)
+    return told
 
 
 async def until_its_only_copy(cluster: LiveCluster, node: str) -> None:

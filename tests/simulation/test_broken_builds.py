@@ -8,8 +8,9 @@ import pytest
 from tests.simulation.broken_builds import BROKEN
 from tests.simulation.search import seeds_until_caught
 
-MOST_SEEDS = 60
-"""Several times what the worst of them takes on average."""
+MOST_SEEDS = 200
+"""Several times what the worst of them takes on average: a believed softdog is caught by one seed
+in fifty, for its host has to hang while a guest of it runs and others count on its reset."""
 
 CHECKERS = {
     "leader", "agreement", "invariants", "death", "lease", "two", "memory", "suspension", "moves",

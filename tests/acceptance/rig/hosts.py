@@ -217,6 +217,7 @@ class Host:
 @contextmanager
 def host(name: str = "n1") -> Iterator[Host]:
     """One that is not booted yet; nothing is left of it."""
+    TREES.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=TREES))
     made = Host(folder, name)
     try:
