@@ -13,7 +13,7 @@ processes on the same processors."""
 
 GIVES_WAY = 10
 
-STAND_ALONE = frozenset({"simulation"})
+RIG = "tests/acceptance/"
 
 
 def pytest_configure() -> None:
@@ -23,14 +23,17 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests stay together, for many share a lab; simulated worlds share nothing, and the
-    longest of them would be the last that all others wait for. What stays together in another way
-    says so itself: two marks would be a group of their own."""
-    for item in items:
-        if room_of(item) not in STAND_ALONE and item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Tests are handed out singly, and those of hosts with a systemd to one worker, in their order:
+    each file of them tells one story. The plugin's own groups are marks that pytest 9.2 does not
+    show it."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Singly(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return RIG if nodeid.startswith(RIG) else nodeid
+
+    return Singly(config, log)
 
 
 def room_of(item: pytest.Item) -> str:

@@ -14,7 +14,7 @@ from tests.acceptance.rig.hosts import host, lacking, tree
 from tests.acceptance.rig.node import Node, disk
 
 pytestmark = [
-    pytest.mark.acceptance, pytest.mark.xdist_group("rig"),
+    pytest.mark.acceptance,
     pytest.mark.timeout(900),  # a tree is made where there is none yet
 ]
 

@@ -12,7 +12,7 @@ import pytest
 from tests.acceptance.rig.hosts import SUITES, lacking
 from tests.acceptance.rig.node import GIVE, TAKE, Node, node
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("rig")]
+pytestmark = pytest.mark.acceptance
 
 REFUSED = "Operation refused"
 DATED = re.compile(r"\[\d+\]: \d{4}-\d\d-\d\dT")
