@@ -23,6 +23,7 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(optionalhook=True)  # not every run loads the plugin
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     """Tests are handed out singly, and those of hosts with a systemd to one worker, in their order:
     each file of them tells one story. The plugin's own groups are marks that pytest 9.2 does not

@@ -67,8 +67,9 @@ class Node:
         return states.get("web") == "running" and len(pids) == 1 and self.state(pids[0]) in "RS"
 
     def guests(self) -> list[int]:
-        """Their processes, as the host numbers them."""
-        found = self.host.run("pgrep", "-x", "qemu-system-x86").stdout
+        """Their processes, as the host numbers them; a QEMU that is only asked what it knows is
+        none of them."""
+        found = self.host.run("pgrep", "-f", "^qemu-system-x86_64 -name vmsg:").stdout
         return [int(each) for each in found.split()]
 
     def state(self, pid: int) -> str:
