@@ -20,7 +20,7 @@ from packages.core.standing import ARRIVED_ILL
 from packages.core.values import changed
 from packages.vm.driver import Born, Exit, Guest, Observation, Progress, RunState, arrived_ill
 from packages.vm.fake_guest import (
-    FakeCopy, FakeDisks, FakeGuest, Heard, complete, gone, named_machine
+    FakeCopy, FakeGuest, Heard, complete, gone, named_machine, will_not_end
 )
 
 COPY_BYTES = 1 << 20
@@ -93,7 +93,7 @@ class FakeFabric:
             found.become(state)
 
 
-class FakeDriver(FakeDisks):
+class FakeDriver:
     """One node's driver over the fabric."""
 
     def __init__(self, node: str, fabric: FakeFabric, clock: Clock) -> None:
@@ -212,18 +212,27 @@ class FakeDriver(FakeDisks):
         if found is None:
             return await self.end_remains(guest.package) if self._is_astray(guest) else None
         if found.cannot_end:
-            return _will_not_end(guest)
+            return will_not_end(guest)
         found.end(Exit(powered_off=False, because="the guest was ended by order"))
         return None
 
     def _is_astray(self, guest: Guest) -> bool:
         return any(each.guest.pid == guest.pid for each in self._fabric.remains[self._node])
 
+    async def resize_disk(
+        self, guest: Guest, number: int, *, size_bytes: int, deadline_s: float = 5.0,
+    ) -> Problem | None:
+        there = self._find(guest)
+        if there is None:
+            return gone(guest)
+        there.disk_bytes[number] = size_bytes
+        return None
+
     async def end_remains(self, package: str = "") -> Problem | None:
         for found in tuple(self._fabric.remains[self._node]):
             if package in ("", found.guest.package):
                 if found.cannot_end:
-                    return _will_not_end(found.guest)
+                    return will_not_end(found.guest)
                 found.end(Exit(powered_off=False, because="nobody held it"))
                 self._fabric.remains[self._node].remove(found)
         return None
@@ -378,14 +387,6 @@ class FakeDriver(FakeDisks):
 def _complete_if_still(source: FakeGuest) -> None:
     if source.migration == "device":
         complete(source)
-
-
-def _will_not_end(guest: Guest) -> Problem:
-    return problem(
-        "guest-will-not-end", f"package:{guest.package}",
-        what=f"process {guest.pid} is still there", because="the kernel keeps it",
-        fix="cut the node off from the package's disks, or reset the node",
-    )
 
 
 def _refused(guest: Guest, because: str) -> Problem:

@@ -177,24 +177,16 @@ def complete(source: FakeGuest) -> None:
     source.migrate_to("completed")
 
 
-class FakeDisks:
-    """Of the driver: what a fake guest has no disks for, and takes as said."""
-
-    def _find(self, guest: Guest) -> FakeGuest | None:
-        raise NotImplementedError
-
-    async def resize_disk(
-        self, guest: Guest, number: int, *, size_bytes: int, deadline_s: float = 5.0,
-    ) -> Problem | None:
-        there = self._find(guest)
-        if there is None:
-            return gone(guest)
-        there.disk_bytes[number] = size_bytes
-        return None
-
-
 def gone(guest: Guest) -> Problem:
     return problem(
         "guest-gone", f"package:{guest.package}", what="there is no such guest on this node",
         because=f"process {guest.pid} is not there", fix="look at the package's status",
+    )
+
+
+def will_not_end(guest: Guest) -> Problem:
+    return problem(
+        "guest-will-not-end", f"package:{guest.package}",
+        what=f"process {guest.pid} is still there", because="the kernel keeps it",
+        fix="cut the node off from the package's disks, or reset the node",
     )

@@ -15,6 +15,16 @@ def detached(told: Farm) -> str:
     return there
 
 
+def on_a_follower(told: Farm) -> str:
+    """Where the guest runs, once that is no coordinator's."""
+    there = told.running()[0]
+    if told.coordinator().name == there:
+        told.move("web", awake(told, there))
+        told.until_settled()
+        there = told.running()[0]
+    return there
+
+
 def awake(told: Farm, there: str) -> str:
     return next(name for name in told.hosts if name != there)
 
@@ -64,11 +74,7 @@ def test_a_node_that_is_heard_just_runs() -> None:
 def test_a_detaching_that_ended_in_a_takeover_is_no_success() -> None:
     """The order was agreed upon, and its node fell silent before it had heard of it."""
     with farm() as told:
-        there = told.running()[0]
-        if told.coordinator().name == there:
-            told.move("web", next(name for name in told.hosts if name != there))
-            told.until_settled()
-            there = told.running()[0]
+        there = on_a_follower(told)
         at = awake(told, there)
         told.as_soon_as(lambda: told.record().state == "detached", lambda: told.cut_off(there))
         answer = told.answer(ask.HaltNode(node=there, detach=True), to=at)
@@ -81,11 +87,7 @@ def test_a_detaching_that_ended_in_a_takeover_is_no_success() -> None:
 def test_what_cannot_be_done_with_a_silent_node_is_told_by_its_silence(order: str) -> None:
     """A drain, or a look at what the node did not tell, helps nobody here."""
     with farm() as told:
-        there = told.running()[0]
-        if told.coordinator().name == there:
-            told.move("web", next(name for name in told.hosts if name != there))
-            told.until_settled()
-            there = told.running()[0]
+        there = on_a_follower(told)
         at = awake(told, there)
         other = next(name for name in told.hosts if name not in (there, at))
         told.cut_off(there)
