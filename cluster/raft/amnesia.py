@@ -31,7 +31,7 @@ a term in which the old life may have voted.
 
 from pathlib import Path
 
-from cluster.raft.disk import Disk
+from cluster.raft.disk import Disk, write_whole
 from cluster.raft.wire import Ack, Body, PreVote, PreVoteRequest, Vote, VoteRequest
 from packages.core.values import Natural, Undecodable, Value, changed, from_json, to_json
 
@@ -103,13 +103,5 @@ class Amnesia:
 
 
 def write_note(disk: Disk, path: Path, note: Note) -> None:
-    """At once or not at all, and durably."""
-    new = path.with_suffix(".new")
-    disk.remove(new)
-    handle = disk.open(new)
-    try:
-        disk.write_at(handle, to_json(note) + b"\n", 0)
-        disk.sync(handle)
-    finally:
-        disk.close(handle)
-    disk.replace(new, path)
+    """At once or not at all, and durably. Raises OSError."""
+    write_whole(disk, path, to_json(note) + b"\n")

@@ -92,3 +92,16 @@ class HostDisk:
             os.close(handle)
             raise
         return handle
+
+
+def write_whole(disk: Disk, path: Path, raw: bytes) -> None:
+    """A small file, at once or not at all, and durably. Raises OSError."""
+    new = path.with_suffix(".new")
+    disk.remove(new)
+    handle = disk.open(new)
+    try:
+        disk.write_at(handle, raw, 0)
+        disk.sync(handle)
+    finally:
+        disk.close(handle)
+    disk.replace(new, path)

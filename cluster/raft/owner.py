@@ -8,7 +8,7 @@ term.
 
 from pathlib import Path
 
-from cluster.raft.disk import Disk
+from cluster.raft.disk import Disk, write_whole
 from cluster.raft.problems import Fatal, journal_of_another
 
 OWNER_FILE = "owner"
@@ -20,16 +20,7 @@ def owned(folder: Path, name: str, disk: Disk) -> None:
     path = folder / OWNER_FILE
     raw = disk.read(path)
     if raw is None:
-        fresh = folder / f"{OWNER_FILE}.new"
-        handle = disk.open(fresh)
-        try:
-            disk.write_at(handle, f"{name}\n".encode(), 0)
-            disk.cut(handle, len(name) + 1)
-            disk.sync(handle)
-        finally:
-            disk.close(handle)
-        disk.replace(fresh, path)
-        return
+        return write_whole(disk, path, f"{name}\n".encode())
     owner = raw.decode(errors="replace").strip()
     if owner != name:
         raise Fatal(journal_of_another(name, owner or "nobody"))
