@@ -62,10 +62,12 @@ class NodeGroup:
         for each in self.folders:
             each.mkdir(exist_ok=True)
 
-    def remove(self) -> None:
+    def remove(self) -> bool:
+        """Whether none of them is there any more; one that somebody is in stays."""
         for each in self.folders:
-            with contextlib.suppress(OSError):  # not there, or the node could not be ended
+            with contextlib.suppress(OSError):  # not there, or somebody is in it
                 each.rmdir()
+        return not any(each.exists() for each in self.folders)
 
     def members(self) -> list[int]:
         """Every process of the node that is not dead."""

@@ -179,12 +179,11 @@ async def remove_hosts(record: LabRecord) -> Problem | None:
     plan = record.plan
     watchdogs.end(plan)
     failures: list[object] = list(await asyncio.gather(
-        *(processes.kill_node(each, list(record.disks.values())) for each in plan.nodes),
+        *(processes.end_node(each, list(record.disks.values())) for each in plan.nodes),
     ))
     failures.append(await hosts.remove_networks(plan))
     for node in plan.nodes:
         processes.remove_run_folder(node)
-        NodeGroup(node).remove()
     return first_problem(failures)
 
 

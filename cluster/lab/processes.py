@@ -134,6 +134,24 @@ async def kill_node(node: NodePlan, devices: list[str]) -> Problem | None:
     return None
 
 
+async def end_node(node: NodePlan, devices: list[str]) -> Problem | None:
+    """End every process of the node, and let none come: a shell that an `up` which was killed had
+    just started may still be on its way into the groups. It ends where they are gone."""
+    group = NodeGroup(node)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(KILL_DEADLINE_S):
+            while True:
+                failure = await kill_node(node, devices)
+                if failure or group.remove():
+                    return failure
+                await asyncio.sleep(POLL_S)
+    return problem(
+        "lab-failed", f"node:{node.name}", what="the control groups of the node cannot be removed",
+        because=f"there is something in {' or '.join(map(str, group.folders))}",
+        fix="look at their cgroup.procs and folders, then try again",
+    )
+
+
 async def power_off(node: NodePlan, devices: list[str]) -> Problem | None:
     """Kill the node and forget what a host forgets without power: /run and its interfaces."""
     watchdogs.call_off(node)

@@ -12,7 +12,9 @@ from cluster.lab.groups import NodeGroup
 from cluster.lab.plan import LabOptions
 from cluster.lab.record import LabRecord
 from packages.core.problem import Problem
-from tests.live.lab_parts import WRITER, Counter, answers, backing_files, lab_parts, reaches, traces
+from tests.live.lab_parts import (
+    DEADLINE_S, WRITER, Counter, answers, backing_files, eventually, lab_parts, reaches, traces
+)
 
 pytestmark = pytest.mark.live
 
@@ -82,6 +84,28 @@ async def test_kill_ends_every_process_and_forgets_what_power_holds(tmp_path):
         assert not Path(one.node.run).exists()
         assert "tap0" not in links(one.node.netns)
         assert await other.counts()
+
+
+LATECOMERS = """
+while :; do
+    sh -ec 'for each; do echo 0 >"$each/cgroup.procs"; done; exec sleep 1000' sh "$@" 2>/dev/null ||
+        [ $? -eq 137 ] || exit 0
+    sleep 0.02
+done
+"""
+"""Each comes soon after the one before it was killed, until there is nothing to come into."""
+
+
+async def test_who_was_on_its_way_into_a_node_does_not_outlive_down(tmp_path):
+    folder = tmp_path / "lab"
+    async with lab_parts(folder) as record:
+        group = NodeGroup(record.plan.nodes[0])
+        coming = await asyncio.create_subprocess_exec(
+            "sh", "-c", LATECOMERS, "sh", *map(str, group.folders))
+        await eventually(lambda: bool(group.members()))
+        assert await lab.down(folder) is None
+        assert traces(record.plan) == {}
+        assert await asyncio.wait_for(coming.wait(), DEADLINE_S) == 0
 
 
 async def test_hang_stops_a_node_and_thaw_continues_it(tmp_path):
