@@ -52,8 +52,8 @@ from typing import Any, NamedTuple
 
 from cluster.guardian_guests import Garbage, Guest, found_guests, number
 from cluster.guardian_host import (
-    CONNECTIONS, NEVER_S, Alarm, Json, Place, Record, ToEnd, Watchdog, accepted, begin_again,
-    boottime_s, harden, say
+    CONNECTIONS, NEVER_S, Alarm, Json, Place, Record, ToEnd, Watchdog, begin_again, boottime_s,
+    harden, say
 )
 from cluster.supervision import ERROR, INFO, WARNING, Supervisor
 
@@ -264,7 +264,7 @@ class Guardian:
                 connection.sock.close()
 
     def accept(self) -> None:
-        sock = accepted(self.listener)
+        sock = self.place.accepted(self.listener)
         if sock is None:
             return
         if len(self.connections) >= CONNECTIONS:

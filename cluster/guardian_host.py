@@ -5,6 +5,7 @@ here may wait for anything but the tmpfs it writes to.
 """
 
 import ctypes
+import errno
 import fcntl
 import json
 import os
@@ -210,6 +211,9 @@ class Place:
         self.lock = -1
         self.lock_path = os.path.join(folder, "guardian.lock")
         self.socket_path = os.path.join(folder, "guardian.sock")
+        self.spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        """With which a caller is turned away where no descriptor is left for it: one that waits at
+        the door would have the loop turn for nothing, and this process is real-time."""
 
     def locked(self) -> bool:
         """Whether it is ours alone now. Raises OSError."""
@@ -241,6 +245,32 @@ class Place:
         listener.setblocking(False)
         return listener
 
+    def accepted(self, listener: socket.socket) -> socket.socket | None:
+        """The next peer, if it is of our own uid (root's, on a node)."""
+        try:
+            sock, _ = listener.accept()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self._turn_away(listener)
+            return None
+        _, uid, _ = struct.unpack("iII", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        if uid != os.geteuid():
+            say(f"refused a connection of uid {uid}", WARNING)
+            sock.close()
+            return None
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SENT_BYTES)
+        return sock
+
+    def _turn_away(self, listener: socket.socket) -> None:
+        say("refused a connection: no descriptor is left for it", ERROR)
+        with suppress(OSError):
+            os.close(self.spare)
+        with suppress(OSError):
+            listener.accept()[0].close()
+        with suppress(OSError):
+            self.spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
     def is_whole(self) -> bool:
         return self._has_lock() and os.path.exists(self.socket_path)
 
@@ -260,22 +290,6 @@ class Place:
             return os.path.samestat(os.stat(self.lock_path), os.fstat(self.lock))
         except OSError:
             return False
-
-
-def accepted(listener: socket.socket) -> socket.socket | None:
-    """The next peer, if it is of our own uid (root's, on a node)."""
-    try:
-        sock, _ = listener.accept()
-    except OSError:
-        return None
-    _, uid, _ = struct.unpack("iII", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    if uid != os.geteuid():
-        say(f"refused a connection of uid {uid}", WARNING)
-        sock.close()
-        return None
-    sock.setblocking(False)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SENT_BYTES)
-    return sock
 
 
 def begin_again(environment: Json) -> None:

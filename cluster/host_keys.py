@@ -12,9 +12,10 @@ from cluster.config.keys import public_keys, trust_of
 from cluster.config.schema import ClusterConfig, NodeConfig, PublicKeys
 from cluster.config.vault import Certified, FolderVault, NextKeys
 from cluster.core.trust import Trust
+from cluster.descriptors import descriptors
 from cluster.raft.links import SocketLinks
 from cluster.sockets import CurveKeys, bad_key, keys_of
-from packages.core.problem import Problem
+from packages.core.problem import Problem, problem
 
 
 class SocketKeys:
@@ -72,6 +73,11 @@ class SocketKeys:
         return self._vault.next_keys()
 
     def change_over(self, certificate: str) -> Problem | None:
+        if descriptors().are_short:  # libzmq ends a process that begins to listen with none left
+            return problem(
+                "cannot-listen", "socket", what="Listening anew, with the new key, has to wait.",
+                because="The daemon is short of file descriptors.",
+                fix="It is tried again by itself; give vmsgd.service a higher LimitNOFILE=.")
         secret = self._vault.change_over(certificate)
         if isinstance(secret, Problem):
             return secret

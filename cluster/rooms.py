@@ -15,7 +15,7 @@ from cluster.api.messages import AskRoom, Reply
 from cluster.api.neighbour import Neighbour
 from cluster.clock import Clock
 from packages.core.problem import Problem
-from packages.core.room import Room, room_problem
+from packages.core.room import Room, descriptors_problem, room_problem
 from packages.core.values import Undecodable, shaped
 
 EVERY_S = 3.0
@@ -56,7 +56,8 @@ class Rooms:
 
     def problems(self) -> list[Problem]:
         """Of every node that is short of room, in the order of their names."""
-        found = (room_problem(name, self._of(name)) for name in sorted(self._known))
+        found = (tells(name, self._of(name)) for name in sorted(self._known)
+                 for tells in (room_problem, descriptors_problem))
         return [each for each in found if each is not None]
 
     def _of(self, node: str) -> tuple[Room, ...]:

@@ -24,6 +24,7 @@ import zmq
 from zmq.utils import z85
 
 from cluster.doorkeeper import DoorKeeper, Handshakes
+from cluster.local_door import LOCAL, LocalDoor
 from cluster.socket_inbox import POLLIN, POLLOUT, WIDE, Inbox, Queues, events
 from cluster.socket_options import HANDSHAKE_MS, Socket, set_options
 from cluster.tally import Tally
@@ -116,6 +117,7 @@ class Listener:
         self._received = received
         self._max_message_bytes, self._queues = max_message_bytes, queues
         self._allowed: dict[str, str] = {}
+        self._doors: list[LocalDoor] = []
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
 
     def allow(self, peers: Mapping[str, str]) -> None:
@@ -169,6 +171,8 @@ class Listener:
                     fix="See that the address is this host's own and that no other daemon uses it.",
                 )
             bound.append(self._socket.get_string(zmq.LAST_ENDPOINT).rstrip("\0"))
+            if endpoint.startswith(LOCAL):
+                self._doors.append(LocalDoor(endpoint))
         self.endpoints = bound
         return None
 
@@ -200,6 +204,8 @@ class Listener:
     def close(self) -> None:
         if self._context is None:
             return
+        while self._doors:
+            self._doors.pop().close()
         self._inbox.close()
         self._handshakes.close()
         self._socket.close(0)

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from cluster.api.bounds import SMALL_BYTES
 from cluster.api.messages import AnyRequest, Changing, GetEvents, Reply
 from cluster.api.peer import CONNECT_S, Endpoint, Peer
+from cluster.local_door import CLOSED, LOCAL
 from cluster.sockets import CurveKeys
 from packages.core.problem import Problem, problem
 from packages.core.values import to_msgpack
@@ -82,10 +83,11 @@ class Client:
     async def _ask_one(
         self, endpoint: Endpoint, request: AnyRequest, *, patience_s: float, connect_s: float,
     ) -> Reply | Problem:
-        path = endpoint.address.removeprefix("ipc://")
-        if path != endpoint.address and not os.path.exists(path):
-            return nothing_listens(endpoint)
         peer = self._peers.get(endpoint.address)
+        path = endpoint.address.removeprefix(LOCAL)
+        if path != endpoint.address and not os.path.exists(path) and (
+                peer is None or not peer.is_up):
+            return nothing_listens(endpoint, is_closed=os.path.exists(path + CLOSED))
         if peer is None:
             peer = self._peers[endpoint.address] = Peer(endpoint, self._keys)
         answer = await peer.ask(request, deadline_s=patience_s, connect_s=connect_s)
@@ -127,7 +129,13 @@ def nobody_answered(problems: Sequence[Problem]) -> Problem:
     )
 
 
-def nothing_listens(endpoint: Endpoint) -> Problem:
+def nothing_listens(endpoint: Endpoint, *, is_closed: bool) -> Problem:
+    if is_closed:
+        return problem(
+            "node-unreachable", f"node:{endpoint.shown}",
+            what=f"{endpoint.shown} lets no caller of this host in.",
+            because="Its daemon is short of file descriptors.",
+            fix="Ask another node with --endpoint, and give vmsgd.service a higher LimitNOFILE=.")
     return problem(
         "node-unreachable", f"node:{endpoint.shown}", what=f"{endpoint.shown} cannot be reached.",
         because="There is no such socket.", fix="Start vmsgd on this host.",

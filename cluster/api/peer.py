@@ -81,6 +81,11 @@ class Peer:
         for each in (self._sender, *self._others.values()):
             each.change_keys(server_keys=server_keys, keys=keys)
 
+    @property
+    def is_up(self) -> bool:
+        """Whether a connection stands for what is not a lease."""
+        return self._sender.is_up()
+
     async def ask(
         self, request: AnyRequest, *, deadline_s: float, connect_s: float = CONNECT_S,
     ) -> Reply | Problem:

@@ -1,4 +1,4 @@
-"""Asks the file systems how much room is left.
+"""Asks the file systems how much room is left, and the kernel how much may be opened.
 
 Asking never fails: a folder that is not there is looked for above, where it would be made.
 """
@@ -7,13 +7,22 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from cluster.descriptors import descriptors
 from packages.core.room import Folder, Room
+from packages.core.values import changed
 
 
 def rooms_of(folders: Mapping[Folder, Path]) -> tuple[Room, ...]:
     """May wait for a sick disk: to be called on a thread of its own."""
     found = (room_of(folder, path) for folder, path in folders.items())
-    return tuple(each for each in found if each is not None)
+    return tuple(_with_descriptors(each) for each in found if each is not None)
+
+
+def _with_descriptors(room: Room) -> Room:
+    if room.folder != "run":
+        return room
+    left, limit = descriptors()
+    return changed(room, free_descriptors=left, total_descriptors=limit)
 
 
 def room_of(folder: Folder, path: Path) -> Room | None:

@@ -1,4 +1,5 @@
-"""Whether a node has room: free bytes and files of the folders that it cannot do without. PURE.
+"""Whether a node has room: free bytes and files of the folders that it cannot do without, and what
+its daemon may still open. PURE.
 
 A full disk stops a node's part in agreement (the state folder), its guests' starts (the run folder)
 or its mark and keys (<etc>); that is said before it happens. The numbers are of the file system as
@@ -26,6 +27,11 @@ GUEST_BYTES, GUEST_FILES = 1 * MIB, 32
 """What is asked for before a guest starts: its console's log, sockets, and notes about it."""
 
 
+LEAST_DESCRIPTORS, LEAST_DESCRIPTORS_SHARE = 256, 8
+"""Below so many, or this share of a small limit, a daemon is short of them: some forty guests, and
+more callers than there are, have room in them."""
+
+
 class Room(Value):
     folder: Folder
     path: str
@@ -35,6 +41,13 @@ class Room(Value):
     """Inodes."""
     total_files: int
     """0: the file system has no limit of its own."""
+    free_descriptors: int = 0
+    total_descriptors: int = 0
+    """Of the node's daemon, told with its run folder; 0: not told."""
+
+
+def least_descriptors(limit: int) -> int:
+    return min(LEAST_DESCRIPTORS, limit // LEAST_DESCRIPTORS_SHARE)
 
 
 def least_bytes(room: Room) -> int:
@@ -71,6 +84,23 @@ def room_problem(node: str, rooms: Iterable[Room]) -> Problem | None:
             "rejoins and may go.",
         severity="warn",
     )
+
+
+def descriptors_problem(node: str, rooms: Iterable[Room]) -> Problem | None:
+    for room in rooms:
+        least = least_descriptors(room.total_descriptors)
+        if room.free_descriptors < least:
+            return problem(
+                "descriptors-short", f"node:{node}",
+                what=f"The daemon of {node} is short of file descriptors.",
+                because=f"It may open {room.free_descriptors} more of {room.total_descriptors}, "
+                        f"{least} should be left. It lets no local caller in and starts no guest "
+                        "for which there is none.",
+                fix=f"On {node}, give it more: LimitNOFILE= of vmsgd.service, then systemctl "
+                    "restart vmsgd (its guests run on). What has them: ls -l /proc/PID/fd",
+                severity="warn",
+            )
+    return None
 
 
 def guest_shortage(rooms: Iterable[Room]) -> str | None:

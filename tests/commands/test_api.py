@@ -205,6 +205,19 @@ async def test_an_earlier_version_is_alive_as_well(room: Room) -> None:
     raw.close()
 
 
+async def test_a_door_that_closes_keeps_out_who_comes_and_not_who_is_in(
+    room: Room, tmp_path: Path,
+) -> None:
+    inside, outside = Client([room.endpoint], ROOT), Client([room.endpoint], ROOT)
+    assert isinstance(await inside.ask(ask.GetStatus(), deadline_s=LONG_S), ask.Reply)
+    (tmp_path / "api.sock").rename(tmp_path / "api.sock.closed")
+    assert isinstance(await inside.ask(ask.GetStatus(), deadline_s=LONG_S), ask.Reply)
+    refused = await outside.ask(ask.GetStatus(), deadline_s=LONG_S)
+    assert code_of(refused) == "no-cluster" and "lets no caller of this host in" in refused.because
+    inside.close()
+    outside.close()
+
+
 async def test_a_question_to_a_node_that_is_removed_meanwhile_has_an_answer(
     room: Room, tmp_path: Path,
 ) -> None:

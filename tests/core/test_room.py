@@ -8,7 +8,7 @@ from cluster.api.messages import AnyRequest, AskRoom, Reply
 from cluster.nodes.room import rooms_of
 from cluster.rooms import KNOWN_S, Rooms
 from packages.core.problem import Problem, problem
-from packages.core.room import MIB, Room, guest_shortage, room_problem
+from packages.core.room import MIB, Room, descriptors_problem, guest_shortage, room_problem
 from packages.core.values import changed, plain
 from tests.raft.rig import HandClock
 
@@ -43,6 +43,20 @@ def test_the_problem_tells_which_folder_what_is_left_and_where_to_look() -> None
         "/var/lib/vmsg (state folder) has 1.0 of 16.0 MiB free, 4.0 should be. "
         "/run/vmsg (run folder) has 3 of 100000 inodes free, 256 should be.")
     assert "On n2, see what fills it: du -xh /var/lib/vmsg /run/vmsg" in found.fix
+
+
+@pytest.mark.parametrize(("left", "limit", "is_short"), [
+    (256, 65536, False), (255, 65536, True), (128, 1024, False), (127, 1024, True), (0, 0, False),
+])
+def test_a_daemon_is_short_of_descriptors_below_its_threshold(
+    left: int, limit: int, is_short: bool,
+) -> None:
+    room = changed(STATE, folder="run", free_descriptors=left, total_descriptors=limit)
+    found = descriptors_problem("n1", [STATE, room])
+    assert (found is not None) is is_short
+    if found is not None:
+        assert (found.code, found.subject) == ("descriptors-short", "node:n1")
+        assert f"It may open {left} more of {limit}" in found.because
 
 
 def test_a_guest_asks_for_the_run_folder_alone() -> None:

@@ -4,8 +4,10 @@ with an empty memory, without room or without descriptors."""
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -199,6 +201,27 @@ async def test_without_descriptors_a_guest_that_cannot_be_held_is_not_called_gua
         link.guard(many[:2])
         await until(lambda: link.connected)
         assert len((await report(link)).guarded) == 2
+        await link.close()
+    finally:
+        guard.end()
+
+
+async def test_a_caller_for_whom_there_is_no_descriptor_is_turned_away(tmp_path, tickers):
+    """Left waiting it would have the guardian look at its door again and again, without a pause and
+    before every other process of the host."""
+    guard = Guard(tmp_path, descriptors=16)
+    try:
+        link = await connected(guard, [])
+        link.renew(now_s() + LONG_S, now_s() + 2 * LONG_S)
+        link.guard([tickers(f"p{number}").guest for number in range(16)])
+        await until(lambda: guard.says("cannot be held"))
+        with ExitStack() as callers:
+            for _ in range(3):
+                caller = callers.enter_context(socket.socket(socket.AF_UNIX))
+                caller.settimeout(LONG_S)
+                caller.connect(guard.socket_path)
+            assert await asyncio.to_thread(caller.recv, 1) == b""
+            assert guard.says("no descriptor is left for it")
         await link.close()
     finally:
         guard.end()

@@ -6,6 +6,7 @@ Whoever acts is seen from outside: the guests' processes, and the log on their d
 import asyncio
 import os
 import resource
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -88,12 +89,19 @@ def limited(pid: int, what: int, to: int) -> Iterator[None]:
 
 
 async def test_a_daemon_without_a_descriptor_left_renews_its_lease(cluster):
-    """Nothing new can be opened: no program started, no connection taken. What is open serves."""
+    """Nothing new can be opened: no program started, no connection taken. What is open serves, who
+    calls on the host itself finds nobody, and the other nodes say why."""
     before = await cluster.until_running()
     here = before["node"]
     pid, frozen = cluster.daemon(here), cluster.freezes(here)
     with limited(pid, resource.RLIMIT_NOFILE, len(os.listdir(f"/proc/{pid}/fd"))):
         await asyncio.sleep(LACKING_S)
+        with socket.socket(socket.AF_UNIX) as caller, pytest.raises(FileNotFoundError):
+            caller.connect(f"{cluster.node(here).run}/api.sock")
+        other = next(each for each in cluster.names if each != here)
+        said = [(each["code"], each["subject"])
+                for each in (await cluster.status(node=other))["problems"]]
+        assert ("descriptors-short", f"node:{here}") in said
         assert state_of(pid) not in "ZX", "it has ended"
         shown = await cluster.shown()
         assert (shown["node"], shown["epoch"], shown["state"]) == (

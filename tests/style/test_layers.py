@@ -20,7 +20,9 @@ ALLOWED = {
     "cluster.tally": (),
     "cluster.sockets": (
         "packages.core", "cluster.socket_inbox", "cluster.socket_options", "cluster.doorkeeper",
-        "cluster.tally"),
+        "cluster.local_door", "cluster.tally"),
+    "cluster.local_door": ("cluster.descriptors",),
+    "cluster.descriptors": ("packages.core",),
     "cluster.socket_options": ("cluster.socket_inbox",),
     "cluster.doorkeeper": ("cluster.socket_inbox", "cluster.tally"),
     "cluster.socket_inbox": (),

@@ -116,4 +116,16 @@ MUTANTS = [
         "click.prompt(\"The line\", hide_input=True, err=True)",
         "click.prompt(\"The line\", err=True)",
         ("tests/commands/test_join_line.py::test_on_a_terminal_it_is_asked_for_and_not_shown",)),
+    Mutant(
+        "cluster/local_door.py",
+        "if self.is_open and now.are_short:",
+        "if self.is_open and not now.left:",
+        ("tests/core/test_local_door.py::"
+         "test_the_door_closes_below_its_least_and_opens_with_some_to_spare",)),
+    Mutant(
+        "cluster/sockets.py",
+        "self._doors.append(LocalDoor(endpoint))",
+        "pass",
+        ("tests/core/test_local_door.py::"
+         "test_without_descriptors_a_local_caller_is_kept_out_and_ends_nobody",)),
 ]

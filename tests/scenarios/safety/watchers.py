@@ -49,11 +49,14 @@ LEASE = Part(
              "tests/simulation/test_profile_change.py"
              "::test_a_coordinator_with_the_number_of_its_own_file_is_caught")),
         "exhausted": Cell(
-            "A daemon without descriptors goes on renewing; one without memory ends, or stands for "
-            "good, and is then one that is dead.",
-            "all nodes: silent, then failed", "lan: 0.8 s, 4.1 s",
+            "A daemon without descriptors goes on renewing, and closes its door to local callers "
+            "before there is none left; one without memory ends, or stands for good, and is then "
+            "one that is dead.",
+            "all nodes: descriptors-short; silent, then failed", "3 s; lan: 0.8 s, 4.1 s",
             "its unit starts it again, after 30 s if it stands (WatchdogSec)",
             (LIVE + "a_daemon_without_a_descriptor_left_renews_its_lease",
+             CORE + "test_local_door.py"
+                    "::test_without_descriptors_a_local_caller_is_kept_out_and_ends_nobody",
              LIVE + "a_daemon_without_memory_left_is_lost_and_no_second_copy_runs",
              CORE + "test_supervision.py"
                     "::test_a_loop_that_goes_round_says_so_and_one_that_stands_does_not")),
@@ -127,11 +130,12 @@ WATCHER = Part(
             (GUARDIAN + "a_record_of_another_boot_is_not_believed",
              TRUST + "an_older_record_of_this_boot_counts_until_the_daemons_first_word")),
         "exhausted": Cell(
-            "A guest that it cannot hold is refused, so it never runs. It is the last that the "
-            "kernel ends for want of memory.",
+            "A guest that it cannot hold is refused, so it never runs; a caller is turned away. It "
+            "is the last that the kernel ends for want of memory.",
             "the start that failed: guardian-unreachable", "at once",
             "a descriptor; the limit is the highest that the host allows",
             (TRUST + "without_descriptors_a_guest_that_cannot_be_held_is_not_called_guarded",
+             TRUST + "a_caller_for_whom_there_is_no_descriptor_is_turned_away",
              TRUST + "it_asks_to_be_the_last_that_is_ended_for_want_of_memory",
              CORE + "test_units.py"
                     "::test_guests_go_first_then_the_daemon_and_the_guardian_never")),
