@@ -5,6 +5,7 @@
 #   make acceptance  whole clusters of real daemons with real guests; CI runs both
 #   make mutants  one line of the product broken at a time: the tests must notice each
 #   make search   a simulated cluster, harmed at random for SECONDS=600
+#   make fuzz     MESSAGES=1000000 of one bad node's at the doors of whole daemons
 #   make soak     MOVES=1000 of real guests, with a process harmed in every tenth
 #   make bench    the measurements of docs/benchmarks.md, written anew
 #   make setup    only the set-up for lab and tests: Debian packages, .venv, the product in it
@@ -31,7 +32,7 @@ LAB := $(HOST) util-linux mount gcc libc6-dev libc6-dev-i386 binutils busybox-st
 TESTS := nftables fdisk e2fsprogs tcpdump procps qemu-block-extra qemu-utils sg3-utils tgt \
 	fence-agents systemd-container mmdebstrap
 
-.PHONY: help setup host deb lock sbom audit demo test acceptance mutants search soak lint bench clean
+.PHONY: help setup host deb lock sbom audit demo test acceptance mutants search fuzz soak lint bench clean
 
 help:
 	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
@@ -148,6 +149,12 @@ SECONDS := 600
 
 search: setup
 	@$(BIN)/python -m tests.simulation.search --seconds $(SECONDS)
+
+MESSAGES := 1000000
+SEED := 1
+
+fuzz: setup
+	@$(BIN)/python -m tests.fuzz.siege --messages $(MESSAGES) --seed $(SEED)
 
 MOVES := 1000
 

@@ -8,7 +8,6 @@ What must never happen here: an acknowledgement for more than was compared with 
 commit index raised by a message that proved nothing about the log.
 """
 
-import logging
 from collections import Counter
 from collections.abc import Callable
 
@@ -22,8 +21,6 @@ from cluster.raft.wire import (
     Vote, VoteRequest
 )
 from packages.core.values import Value, changed
-
-log = logging.getLogger(__name__)
 
 Post = Callable[[str, Body], None]
 Deliver = Callable[[Member, Body], None]
@@ -161,8 +158,8 @@ class Incoming:
             return True
         known_term, leader = self._leader_of
         if body.term == known_term and leader != peer.name:
-            log.critical("two leaders in term %d: %s and %s", known_term, leader, peer.name)
-            return self._drop("two-leaders")
+            return self._refuse(
+                peer, "two-leaders", f"it says that it leads in term {known_term}, as {leader} did")
         self._leader_of = (body.term, peer.name)
         self._lease.heard_leader(body.quorum_age_s)
         self._pre_votes.forget()

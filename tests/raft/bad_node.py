@@ -29,21 +29,26 @@ COMMANDS = (
 class BadNode:
     """Knows its victim's numbers, and says things around them and far beyond."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, boot: int = 1) -> None:
         self.dice = random.Random(seed)
-        self._number = 0
+        self._boot, self._number = boot, 0
 
     def said_to(self, victim: Voter) -> bytes:
-        dice, engine = self.dice, victim.engine
-        self._term, self._index = engine.term, engine.last_index
+        engine = victim.engine
+        return self.said(engine.term, engine.last_index, boot=victim.journal.boot)
+
+    def said(self, term: int, index: int, *, boot: int) -> bytes:
+        """To one of whom this is known."""
+        dice = self.dice
+        self._term, self._index = term, index
         body = self._body()
         self._number += 1
         return to_msgpack(Envelope(
-            version=WIRE_VERSION, boot=1, body=body,
-            known_boot=dice.choice((0, 0, victim.journal.boot, self._near(1))),
+            version=WIRE_VERSION, boot=self._boot, body=body,
+            known_boot=dice.choice((0, 0, boot, self._near(1))),
             number=self._number if dice.random() < 0.98 else self._near(self._number),
-            term=min(HIGHEST, dice.choice((getattr(body, "term", None) or engine.term,
-                                           engine.term, engine.term + 1, self._near(engine.term)))),
+            term=min(HIGHEST, dice.choice((getattr(body, "term", None) or term,
+                                           term, term + 1, self._near(term)))),
         ))
 
     def _near(self, number: int) -> int:

@@ -3,6 +3,7 @@
 A test that has a `guarded` parameter says what goes wrong without the protection.
 """
 
+import logging
 from collections.abc import Iterator
 from math import inf, nan
 from pathlib import Path
@@ -252,6 +253,17 @@ def test_two_leaders_in_one_term_are_not_both_believed(rig: Rig) -> None:
     tell(ape, "cat", 1, append(1, (1, 0), [command(2, index=2, term=1)]))
     assert ape.engine.log[1] == command(1, index=2, term=1)
     assert ape.transport.drops["two-leaders"] == 1
+
+
+def test_a_second_leader_of_one_term_is_said_once_and_not_for_each(
+    rig: Rig, caplog: pytest.LogCaptureFixture,
+) -> None:
+    ape = rig.start("ape")
+    with caplog.at_level(logging.WARNING):
+        for name in ("bee", *["cat"] * 100):
+            tell(ape, name, 1, append(1, (1, 0), []))
+    assert ape.transport.drops["two-leaders"] == 100
+    assert [each.getMessage()[:21] for each in caplog.records] == ["two-leaders: from cat"]
 
 
 def test_the_lease_ends_with_the_majority(rig: Rig) -> None:

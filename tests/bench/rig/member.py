@@ -28,6 +28,7 @@ from cluster.raft.disk import HostDisk
 from cluster.raft.links import Received, SocketLinks
 from cluster.raft.syncobj import SyncObjReplica
 from cluster.sockets import CurveKeys
+from cluster.supervision import Supervisor
 from packages.core.problem import Problem
 
 PROPOSAL = b"x" * 256
@@ -201,7 +202,7 @@ def daemon_of(etc: Path) -> Daemon:
     lib, run = etc.parent / "lib", etc.parent / "run"
     for each in (lib, run):
         each.mkdir(exist_ok=True, mode=0o700)
-    return Daemon(folder, etc=etc, lib=lib, run=run)
+    return Daemon(folder, etc=etc, lib=lib, run=run, supervisor=Supervisor({}))
 
 
 def links_of(plan: dict[str, Any], name: str) -> ListeningLinks:

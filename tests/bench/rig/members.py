@@ -83,6 +83,11 @@ class Members:
         leader = await self.until_led()
         return next(name for name in self._running if name != leader)
 
+    def pid(self, name: str) -> int | None:
+        """None where it has ended."""
+        process = self._running[name]
+        return process.pid if process.returncode is None else None
+
     def kill(self, name: str) -> None:
         self._running[name].kill()
 
