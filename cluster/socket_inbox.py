@@ -24,12 +24,19 @@ QUEUE_MESSAGES = 2000
 
 
 class Queues(NamedTuple):
-    """How many messages may wait for each connection."""
+    """How many messages may wait for each connection, and how much of one key's may be held
+    (cluster/connections.py)."""
 
     received: int = QUEUE_MESSAGES
     """What is beyond it waits at its sender."""
     sent: int = QUEUE_MESSAGES
     """What is beyond it is dropped: the peer does not read."""
+    connections: int = 16
+    """Two nodes have two to each other, and some that are about to end."""
+    waiting_bytes: int = 96 << 20
+    """The largest message, and seconds of the busiest log."""
+    owed_bytes: int = 16 << 20
+    """Answers that nobody fetched; one more is taken when there is less, however long."""
 
 
 WIDE = Queues()

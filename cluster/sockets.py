@@ -23,7 +23,8 @@ from contextlib import ExitStack
 import zmq
 from zmq.utils import z85
 
-from cluster.doorkeeper import DoorKeeper, Handshakes
+from cluster.connections import Connections
+from cluster.doorkeeper import DoorKeeper, Handshakes, told_address
 from cluster.local_door import LOCAL, LocalDoor
 from cluster.socket_inbox import POLLIN, POLLOUT, WIDE, Inbox, Queues, events
 from cluster.socket_options import HANDSHAKE_MS, Socket, set_options
@@ -155,7 +156,8 @@ class Listener:
         self._socket.set(zmq.ZAP_ENFORCE_DOMAIN, 1)
         self._socket.set(zmq.ROUTER_MANDATORY, 1)
         self._inbox = Inbox(self._socket, self._arrived)
-        self._handshakes = Handshakes(self._socket, tally, where=self.endpoints[0])
+        held = self._held = Connections(self._queues, tally, where=self.endpoints[0])
+        self._handshakes = Handshakes(self._socket, tally, held, where=self.endpoints[0])
         return self._bind()
 
     def _bind(self) -> Problem | None:
@@ -174,11 +176,12 @@ class Listener:
             if endpoint.startswith(LOCAL):
                 self._doors.append(LocalDoor(endpoint))
         self.endpoints = bound
+        self._held.listens(bound)
         return None
 
     def send(self, route: bytes, payload: bytes) -> bool:
         """Answer the peer behind `route`; False when it is gone or does not read."""
-        if self._context is None:
+        if self._context is None or not self._held.may_answer(route, len(payload)):
             return False
         try:
             self._socket.send_multipart((route, payload), zmq.NOBLOCK)
@@ -194,6 +197,9 @@ class Listener:
             self._tally.refuse("frames", f"no message of ours, at {self.endpoints[0]}")
             return
         key, address = frames[1].get("User-Id"), frames[1].get("Peer-Address")
+        if isinstance(key, str):
+            self._held.heard(
+                int(frames[1].get(zmq.SRCFD)), key, frames[0].bytes, len(frames[1].buffer))
         self.address = told_address(address) if isinstance(address, str) else ""
         peer = self._allowed.get(key) if isinstance(key, str) else None
         if peer is None:
@@ -208,6 +214,7 @@ class Listener:
             self._doors.pop().close()
         self._inbox.close()
         self._handshakes.close()
+        self._held.close()
         self._socket.close(0)
         self._keeper.close()
         self._context.term()
@@ -380,14 +387,6 @@ def hang_up(inbox: Inbox, socket: "Socket", refusals: "Socket | None") -> None:
         socket.disable_monitor()
         refusals.close(0)
     socket.close(0)
-
-
-def told_address(address: str) -> str:
-    """Where a message is from, in words: over TCP its host's address, over a socket file of this
-    host ZeroMQ has `localhost:UID:GID:PID`."""
-    host, _, user = address.partition(":")
-    is_here = host == "localhost" and user
-    return f"this host, uid {user.split(':')[0]}" if is_here else address
 
 
 def bad_key(subject: str) -> Problem:

@@ -24,7 +24,7 @@ SEEN = frozenset({
     "unknown-key", "no-handshake", "key-struck-off", "frames", "undecodable", "not-authorised",
     "unread", "stranger", "two-leaders", "entry-of-a-later-term", "regressed-by-no-leader",
     "another-is-heard-as-us", "snapshot-refused", "unacceptable-command", "vote-without-right",
-    "second-vote",
+    "second-vote", "half-sent", "too-many-connections", "answers-not-fetched",
 })
 """Of what the doors count: what no honest peer or caller does. The rest is late, lost or slow."""
 

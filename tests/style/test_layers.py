@@ -20,11 +20,12 @@ ALLOWED = {
     "cluster.tally": (),
     "cluster.sockets": (
         "packages.core", "cluster.socket_inbox", "cluster.socket_options", "cluster.doorkeeper",
-        "cluster.local_door", "cluster.tally"),
+        "cluster.connections", "cluster.local_door", "cluster.tally"),
     "cluster.local_door": ("cluster.descriptors",),
     "cluster.descriptors": ("packages.core",),
+    "cluster.connections": ("cluster.socket_inbox", "cluster.tally"),
     "cluster.socket_options": ("cluster.socket_inbox",),
-    "cluster.doorkeeper": ("cluster.socket_inbox", "cluster.tally"),
+    "cluster.doorkeeper": ("cluster.connections", "cluster.socket_inbox", "cluster.tally"),
     "cluster.socket_inbox": (),
     # Doors to one machine: they must work, and be tested, without a cluster.
     "packages.accounts": ("packages.core",),

@@ -7,8 +7,36 @@ HISTORY = "tests/core/test_history.py::"
 READING = "tests/commands/test_reading.py::"
 APPLYING = "tests/scenarios/test_apply_survey.py::"
 GATE = "tests/commands/test_api_gate.py::"
+CONNECTIONS = "tests/raft/test_connections.py::"
 
 MUTANTS = [
+    Mutant(
+        "cluster/connections.py", "elif each.received > STRANGER_BYTES:", "elif False:",
+        (CONNECTIONS + "test_strangers_are_not_among_those_who_said_nothing_yet",
+         CONNECTIONS + "test_a_stranger_gets_no_further_than_a_handshake_is_long")),
+    Mutant(
+        "cluster/connections.py", "elif total > most_bytes and each.waiting:", "elif False:",
+        (CONNECTIONS + "test_bytes_of_one_key_are_added_up_and_anothers_are_not",)),
+    Mutant(
+        "cluster/connections.py", "            if at >= most:", "            if False:",
+        (CONNECTIONS + "test_of_a_key_those_go_that_were_heard_longest_ago",)),
+    Mutant(
+        "cluster/connections.py", "its.sort(key=lambda each: each.heard_s, reverse=True)",
+        "its.sort(key=lambda each: each.heard_s)",
+        (CONNECTIONS + "test_of_a_key_those_go_that_were_heard_longest_ago",)),
+    Mutant(
+        "cluster/connections.py", " and its.getpeername() == each.peer:", ":",
+        (CONNECTIONS + "test_a_descriptor_that_is_anothers_by_now_is_let_be",)),
+    Mutant(
+        "cluster/connections.py", "if self._owed[found.key] > self._queues.owed_bytes:",
+        "if False:", (CONNECTIONS + "test_answers_that_nobody_fetches_are_bounded",)),
+    Mutant(
+        "cluster/connections.py",
+        "if found.owed > OWED_UNSEEN_BYTES and _is_fetched(found.descriptor):", "if False:",
+        (CONNECTIONS + "test_whoever_fetches_gets_all",)),
+    Mutant(
+        "cluster/doorkeeper.py", "if not self._pace.may_come(key):", "if False:",
+        (CONNECTIONS + "test_a_key_that_comes_too_often_is_let_in_later",)),
     Mutant(
         "cluster/api/gate.py", "if kind is None or kind not in LARGE_KINDS:", "if kind is None:",
         (GATE + "test_a_large_message_of_a_small_kind_is_not_read",)),

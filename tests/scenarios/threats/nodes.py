@@ -23,6 +23,7 @@ ONE_NODE = Actor(
                "::test_two_honest_nodes_agree_once_a_bad_one_is_struck_off",
                BOUNDS + "an_index_that_no_log_reaches_is_dropped",
                BOUNDS + "the_others_elect_and_agree_while_one_says_it",
+               "tests/fuzz/test_siege.py::test_whole_daemons_withstand_one_nodes_key",
                BOUNDS + "a_cluster_that_was_raised_to_the_highest_term_elects_again",
                BOUNDS + "a_number_beyond_reason_does_not_silence_its_boot",
                BOUNDS + "a_boot_beyond_reason_does_not_deafen_for_the_true_node")),
@@ -38,6 +39,7 @@ ONE_NODE = Actor(
                BOUNDS + "a_bomb_is_refused_by_what_it_declares",
                BOUNDS + "a_bomb_never_reaches_the_disk",
                BOUNDS + "a_snapshot_is_the_one_that_was_spoken_of",
+               "tests/raft/test_connections.py::test_what_is_half_sent_by_one_key_is_bounded",
                SOCKETS + "no_more_peers_are_connected_to_than_a_cluster_can_have",
                SOCKETS + "what_another_member_says_of_a_peer_need_not_be_true")),
         Never("speak, vote or propose as another node",
@@ -63,6 +65,7 @@ ONE_NODE = Actor(
                "tests/core/test_vetting.py::test_the_file_is_looked_at_each_time")),
         Never("go unseen", "said by each node that drops it, once a minute for each kind",
               (BOUNDS + "it_is_said_once_and_not_for_each",
+               VOTES + "a_second_leader_of_one_term_is_said_once_and_not_for_each",
                BOUNDS + "a_node_that_is_not_heard_is_told_why")),
     ),
     open="While its key is good it can be elected and hold up agreement, propose what it likes "

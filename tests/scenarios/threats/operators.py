@@ -4,6 +4,7 @@ from tests.scenarios.threats.actor import Actor, Never
 
 API = "tests/commands/test_api.py::test_"
 GATE = "tests/commands/test_api_gate.py::test_"
+CONNECTIONS = "tests/raft/test_connections.py::test_"
 READING = "tests/commands/test_reading.py::test_"
 LOOKED_AT = "tests/scenarios/test_only_looked_at.py::test_"
 VIGIL = "tests/core/test_vigil.py::test_"
@@ -24,6 +25,9 @@ COST = Never(
      GATE + "a_role_is_looked_at_before_a_large_message_is_read",
      GATE + "a_large_question_is_not_carried_on_to_the_next_node",
      API + "a_slow_answer_holds_up_nobody_and_a_caller_has_its_limit",
+     CONNECTIONS + "what_is_half_sent_by_one_key_is_bounded",
+     CONNECTIONS + "one_key_has_so_many_connections_and_the_newest_stay",
+     CONNECTIONS + "answers_that_nobody_fetches_are_bounded",
      "tests/commands/test_reading.py"
      "::test_a_thousand_packages_are_read_while_the_loop_turns",
      "tests/commands/test_reading.py::test_the_reader_has_a_budget",

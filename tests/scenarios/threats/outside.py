@@ -34,7 +34,9 @@ CLUSTER_NETWORK = Actor(
               "whoever shows no key is ended within 2.5 s; keys are looked at, and nothing else is "
               "done for them",
               ("tests/live/test_bad_input_live.py::test_strangers_at_every_door_change_nothing",
-               SOCKETS + "a_message_beyond_the_limit_is_not_received")),
+               SOCKETS + "a_message_beyond_the_limit_is_not_received",
+               "tests/raft/test_connections.py"
+               "::test_a_stranger_gets_no_further_than_a_handshake_is_long")),
         SEEN,
     ),
     open="Cutting nodes off from each other stops guests of the smaller part; a network of its "
