@@ -99,8 +99,9 @@ class Program:
     def _not_allowed(self, because: str) -> Problem:
         return problem(
             "program-not-allowed", self._subject, what=f"{self._argv[0]} was not started",
-            because=because, fix="see the program and its folders on this node: root's, and not "
-            "writable by others; and `programs:` of the cluster file (docs/security.md)",
+            because=because, fix="see the program and its folders on this node: root's, not "
+            "writable by others, open to the account of `accounts:`; and `programs:` of the "
+            "cluster file (docs/security.md)",
         )
 
     def _failed(self, end: "End") -> Problem:
@@ -175,6 +176,11 @@ class Run(threading.Thread):
                 self._argv, env=self._environment, cwd="/", start_new_session=True, bufsize=0,
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                 **rights)
+        except PermissionError as failure:
+            # Of root's own program: its account is kept from it by a folder on the way, say.
+            if account is not None:
+                return End(refused=f"uid {account.uid} of `accounts:` may not start it: {failure}")
+            return End(failure=str(failure), error=failure)
         except (OSError, ValueError, subprocess.SubprocessError) as failure:
             return End(failure=str(failure), error=failure)
         as_any_process(process.pid)

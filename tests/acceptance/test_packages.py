@@ -10,7 +10,7 @@ from shutil import copy
 import pytest
 
 from supply import debian, pins, wheels
-from tests.acceptance.rig.hosts import host, lacking, tree
+from tests.acceptance.rig.hosts import BARE, host, lacking, tree
 from tests.acceptance.rig.node import Node, disk
 
 pytestmark = [
@@ -19,10 +19,6 @@ pytestmark = [
 ]
 
 SUITES = {"12": "bookworm", "13": "trixie"}
-PACKAGES = (
-    "systemd", "systemd-sysv", "dbus", "procps", "iproute2", "qemu-system-x86", "python3")
-"""What the package asks for, and what makes a tree a host; procps is for the rig, which looks."""
-
 INSTALL = ("sh", "-c", "exec dpkg --install /root/vmsg_*.deb")
 UNITS = ("vmsgd.service", "vmsg-guard.service")
 
@@ -48,7 +44,7 @@ def n1(
         copy(made, root / "root")
 
     with host("n1") as there:
-        there.boot(of=tree(SUITES[release], PACKAGES), product=None, installs=installs,
+        there.boot(of=tree(SUITES[release], BARE), product=None, installs=installs,
                    words=[f"--bind={device}"])
         yield Node(there)
 

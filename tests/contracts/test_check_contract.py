@@ -180,6 +180,22 @@ async def test_a_program_has_the_rights_of_its_account_and_no_others() -> None:
         assert missing in found.because
 
 
+async def test_a_program_that_its_account_may_not_start_says_nothing_of_the_guest(
+    tmp_path: Path,
+) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    program = closed / "check"
+    program.write_text("#!/bin/sh\nexit 1\n")
+    program.chmod(0o755)
+    for checks, code in (("64124:64125", "program-not-allowed"), (None, "check-failed")):
+        check = Program(
+            "web", node="n1", epoch=1, argv=(str(program),), clock=HostClock(),
+            vetting=Vetting(Allowed(accounts=Accounts(checks=checks or ""))))
+        found = await check.check(timeout_s=DEADLINE_S)
+        assert found is not None and found.code == code, found
+
+
 @pytest.mark.parametrize("unasked", ["program-not-allowed", "check-not-made"])
 async def test_no_guest_pays_for_a_check_that_was_not_made(unasked: str) -> None:
     spec = MonitorSpec(name="own", kind="program", interval_s=0.1, retries=0, grace_s=0.0)

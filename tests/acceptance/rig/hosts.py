@@ -39,12 +39,17 @@ TREES = Path(os.environ.get("VMSG_RIG_TREES", "/var/tmp/vmsg-rig"))
 
 PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "iproute2", "procps", "kmod", "python3", "qemu-system-x86")
+BARE = ("systemd", "systemd-sysv", "dbus", "procps", "iproute2", "qemu-system-x86", "python3")
+"""What the package `vmsg` asks for, and what makes a tree a host; procps is for the rig, which
+looks."""
+
 NEEDED = ("systemd-nspawn", "mmdebstrap", "busctl", "nsenter", "unshare")
 SUITES = ("bookworm", "trixie")
 BOOTED_S = 60.0
 ENDED_S = 60.0
 LOOK_S = 0.05
 GROUPS = Path("/sys/fs/cgroup")
+TYPED = {"PATH": "/opt/vmsg/.venv/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 
 BOOT = """
 for group in $GROUPS; do mkdir -p "$group" && echo 0 >"$group/cgroup.procs"; done
@@ -99,10 +104,12 @@ class Host:
     def boot(
         self, *, of: Path, words: Sequence[str] = (), inside: Sequence[str] = (),
         installs: Callable[[Path], None] = lambda root: None, product: Path | None = ROOT,
+        plugged: Callable[[], object] = lambda: None,
     ) -> None:
         """`installs` puts files into the host before it boots; it is given the overlay's upper
         folder. What an earlier boot of the same host has written is still there. With None as the
-        product there is none in /opt/vmsg: it comes as a package."""
+        product there is none in /opt/vmsg: it comes as a package. `plugged` is called when the
+        host has begun and its interfaces are there."""
         (self.folder / "up").mkdir(exist_ok=True)
         (self.folder / "up/var/log/journal").mkdir(parents=True, exist_ok=True)
         installs(self.folder / "up")
@@ -111,7 +118,9 @@ class Host:
             *inside, "unshare", "--mount", "sh", "-ec", BOOT, "sh",
             "systemd-nspawn", "--quiet", "-D", str(self.folder / "root"), "--boot",
             "--register=no", "--keep-unit", "--capability=all", "--private-network",
-            "--console=pipe", f"--hostname={self.name}", f"--bind-ro={ROOT}", *python, *words]
+            # The machine's name is what MAC addresses are made of.
+            "--console=pipe", f"--machine=vmsg-rig-{self.name}-{os.getpid()}",
+            f"--hostname={self.name}", f"--bind-ro={ROOT}", *python, *words]
         environment = {
             **os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1", "TREE": str(of),
             "GROUPS": " ".join(map(str, self._groups)), "FOLDER": str(self.folder),
@@ -121,6 +130,7 @@ class Host:
                 argv, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True)
         self._until(self._found_leader, BOOTED_S)
+        plugged()
         self._until(lambda: self.run("systemctl", "is-system-running").stdout.strip() in (
             "running", "degraded"), BOOTED_S)
 
@@ -157,10 +167,27 @@ class Host:
     ) -> subprocess.CompletedProcess[str]:
         """A command typed there, as root."""
         return subprocess.run(
-            ["nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w",
-             "--", *argv],
-            capture_output=True, text=True, timeout=within_s, check=check,
-            env={"PATH": "/opt/vmsg/.venv/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"})
+            self._there(argv), capture_output=True, text=True, timeout=within_s, check=check,
+            env=TYPED)
+
+    def _there(self, argv: Sequence[str]) -> list[str]:
+        return ["nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w",
+                "--", *argv]
+
+    def answered(self, line: str, *, question: str, answer: str) -> tuple[int, str]:
+        """A line typed at a terminal there, which asks something; its exit code and its words."""
+        with subprocess.Popen(
+            self._there(["script", "--quiet", "--return", "--command", line, "/dev/null"]),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=TYPED,
+        ) as process:
+            assert process.stdin is not None and process.stdout is not None
+            said = ""
+            while question not in said and (more := process.stdout.read(1)):
+                said += more
+            process.stdin.write(answer)
+            process.stdin.flush()
+            said += process.stdout.read()
+            return process.wait(), said
 
     def shown(self, unit: str, *names: str) -> dict[str, str]:
         """Properties of a unit."""
@@ -181,10 +208,12 @@ class Host:
         text = self._log.read_text(encoding="utf-8", errors="replace")
         return text[-4000:]
 
-    def poweroff(self, within_s: float = ENDED_S) -> float:
-        """An orderly end; how long it took."""
+    def poweroff(self, within_s: float = ENDED_S, *, by: str = "poweroff") -> float:
+        """An orderly end; how long it took. By `reboot`, too: the host is off then, and the next
+        `boot` is what its firmware would have done (nspawn's own second start fails inside of
+        `unshare --mount`)."""
         began = time.monotonic()
-        self.run("systemctl", "poweroff", "--no-block")
+        self.run("systemctl", by, "--no-block")
         assert self._nspawn is not None
         self._nspawn.wait(within_s)
         self._clear()
