@@ -47,7 +47,7 @@ class PackageAgent:
         self.failure: Problem | None = None
         self._monitors: tuple[MonitorSpec, ...] = ()
         """Those that `watch` was begun with."""
-        self._news = asyncio.Event()
+        self._news, self._ending = asyncio.Event(), asyncio.Lock()
         self._deafen: Callable[[], None] | None = None
         self._listening_to: Guest | None = None
         self._landed_for: str | None = None
@@ -83,9 +83,12 @@ class PackageAgent:
         """Why nothing goes on here although the record wants it."""
         return self.attempts.stuck or self.answers.refused
 
-    async def end_foreign(self) -> None:
-        """End a guest that is not this node's, before the node joins."""
-        await self._drop_guest()
+    async def end_foreign(self) -> Guest | None:
+        """End a guest that is not this node's: the one that this very call has ended, for the
+        worker comes here before the node joins, and the agent's own look may at the same time."""
+        async with self._ending:
+            guest = self.body.guest
+            return guest if guest and await self._drop_guest() else None
 
     async def run(self) -> None:
         while True:
@@ -117,10 +120,9 @@ class PackageAgent:
         return duty_of(record, self.around.node) if record is not None else None
 
     async def _once(self) -> None:
-        wanted = self._duty()
-        move = getattr(wanted, "move", None)
-        if self._landed_for is not None and (move is None or move.id != self._landed_for):
-            landed_for, self._landed_for = self._landed_for, None
+        move = getattr(wanted := self._duty(), "move", None)
+        if (landed_for := self._landed_for) and (move is None or move.id != landed_for):
+            self._landed_for = None
             await arrival.leave(self.around, self.body, landed_for)
         if wanted is None:
             self.answers.refused = None
@@ -129,7 +131,6 @@ class PackageAgent:
             await self._do[type(wanted)](wanted)
 
     # the guest in hand
-
     def _hold_guest(self, guest: Guest) -> None:
         if self._deafen is not None:
             self._deafen()
@@ -160,18 +161,17 @@ class PackageAgent:
         self.around.guests_changed()
 
     async def _end_stray(self) -> None:
-        guest = self.body.guest
-        if guest is None:
+        if (guest := await self.end_foreign()) is None:
             return
         record = self.around.ledger.package(self.name)
         expected = guest.incoming or (
             record is not None and record.not_runnable_on == self.around.node)
-        if await self._drop_guest() and not expected:
+        if not expected:
             await self.around.ledger.say(
                 entries.StrayEnded, "the record does not give it to this node",
                 node=self.around.node, package=self.name, epoch=guest.epoch,
             )
-        if self.body.guest is None and record is not None:
+        if record is not None:
             await access.give_up(self.around, record.spec, guest.epoch)
 
     # watching
@@ -230,7 +230,7 @@ class PackageAgent:
             )
             if isinstance(made, Problem):
                 self._forget_guest()
-                await self.answers.failed(duty, made)
+                await self.answers.not_started(duty, made)
                 return
             guest, self._alone = made, (duty.boot_id, duty.epoch)
         await self._watched(duty.spec, grace=True)

@@ -9,8 +9,9 @@ taken for "it is not there".
 import logging
 
 from cluster.core import entries
-from cluster.core.duties import AnyDuty, Keep, Send
+from cluster.core.duties import AnyDuty, Keep, Send, Start
 from packages import access
+from packages.core.means import OF_THE_NODE
 from packages.core.model import PackageSpec
 from packages.core.move_recovery import may_have_switched
 from packages.core.problem import Problem, problem
@@ -51,6 +52,14 @@ class Answers:
         await self._around.ledger.say(
             entries.GuestFailed, failure.what, package=self._package, epoch=duty.epoch,
             node=self._around.node, problem=failure, switching=switching, blameless=blameless,
+        )
+
+    async def not_started(self, duty: Start, failure: Problem) -> None:
+        """What its node lacks is no failure of the package: it is started elsewhere."""
+        short = failure.code in OF_THE_NODE
+        await self._around.ledger.say(
+            entries.GuestFailed, failure.what, package=self._package, epoch=duty.epoch,
+            node=self._around.node, problem=failure, short=short,
         )
 
     async def gone(self, duty: Keep | Send, because: str, *, blameless: bool) -> None:

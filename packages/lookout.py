@@ -13,10 +13,12 @@ from cluster.core.entries import HypervisorChanged, SightingsChanged, WatchdogCh
 from cluster.core.floor import V0_2, as_all_see, floor_allows
 from cluster.core.membership import gives
 from cluster.core.model import UP, State, packages_of
+from cluster.nodes.former_guardians import FormerGuardians
 from cluster.nodes.guardian_link import Guardian
 from packages.core.machines import versioned
 from packages.core.sightings import Sighting, by_hand, lasting
 from packages.strangers import Strangers
+from packages.vm.driver import Guest
 from packages.vm.qemu.command_line import guest_uuid
 from packages.worker import Worker
 
@@ -34,6 +36,10 @@ class Lookout:
     def __init__(
         self, *, worker: Worker, strangers: Strangers, guardian: Guardian, hypervisor: Hypervisor,
     ) -> None:
+        around = worker.around
+        self._former = FormerGuardians(
+            guardian, folders=around.driver.former_folders, may_run=around.may_run,
+            ours=self._given)
         self._hypervisor = hypervisor
         self._worker, self._strangers, self._guardian = worker, strangers, guardian
         self._node, self._ledger = worker.around.node, worker.around.ledger
@@ -43,6 +49,7 @@ class Lookout:
         while True:
             await asyncio.sleep(LOOK_S)
             await self._look_at_watchdog()
+            await self._former.look()
             await self._look_at_hypervisor()
             await self._once()
 
@@ -108,6 +115,7 @@ class Lookout:
             for name, agent in sorted(self._worker.agents.items())
             if agent.watch is not None and (unasked := agent.watch.unasked) is not None
         ]
+        stuck += self._standing()
         found = [
             Sighting(package=name, kind="stray", pid=guest.pid,
                      because=f"the record does not give its epoch {guest.epoch} to this node")
@@ -118,6 +126,21 @@ class Lookout:
             Sighting(package=each.name, kind="nowhere", because="its process is not there")
             for each in packages_of(state, self._node)
             if each.owner == self._node and each.state == "running" and each.name not in held
+        ]
+
+    def _given(self) -> list[Guest]:
+        state = self._ledger.state
+        return [each for each in self._worker.guests() if self._worker.is_working
+                and gives(state, self._node, each.package, each.epoch)]
+
+    def _standing(self) -> list[Sighting]:
+        """Under a good lease: whoever stopped them was neither this daemon nor its guardian."""
+        around = self._worker.around
+        return [
+            Sighting(package=guest.package, kind="nowhere", pid=guest.pid, stuck=True, because=(
+                f"Its process {guest.pid} is stopped under a good lease: by a signal, a debugger, "
+                "or a guardian of another run folder."))
+            for guest in self._given() if around.may_run() and around.driver.stands(guest)
         ]
 
     async def _by_hand(self, state: State) -> list[Sighting]:

@@ -103,7 +103,8 @@ class Worker:
             if not gives(state, self.around.node, guest.package, guest.epoch):
                 log.warning("ending a guest of %s, epoch %d: it is not given to this node",
                             guest.package, guest.epoch)
-                await self.agents[guest.package].end_foreign()
+                if await self.agents[guest.package].end_foreign() is None:
+                    continue  # its agent was at it already, and says so
                 await self.around.ledger.say(
                     StrayEnded, "the record does not give it to this node", deadline_s=TOLD_S,
                     node=self.around.node, package=guest.package, epoch=guest.epoch,

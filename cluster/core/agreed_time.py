@@ -47,6 +47,7 @@ def ends(state: State) -> Iterator[int]:
     for record in state.packages.values():
         yield from (hold.until_ms for hold in record.holds if hold.until_ms is not None)
         yield from (at_ms + WINDOW_MS for at_ms in record.failures_ms[-1:])
+        yield from (each.at_ms + WINDOW_MS for each in record.shortages)
     for node in state.nodes.values():
         if node.quarantined_until_ms is not None:
             yield node.quarantined_until_ms

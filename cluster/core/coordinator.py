@@ -7,7 +7,7 @@ its death.
 
 from collections.abc import Callable, Mapping
 
-from cluster.core import entries, leaving, truth
+from cluster.core import entries, leaving, shortages, truth
 from cluster.core.dependence import unmet
 from cluster.core.fencing import to_be_fenced
 from cluster.core.model import PackageRecord, Proof, ProofKind, State, may_be_lost, packages_of
@@ -188,7 +188,8 @@ def _too_soon(record: PackageRecord, node: str, now_ms: int) -> bool:
     """Whether it failed on this very node just now."""
     last_ms = record.failures_ms[-1] if record.failures_ms else 0
     # A node's clock may be ahead of ours, by a day as easily as by a second.
-    return node in record.avoid and abs(now_ms - last_ms) < TRY_AGAIN_MS
+    return node in record.avoid and abs(now_ms - last_ms) < TRY_AGAIN_MS or shortages.too_soon(
+        record, node, now_ms)
 
 
 def _why(record: PackageRecord, choice: Choice) -> str:
@@ -204,14 +205,16 @@ def place(
     """The node to start a package on now; quarantined nodes, and those it failed on lately, only
     if no other is left."""
     nodes, blocked = record.spec.nodes, blocked_nodes(record)
+    lacking = tuple(each.node for each in record.shortages)
     if record.preferred in nodes:
         again = choose((record.preferred,), views, blocked=blocked, avoid=record.avoid,
-                       exclude=exclude)
+                       exclude=exclude, lacking=lacking)
         if again.node is not None:
             return changed(again, because=f"{again.node} is where it was")
         if again.refused == ((record.preferred, "unheard"),):
             return again  # it has joined this moment, or will be called dead within the lease
-    choice = choose(nodes, views, blocked=blocked, avoid=record.avoid, exclude=exclude)
+    choice = choose(nodes, views, blocked=blocked, avoid=record.avoid, exclude=exclude,
+                    lacking=lacking)
     if choice.node is None:
         anywhere = choose(
             nodes, views, blocked=blocked, avoid=(), exclude=exclude, last_resort=True)

@@ -263,6 +263,8 @@ class GuestFailed(Entry, tag="guest-failed"):
     the target may hold the whole memory."""
     blameless: bool = False
     """It was ended by its own guardian, for want of a lease: no failure of the guest."""
+    short: bool = False
+    """It could not be started because its node lacks something: no failure of the package."""
 
 
 class GuestReleased(Entry, tag="guest-released"):

@@ -51,7 +51,7 @@ FIELDS: Mapping[type[Entry], Mapping[str, object]] = {
     entries.PackageApplied: {"new_disks": ()},
     entries.HoldEnded: {"hold": ""},
     entries.GuestStarted: {"disks": ()},
-    entries.GuestFailed: {"blameless": False},
+    entries.GuestFailed: {"blameless": False, "short": False},
     entries.MoveAborted: {"target_hangs": False},
     entries.MoveThawed: {"disks": ()},
 }

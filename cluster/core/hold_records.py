@@ -41,6 +41,15 @@ class LostOwner(Value):
     state: Literal["starting", "running"] = "running"
 
 
+class Shortage(Value):
+    """A node had no means to start the package."""
+
+    node: str
+    at_ms: int
+    """In the cluster's time."""
+    because: str
+
+
 def joined(holds: tuple[Hold, ...], new: Hold) -> tuple[Hold, ...]:
     """With one more. The same owner's newer order replaces the older one, but what was to last
     until it is lifted is not given an end by a second order."""

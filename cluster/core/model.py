@@ -12,6 +12,7 @@ from cluster.core.claims import claims_of, reindexed
 from cluster.core.hold_records import Hold as Hold
 from cluster.core.hold_records import LostOwner as LostOwner
 from cluster.core.hold_records import NotedFailure as NotedFailure
+from cluster.core.hold_records import Shortage
 from cluster.core.lease_numbers import LeaseNumbers
 from cluster.core.leave_records import Leave
 from cluster.core.mac_claims import reclaimed
@@ -181,6 +182,8 @@ class PackageRecord(Value):
     """The node it is to be started on again, where that can take it."""
     avoid: tuple[str, ...] = ()
     """Nodes it failed on since it last ran well; tried again only when nothing else is left."""
+    shortages: tuple[Shortage, ...] = ()
+    """Nodes that lacked the means to start it (shortages.py)."""
     freeze: Freeze | None = None
     move: MoveRecord | None = None
     """The move under way, else the last one."""

@@ -5,7 +5,7 @@ it. What must never happen here: a package assigned while it has an owner. It ge
 only after the old one answered *released* for its epoch, or was proven dead.
 """
 
-from cluster.core import dependence, entries, refusals, truth
+from cluster.core import dependence, entries, refusals, shortages, truth
 from cluster.core.claims import against_claims
 from cluster.core.floor import V0_2, floor_allows
 from cluster.core.hold_records import lifted
@@ -100,6 +100,7 @@ def package_assigned(state: State, entry: entries.PackageAssigned) -> State | Pr
         boot_id=entry.boot_id, since_ms=entry.at_ms, because=entry.because, auto_run=auto_run,
         holds=holds, avoid=() if entry.operator else record.avoid, not_runnable_on=None,
         noted=None, preferred="", lost=None, blameless=False, halt_within_s=None,
+        shortages=() if entry.operator else shortages.lately(record, state.time_ms),
     ))
 
 
@@ -169,8 +170,9 @@ def guest_started(state: State, entry: entries.GuestStarted) -> State | Problem:
             return refusals.stale_order(f"package:{record.name}", "It is to stay detached.")
         because = "re-attached"
     return with_package(state, changed(
-        record, state="running", since_ms=entry.at_ms, machine=entry.machine, accel=entry.accel,
-        because=because, attaching=False, guarded=False, disks=learnt(record.disks, entry.disks),
+        shortages.without(record, entry.node), state="running", since_ms=entry.at_ms,
+        machine=entry.machine, accel=entry.accel, because=because, attaching=False, guarded=False,
+        disks=learnt(record.disks, entry.disks),
     ))
 
 
@@ -196,6 +198,9 @@ def guest_failed(state: State, entry: entries.GuestFailed) -> State | Problem:
         return with_package(state, orphan(record, entry.at_ms, entry.problem.what))
     # Whatever ends it while its host goes down.
     blameless = entry.blameless or state.nodes[entry.node].leave is not None
+    if entry.short and record.state == "starting":
+        blameless, record = True, shortages.noted(
+            record, entry.node, entry.problem.because, state.time_ms)
     avoid, counts = record.avoid, is_earlier or not (is_suspended(record) or blameless)
     if record.state == "starting" and entry.node not in avoid and counts:
         avoid = (*avoid, entry.node)
@@ -248,7 +253,8 @@ def _after_failure(
 ) -> PackageRecord:
     """Counted now that it is over: what is lost with its node meanwhile is no failure of it."""
     if record.blameless:
-        return gone_with_its_node(record, entry.node, entry.at_ms, record.because)
+        return shortages.elsewhere(
+            gone_with_its_node(record, entry.node, entry.at_ms, record.because), state.time_ms)
     is_earlier = not floor_allows(state, V0_2)
     if is_suspended(record) and not is_earlier:
         return noted(record, entry.node, entry.at_ms)

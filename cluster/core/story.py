@@ -271,6 +271,9 @@ def _package(
             subject, f"package {after.state}", before=_place(before), after=_place(after),
             because=after.because, proof=after.proof if after.proof != before.proof else None,
         ))
+    told += [
+        _event(f"node:{each.node}", f"start of {name} given up", because=each.because)
+        for each in after.shortages if each not in before.shortages]
     if before.spec != after.spec:
         told.append(_event(subject, "package configuration changed"))
     told += _disks(subject, before, after)

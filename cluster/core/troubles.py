@@ -1,6 +1,6 @@
 """What an operator should know about, as Problems made from the record. PURE."""
 
-from cluster.core import dependence, leases, maintenance, quarantine, refusals, truth
+from cluster.core import dependence, leases, maintenance, quarantine, refusals, shortages, truth
 from cluster.core.beside import Surroundings, by_wall, is_silent, rfc3339, votes
 from cluster.core.links import link_problems
 from cluster.core.membership import is_left_alone
@@ -23,6 +23,7 @@ def problems(state: State, around: Surroundings) -> list[Problem]:
     for name in sorted(state.nodes):
         found += _node_problems(state, state.nodes[name], around)
         found += _vote_problems(state, state.nodes[name])
+    found += shortages.problems(state)
     for name in sorted(state.packages):
         if state.packages[name].lost is not None:
             found.append(_owner_lost(state, state.packages[name]))

@@ -31,13 +31,16 @@ class Choice(Value):
 def choose(
     wanted: tuple[str, ...], nodes: Mapping[str, NodeView], *, blocked: frozenset[str],
     avoid: tuple[str, ...], exclude: frozenset[str] = frozenset(), last_resort: bool = False,
+    lacking: tuple[str, ...] = (),
 ) -> Choice:
     """The first node of `wanted` that takes part, is heard and is not blocked; as a last resort
-    also one that has failed too often lately."""
+    also one that has failed too often lately. `lacking`: nodes that had no means to start it."""
     refused: list[tuple[str, str]] = []
     for name in wanted:
         reason = _reason_against(name, nodes.get(name), blocked=blocked, avoid=avoid,
                                  exclude=exclude, last_resort=last_resort)
+        if reason is None and name in lacking:
+            reason = "it lacked the means to start it lately"
         if reason is None:
             place = "its primary node" if name == wanted[0] else "the next of its nodes that can"
             return Choice(node=name, because=f"{name} is {place}", refused=tuple(refused))

@@ -103,6 +103,7 @@ CATALOGUE: dict[str, str] = {
     "mtu-black-hole": "small packets pass between two nodes, and large ones are lost",
     "lease-changing": "some node may still hold a lease of the longer kind that was agreed before",
     "descriptors-short": "a node's daemon may open few files more, and lets no local caller in",
+    "node-lacks-means": "a node lacked descriptors, memory, processes or room for a guest's start",
     "room-short": "a folder a node cannot do without is nearly full, or too full for a guest",
     "cluster-forming": "the nodes have not met yet, so the record knows none of them",
     "node-silent": "a node has not asked for its lease lately; it is not proven dead",

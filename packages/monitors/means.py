@@ -1,13 +1,7 @@
 """A check that this host had no means for says nothing of the guest."""
 
-import errno
-
+from packages.core.means import NO_MEANS
 from packages.core.problem import Problem, problem
-
-NO_MEANS = frozenset({
-    errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN,
-})
-"""Descriptors, memory, buffers, processes: of the daemon or its host."""
 
 
 def without_means(package: str, failure: BaseException) -> Problem | None:

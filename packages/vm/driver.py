@@ -9,6 +9,7 @@ a target never runs by itself.
 """
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Literal, Protocol
 
 from packages.core.model import PackageSpec, VmSpec
@@ -191,6 +192,12 @@ class Driver(Protocol):
 
     async def unfreeze(self, guest: Guest) -> None:
         """Let a process go on that `freeze` stopped (SIGCONT)."""
+
+    def stands(self, guest: Guest) -> bool:
+        """Whether its process is stopped, by whomever (SIGSTOP, a debugger)."""
+
+    def former_folders(self) -> frozenset[Path]:
+        """The run folders, other than its own, in which guests that it holds were started."""
 
     async def announce(self, guest: Guest) -> None:
         """Tell the network where the guest's MAC addresses are now."""

@@ -12,6 +12,7 @@ the running event loop: bytes by bandwidth, or none where no ceiling is set.
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
+from pathlib import Path
 
 from cluster.clock import Clock
 from packages.core.model import PackageSpec, VmSpec
@@ -20,8 +21,10 @@ from packages.core.standing import ARRIVED_ILL
 from packages.core.values import changed
 from packages.vm.driver import Born, Exit, Guest, Observation, Progress, RunState, arrived_ill
 from packages.vm.fake_guest import (
-    FakeCopy, FakeGuest, Heard, complete, gone, named_machine, will_not_end
+    FakeCopy, FakeGuest, Heard, complete, complete_if_still, gone, named_machine, refused,
+    will_not_end
 )
+from packages.vm.troubles import lacks_means, start_failed
 
 COPY_BYTES = 1 << 20
 """What a small guest has to send, unless the fabric is told otherwise."""
@@ -103,6 +106,8 @@ class FakeDriver:
         self._deafen: list[Callable[[], None]] = []
         self.missing_disks: set[str] = set()
         """On this node alone; the fabric's are missing everywhere."""
+        self.lacks = ""
+        """What this node is short of: nothing can be started."""
         self.means: dict[str, str] = {}
         """Path -> the LUN that it means on this node, where that is not the path itself."""
 
@@ -189,7 +194,7 @@ class FakeDriver:
                 fix="wait until the migration has completed, or destroy this copy",
             )
         if found.state == "switchover":
-            return _refused(guest, "it is being sent")
+            return refused(guest, "it is being sent")
         if found.guest.incoming and found.state in ARRIVED_ILL:
             return arrived_ill(guest, found.state)
         found.become("running")
@@ -250,7 +255,7 @@ class FakeDriver:
         if isinstance(found, Problem):
             return found
         if found.migration in ("active", "pre-switchover", "device"):
-            return _refused(guest, "there's a migration process in progress")
+            return refused(guest, "there's a migration process in progress")
         path = self._fabric.channels.get(socket_path, socket_path)
         target = self._fabric.listening.get(path)
         if target is None or target.exit is not None or target.partner is not None:
@@ -305,9 +310,9 @@ class FakeDriver:
         if isinstance(found, Problem):
             return found
         if found.migration != "pre-switchover":
-            return _refused(guest, "Migration not in expected state: pre-switchover")
+            return refused(guest, "Migration not in expected state: pre-switchover")
         found.migrate_to("device")
-        asyncio.get_running_loop().call_soon(_complete_if_still, found)
+        asyncio.get_running_loop().call_soon(complete_if_still, found)
         return None
 
     async def cancel(self, guest: Guest, *, deadline_s: float = 5.0) -> Observation:
@@ -326,6 +331,13 @@ class FakeDriver:
     async def unfreeze(self, guest: Guest) -> None:
         if self._find(guest) is not None:
             self._fabric.thaw(self._node, guest.package)
+
+    def stands(self, guest: Guest) -> bool:
+        found = self._find(guest)
+        return found is not None and found.is_frozen
+
+    def former_folders(self) -> frozenset[Path]:
+        return frozenset()
 
     async def announce(self, guest: Guest) -> None: ...
 
@@ -352,14 +364,12 @@ class FakeDriver:
                 because=f"it belongs to epoch {there.guest.epoch}",
                 fix="halt or destroy that guest first",
             )
+        if self.lacks:
+            return lacks_means(spec.name, self.lacks)
         lost = self._fabric.missing_disks | self.missing_disks
         missing = [disk.path for disk in spec.vm.disks if disk.path in lost]
         if missing:
-            return problem(
-                "package-start-failed", f"package:{spec.name}",
-                what="the guest could not be started", because=f"could not open {missing[0]}",
-                fix="put right what QEMU complains of, then run the package again",
-            )
+            return start_failed(spec.name, f"could not open {missing[0]}")
         guest = Guest(
             package=spec.name, epoch=epoch, boot_id=boot_id, pid=self._fabric.pid(),
             start_ticks=1, accel="tcg", machine=machine, incoming=state == "incoming",
@@ -382,15 +392,3 @@ class FakeDriver:
                 because="it is stopped", fix="look whether the host is overloaded",
             )
         return found
-
-
-def _complete_if_still(source: FakeGuest) -> None:
-    if source.migration == "device":
-        complete(source)
-
-
-def _refused(guest: Guest, because: str) -> Problem:
-    return problem(
-        "guest-refused", f"package:{guest.package}", what="QEMU refused what it was asked",
-        because=because, fix="see what the guest is doing now, then try again",
-    )

@@ -190,3 +190,15 @@ def will_not_end(guest: Guest) -> Problem:
         what=f"process {guest.pid} is still there", because="the kernel keeps it",
         fix="cut the node off from the package's disks, or reset the node",
     )
+
+
+def complete_if_still(source: FakeGuest) -> None:
+    if source.migration == "device":
+        complete(source)
+
+
+def refused(guest: Guest, because: str) -> Problem:
+    return problem(
+        "guest-refused", f"package:{guest.package}", what="QEMU refused what it was asked",
+        because=because, fix="see what the guest is doing now, then try again",
+    )

@@ -11,13 +11,14 @@ import pytest_asyncio
 
 from cluster.api.messages import GetEvents
 from cluster.lab import lab, processes
+from cluster.nodes.guardian_link import GuardianLink, GuardianReport
 from packages.core.values import changed
 from tests.live.guest_processes import until_gone
 from tests.live.live_cluster import LiveCluster, live_cluster, one
 
 pytestmark = [pytest.mark.live, pytest.mark.acceptance, pytest.mark.asyncio(loop_scope="module")]
 
-UP_S = 60.0
+UP_S, LOOK_S = 60.0, 0.05
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -79,6 +80,15 @@ async def test_another_run_folder_brings_no_second_copy(
             while not await is_settled(cluster, here):
                 running = [each for each in cluster.copies() if not each.stands]
                 assert len(running) < 2, running
+        if guardian == "stays":  # it would freeze the guest at the end of the lease that it knows
+            async with asyncio.timeout(UP_S):
+                while await held_in(Path(node.run)):
+                    await asyncio.sleep(LOOK_S)
+            async with asyncio.timeout(UP_S):
+                while [each for each in cluster.copies() if each.stands]:
+                    await asyncio.sleep(LOOK_S)
+            assert await held_in(Path(other.run)) == [cluster.copy_on(one(
+                await cluster.settled_status())["node"]).pid]
         cluster.check_disk()
         told = (await cluster.done(GetEvents(after=began)))["events"]
         if not [each for each in told if each["what"] == "node failed"]:
@@ -87,6 +97,18 @@ async def test_another_run_folder_brings_no_second_copy(
         assert await lab.kill(cluster.record.dir, here) is None
         shutil.rmtree(other.run, ignore_errors=True)
     await cluster.in_order()
+
+
+async def held_in(folder: Path) -> list[int]:
+    """Whom the guardian of this run folder holds."""
+    link = GuardianLink(str(folder / "guardian.sock"), heard=lambda news: None)
+    try:
+        assert await link.connect(deadline_s=UP_S) is None
+        report = await link.ask(deadline_s=UP_S)
+        assert isinstance(report, GuardianReport), report
+        return [each.pid for each in report.guarded]
+    finally:
+        await link.close()
 
 
 async def is_settled(cluster: LiveCluster, node: str) -> bool:

@@ -12,6 +12,7 @@ import asyncio
 import os
 from pathlib import Path
 
+from packages.core.means import is_want
 from packages.core.model import Accelerator
 from packages.core.values import Undecodable, Value, from_json, to_json
 from packages.vm.processes import spawn
@@ -89,6 +90,8 @@ async def _trouble_with_kvm(binary: str, kvm: Path) -> str:
         os.close(writing)
     if isinstance(started, OSError):
         os.close(reading)
+        if is_want(started):
+            raise started  # it says nothing of KVM, and the answer is kept until the next boot
         return str(started)
     try:
         return await _trouble_hearing(reading)

@@ -22,11 +22,12 @@ from packages.vm.qemu import migration
 from packages.vm.qemu.accelerators import accelerator, kvm_trial
 from packages.vm.qemu.command_line import disk_node
 from packages.vm.qemu.instance import Instance
-from packages.vm.qemu.lives import Lives, Order, is_same_life, no_room, start_failed, will_not_end
+from packages.vm.qemu.lives import Lives, Order, is_same_life
 from packages.vm.qemu.monitor import MonitorTrouble, Refused
 from packages.vm.qemu.trial import Trials
 from packages.vm.scopes import Scopes
 from packages.vm.socket_paths import fitting
+from packages.vm.troubles import no_room, start_failed, will_not_end
 
 END_S = 10.0
 PREPARE_S = 2.0
@@ -281,6 +282,16 @@ class QemuDriver:
         instance = self._lives.of(guest)
         if instance is not None:
             instance.process.send_signal(signal.SIGCONT)
+
+    def stands(self, guest: Guest) -> bool:
+        instance = self._lives.of(guest)
+        try:
+            return instance is not None and instance.exit is None and instance.process.is_stopped
+        except OSError:
+            return False  # not to be known now
+
+    def former_folders(self) -> frozenset[Path]:
+        return self._lives.former_folders()
 
     async def announce(self, guest: Guest) -> None:
         instance = self._lives.of(guest)

@@ -17,6 +17,7 @@ from pathlib import Path
 from cluster.clock import Clock
 from packages.accounts import Account
 from packages.core.fencing import initiator_name, registrant
+from packages.core.means import is_want
 from packages.core.model import PackageSpec
 from packages.core.problem import Problem, problem
 from packages.core.values import Value, changed
@@ -35,6 +36,7 @@ from packages.vm.qemu.records import (
 from packages.vm.qemu.taps import make_taps, remove_taps, tap_names
 from packages.vm.scopes import NoScopes, Scopes
 from packages.vm.socket_paths import fitting, forget
+from packages.vm.troubles import no_room, not_begun, start_failed, will_not_end
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +72,8 @@ class Lives:
         self._run_folder = run_folder.absolute()
         self._clock = clock
         self._instances: dict[str, Instance] = {}
+        self._began_in: dict[int, Path] = {}
+        """Run folders of guests that were taken up, by process id."""
         self.turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def folder(self, package: str) -> GuestFolder:
@@ -79,6 +83,12 @@ class Lives:
         """The instance of exactly this life, also for a while after its end."""
         instance = self._instances.get(guest.package)
         return instance if instance and is_same_life(instance.guest, guest) else None
+
+    def former_folders(self) -> frozenset[Path]:
+        """As Driver.former_folders."""
+        held = self.pids()
+        self._began_in = {pid: each for pid, each in self._began_in.items() if pid in held}
+        return frozenset(self._began_in.values()) - {self._run_folder}
 
     def pids(self) -> frozenset[int]:
         return frozenset(each.process.pid for each in self._instances.values())
@@ -115,7 +125,7 @@ class Lives:
             # One of an earlier order that nobody holds would have the disks as well.
             made = await self._end_remains(spec.name) or await self._spawn(spec, order, taps)
         except OSError as failure:
-            made = start_failed(spec.name, no_room(failure))
+            made = not_begun(spec.name, failure)
         if not isinstance(made, Problem):
             return await self._answering(made, deadline_s)
         self.folder(spec.name).clear()
@@ -140,7 +150,8 @@ class Lives:
         )
         process = _spawned(spec, launch, folder)
         if isinstance(process, OSError):
-            return not_started(f"package:{spec.name}", BINARY, process)
+            return not_begun(spec.name, process) if is_want(process) else not_started(
+                f"package:{spec.name}", BINARY, process)
         guest = Guest(
             package=spec.name, epoch=order.epoch, boot_id=order.boot_id, pid=process.pid,
             start_ticks=process.start_ticks, accel=accel, machine=order.machine,
@@ -238,6 +249,8 @@ class Lives:
         guest = record.guest
         process = find(guest.pid, guest.start_ticks)
         if process and record.name in running_command_line(guest.pid):
+            if (told := told_by(guest.pid)) is not None:
+                self._began_in[guest.pid] = told[1]
             self._instances[guest.package] = Instance(
                 record, self.folder(guest.package), process, self._clock)
             return True
@@ -329,27 +342,6 @@ class Lives:
 
 def is_same_life(one: Guest, other: Guest) -> bool:
     return (one.package, one.pid, one.start_ticks) == (other.package, other.pid, other.start_ticks)
-
-
-def start_failed(package: str, because: str) -> Problem:
-    return problem(
-        "package-start-failed", f"package:{package}", what="the guest could not be started",
-        because=because, fix="put right what QEMU complains of, then run the package again",
-    )
-
-
-def will_not_end(guest: Guest, waited_s: float) -> Problem:
-    return problem(
-        "guest-will-not-end", f"package:{guest.package}",
-        what=f"process {guest.pid} is still there {waited_s:g} s after it was killed",
-        because="the kernel keeps it, most likely for a disk that does not answer",
-        fix="cut the node off from the package's disks, or reset the node",
-    )
-
-
-def no_room(failure: OSError) -> str:
-    named = f": {failure.filename}" if failure.filename else ""
-    return f"the host is short of something: {failure.strerror or failure}{named}"
 
 
 def _spawned(spec: PackageSpec, launch: Launch, folder: GuestFolder) -> Process | OSError:

@@ -17,6 +17,7 @@ import struct
 from collections.abc import Sequence
 from pathlib import Path
 
+from packages.core.means import is_want
 from packages.core.model import NetworkSpec
 from packages.core.problem import Problem, problem
 from packages.vm.processes import told
@@ -30,6 +31,7 @@ TUN = "/dev/net/tun"
 TUNSETIFF, TUNSETPERSIST = 0x400454CA, 0x400454CB
 IFF_TAP, IFF_NO_PI = 0x0002, 0x1000
 SIOCBRADDIF, SIOCGIFFLAGS, SIOCSIFFLAGS = 0x89A2, 0x8913, 0x8914
+SIOCGIFINDEX, IFNAMSIZ = 0x8933, 16
 IFF_UP = 0x1
 REQUEST_WITH_INDEX, REQUEST_WITH_FLAGS = "16si20x", "16sH22x"
 """struct ifreq: a name, then what the question is about."""
@@ -43,7 +45,8 @@ def tap_names(run_folder: Path, package: str, count: int) -> tuple[str, ...]:
 async def make_taps(
     package: str, names: Sequence[str], networks: Sequence[NetworkSpec],
 ) -> Problem | None:
-    """Make each and attach it to its bridge; undone when one cannot be."""
+    """Make each and attach it to its bridge; undone when one cannot be. Raises OSError, with some
+    of them made, where the host lacks what that takes."""
     if not names:
         return None
     await remove_taps(names)
@@ -82,6 +85,8 @@ def _made(name: str, bridge: str) -> str:
         finally:
             os.close(device)
     except OSError as failure:
+        if is_want(failure):
+            raise
         return f"{at}: {failure.strerror or failure}"
     return ""
 
@@ -100,7 +105,10 @@ def _opened(name: str) -> int:
 def attach(name: str, bridge: str) -> None:
     """Raises OSError; with EBUSY for one that is a port already."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-        port = struct.pack(REQUEST_WITH_INDEX, bridge.encode(), socket.if_nametoindex(name))
+        # if_nametoindex(3) takes a descriptor of its own, and does not say what it lacks.
+        found = fcntl.ioctl(asking, SIOCGIFINDEX, struct.pack("40s", name.encode()))
+        port = struct.pack(
+            REQUEST_WITH_INDEX, bridge.encode(), struct.unpack_from("i", found, IFNAMSIZ)[0])
         fcntl.ioctl(asking, SIOCBRADDIF, port)
         now = fcntl.ioctl(asking, SIOCGIFFLAGS, struct.pack("40s", name.encode()))
         flags = struct.unpack(REQUEST_WITH_FLAGS, now)[1] | IFF_UP

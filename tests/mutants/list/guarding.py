@@ -94,4 +94,19 @@ MUTANTS = [
     Mutant(GUARDIAN, "lease, guests, _ = remembered(Record(folder).read(), folder)",
            "lease, guests = Lease(), list[Guest]()",
            (f"{TRUST}::test_what_it_has_noted_is_read_by_a_daemon_that_it_does_not_answer",)),
+    Mutant("cluster/nodes/former_guardians.py",
+           "if (each.pid, each.start_ticks) not in ours]", "if False]",
+           ("tests/live/test_former_guardians.py"
+            "::test_it_lets_go_of_what_the_own_guardian_has_also_where_it_had_it_frozen",)),
+    Mutant("cluster/nodes/former_guardians.py", "not self._may_run()):", "False):",
+           ("tests/live/test_former_guardians.py::test_without_a_lease_nobody_is_let_go",)),
+    Mutant("cluster/nodes/former_guardians.py",
+           "if await self._guardian.taken_up(deadline_s=DEADLINE_S) is not None or (", "if (",
+           ("tests/live/test_former_guardians.py"
+            "::test_a_guest_that_the_own_guardian_does_not_have_is_let_go_of_by_nobody",)),
+    Mutant("packages/lookout.py",
+           "for guest in self._given() if around.may_run() and around.driver.stands(guest)",
+           "for guest in self._given() if False",
+           ("tests/scenarios/test_standing_unseen.py"
+            "::test_a_process_that_was_stopped_by_others_is_said_until_it_goes_on",)),
 ]

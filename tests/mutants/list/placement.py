@@ -70,4 +70,22 @@ MUTANTS = [
         "if False:",
         ("tests/core/test_rules_hold_of_nodes.py::"
          "test_a_node_that_may_not_have_it_is_passed_over",)),
+    Mutant(
+        "packages/core/placement.py",
+        "if reason is None and name in lacking:",
+        "if False:",
+        ("tests/core/test_shortages.py::"
+         "test_it_is_started_on_its_next_node_at_once_and_nothing_is_counted",)),
+    Mutant(
+        "cluster/core/runs.py",
+        'if entry.short and record.state == "starting":',
+        "if entry.short:",
+        ("tests/core/test_shortages.py::"
+         "test_a_guest_that_ran_has_failed_whatever_its_agent_says",)),
+    Mutant(
+        "cluster/core/coordinator.py",
+        "< TRY_AGAIN_MS or shortages.too_soon(\n        record, node, now_ms)",
+        "< TRY_AGAIN_MS",
+        ("tests/core/test_shortages.py::"
+         "test_where_every_node_lacks_something_it_waits_and_is_not_called_failed",)),
 ]
