@@ -5,7 +5,7 @@ import asyncio
 import pytest
 import pytest_asyncio
 
-from cluster.api.messages import ApplyPackages, HaltNode, NamedText
+from cluster.api.messages import ApplyPackages, HaltNode, NamedText, RemoveNode
 from cluster.lab import lab
 from tests.live.cuts import cut_pair, narrow
 from tests.live.live_cluster import LiveCluster, live_cluster, one, token
@@ -74,15 +74,20 @@ async def test_large_packets_are_lost_and_a_large_order_costs_no_guest_its_lease
     assert (after["node"], after["epoch"]) == (here, before["epoch"])
 
 
-async def test_what_a_cut_node_runs_is_not_left_alone_but_taken_over(cluster):
+@pytest.mark.parametrize("order", [
+    lambda node: HaltNode(request=token(), node=node, detach=True),
+    lambda node: RemoveNode(request=token(), node=node),
+], ids=["left-alone", "removed"])
+async def test_what_a_cut_node_runs_is_neither_left_alone_nor_removed_but_taken_over(
+    cluster, order,
+):
     here = (await cluster.shown())["node"]
     at = next(each for each in cluster.names if each != here)
     cluster.away.add(here)
     assert await lab.cut(cluster.record.dir, here, ["cluster"]) is None
     await cluster.until(lambda status: next(
         each for each in status["nodes"] if each["name"] == here)["status"] == "unknown")
-    refused = await cluster.ask(
-        HaltNode(request=token(), node=here, detach=True), node=at)
+    refused = await cluster.ask(order(here), node=at)
     assert [each.code for each in refused.problems] == ["node-not-heard"]
     status = await cluster.until(
         lambda status: one(status)["node"] not in (None, here)
