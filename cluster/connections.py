@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from cluster.socket_inbox import Queues
 from cluster.tally import Tally
 
-LOOK_S, SHARE = 0.1, 20
+LOOK_S, SHARE = 0.05, 20
 """How often it is looked at, which takes 5 us for each connection; where there are thousands, for a
 twentieth of the time."""
 
@@ -34,7 +34,7 @@ in, some forty more (ZeroMQ RFC 23 and 26). The kernel has counted what the peer
 STRANGER_BYTES = 4 << 10
 """Of a handshake; an honest one has 700 bytes."""
 
-NAMELESS, NAMELESS_BYTES = 512, 64 << 20
+NAMELESS, NAMELESS_BYTES = 512, 32 << 20
 """Let in, and nothing whole was heard on it yet; of all keys together, as only a message says whose
 it is. One key comes in at DoorKeeper's pace, so that it pushes out nobody who is about to speak."""
 

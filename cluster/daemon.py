@@ -25,6 +25,7 @@ from cluster.core.vouching import vouched
 from cluster.daemon_log import begin_log, say_last
 from cluster.event_loop import run as run_on_loop
 from cluster.exit_codes import exit_code
+from cluster.heap import give_back_what_is_freed
 from cluster.host_keys import SocketKeys
 from cluster.late_address import until_here
 from cluster.node import VERSION, Node
@@ -237,6 +238,7 @@ def main() -> None:
         "ask systemd for a scope below it for each guest; none: they stay in the daemon's group"))
     options = parser.parse_args()
     begin_log()
+    give_back_what_is_freed()
     faulthandler.enable()  # where it stood, when its supervisor ends it for standing
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # three for each guest, and more

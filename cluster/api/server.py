@@ -37,7 +37,7 @@ LARGEST_REQUEST_BYTES = 8 << 20
 """A thousand package files of 8 KiB in one `package apply`."""
 
 QUEUES = Queues(
-    received=8, sent=2 * MOST_UNDER_WAY, connections=2 * MOST_UNDER_WAY, waiting_bytes=32 << 20)
+    received=8, sent=2 * MOST_UNDER_WAY, connections=2 * MOST_UNDER_WAY, waiting_bytes=24 << 20)
 """A caller's next requests wait at the caller, not in this daemon's memory; its answers wait for it
 here, and who does not fetch them loses the rest."""
 

@@ -26,7 +26,7 @@ LONG_S = 30.0
 
 
 class Room:
-    """A listener that answers each message with a mebibyte."""
+    """A listener that answers each `1` with a mebibyte."""
 
     def __init__(self) -> None:
         self.heard: list[str] = []
@@ -37,7 +37,7 @@ class Room:
 
     def _received(self, peer: str, route: bytes, payload: bytes) -> None:
         self.heard.append(peer)
-        self.listener.send(route, ANSWER)
+        self.listener.send(route, ANSWER if payload == b"1" else b"heard")
 
     @property
     def endpoint(self) -> str:
@@ -77,7 +77,7 @@ async def test_what_is_half_sent_by_one_key_is_bounded(room: Room) -> None:
     async with StallingWay(room.endpoint, in_bytes=3 * MIB // 2) as way:
         bad = [caller(way.endpoint, ALICE) for _ in range(10)]
         for number, each in enumerate(bad):
-            assert await each.send_when_up(b"1", deadline_s=LONG_S)
+            assert await each.send_when_up(b"0", deadline_s=LONG_S)
             await until(lambda: room.heard.count("alice") > number, LONG_S)
             assert each.send(bytes(4 * MIB))
         await until(lambda: room.listener.drops["half-sent"] >= 5, LONG_S)
@@ -93,12 +93,12 @@ async def test_what_is_half_sent_by_one_key_is_bounded(room: Room) -> None:
 async def test_one_key_has_so_many_connections_and_the_newest_stay(room: Room) -> None:
     bob_heard: list[bytes] = []
     bob = caller(room.endpoint, BOB, bob_heard)
-    assert await bob.send_when_up(b"1", deadline_s=LONG_S)
+    assert await bob.send_when_up(b"0", deadline_s=LONG_S)
     async with StallingWay(room.endpoint) as way:
         many = []
         for number in range(20):
             many.append(caller(way.endpoint, ALICE))
-            assert await many[-1].send_when_up(b"1", deadline_s=LONG_S)
+            assert await many[-1].send_when_up(b"0", deadline_s=LONG_S)
             await until(lambda: room.heard.count("alice") > number, LONG_S)
         await until(lambda: room.listener.drops["too-many-connections"] >= 8, LONG_S)
         await until(lambda: way.ended >= 8, LONG_S)

@@ -35,6 +35,9 @@ MUTANTS = [
         "if found.owed > OWED_UNSEEN_BYTES and _is_fetched(found.descriptor):", "if False:",
         (CONNECTIONS + "test_whoever_fetches_gets_all",)),
     Mutant(
+        "cluster/heap.py", "LARGE_BYTES = 1 << 20", "LARGE_BYTES = 1 << 25",
+        ("tests/core/test_heap.py::test_what_was_freed_is_not_kept",)),
+    Mutant(
         "cluster/doorkeeper.py", "if not self._pace.may_come(key):", "if False:",
         (CONNECTIONS + "test_a_key_that_comes_too_often_is_let_in_later",)),
     Mutant(
