@@ -40,6 +40,7 @@ ONE_NODE = Actor(
                BOUNDS + "a_bomb_never_reaches_the_disk",
                BOUNDS + "a_snapshot_is_the_one_that_was_spoken_of",
                "tests/raft/test_connections.py::test_what_is_half_sent_by_one_key_is_bounded",
+               "tests/fuzz/test_decoders.py::test_what_is_nearly_a_message_is_read_or_refused",
                SOCKETS + "no_more_peers_are_connected_to_than_a_cluster_can_have",
                SOCKETS + "what_another_member_says_of_a_peer_need_not_be_true")),
         Never("speak, vote or propose as another node",
