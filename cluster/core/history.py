@@ -24,9 +24,9 @@ LONGEST = 1000
 """Characters of a reason, whoever gives it: an operator's words have 500 (cluster/api/bounds.py),
 what a program said of its failure has a few lines."""
 
-LARGE_STATE_BYTES, LARGEST_STATE_BYTES = 24 << 20, 64 << 20
+LARGE_STATE_BYTES, LARGEST_STATE_BYTES = 24 << 20, 1 << 30
 """From where on an operator hears of it, and what can be sent even where it cannot be deflated
-(cluster/sockets.py). 5,000 packages with a full history have 8 MB."""
+(cluster/raft/snapshot.py). 5,000 packages with a full history have 8 MB."""
 
 
 def weight(event: Event) -> int:
@@ -77,8 +77,8 @@ def against_growth(size: int) -> Problem | None:
     return problem(
         "record-large", "cluster", severity="warn",
         what=f"The record has grown to {size >> 20} MiB.",
-        because="It is sent in one piece to a node that fell behind, and that has "
-                f"{LARGEST_STATE_BYTES >> 20} MiB at the most: beyond, no node that was down comes "
-                "back.",
+        because="Every node holds it in memory, writes it to disk now and then, and is sent all of "
+                "it when it was down for long; beyond "
+                f"{LARGEST_STATE_BYTES >> 20} MiB that is no longer possible.",
         fix="Delete packages that are not needed any more, and shorten the cluster file.",
     )

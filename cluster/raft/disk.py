@@ -16,10 +16,13 @@ class Disk(Protocol):
     def read(self, path: Path) -> bytes | None:
         """The whole file; None when there is none."""
 
+    def read_at(self, path: Path, offset: int, most: int) -> bytes:
+        """So many bytes from there on, or what there is; none where there is no file."""
+
     def open(self, path: Path) -> int:
         """A handle for reading and writing; the file is made when missing."""
 
-    def write_at(self, handle: int, raw: bytes, offset: int) -> None: ...
+    def write_at(self, handle: int, raw: bytes | memoryview, offset: int) -> None: ...
 
     def sync(self, handle: int) -> None:
         """Returns when everything written to the handle would survive a loss of power."""
@@ -50,10 +53,20 @@ class HostDisk:
         except FileNotFoundError:
             return None
 
+    def read_at(self, path: Path, offset: int, most: int) -> bytes:
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return b""
+        try:
+            return os.pread(handle, most, offset)
+        finally:
+            os.close(handle)
+
     def open(self, path: Path) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    def write_at(self, handle: int, raw: bytes, offset: int) -> None:
+    def write_at(self, handle: int, raw: bytes | memoryview, offset: int) -> None:
         rest = memoryview(raw)
         while rest:
             written = os.pwrite(handle, rest, offset)

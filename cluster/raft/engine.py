@@ -54,7 +54,7 @@ class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
         self.name = name
         self.log = journal
         self._machine = machine
-        self._store = store
+        self.store = store
         self._may_stand = may_stand
         self._elected, self._stepped_down = elected, stepped_down
         self._sent_mark = (0, 0)
@@ -85,7 +85,7 @@ class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
 
     def _load_at_start(self) -> None:
         try:
-            stored = self._store.stored()
+            stored = self.store.stored()
         except SnapshotDamaged as error:  # hole 15: the engine would go on with an empty state
             raise Fatal(snapshot_damaged(self.name, str(error))) from error
         if stored is not None:
@@ -163,6 +163,12 @@ class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
     def next_index(self) -> dict[Member, int]:
         nexts: dict[Member, int] = self._SyncObj__raftNextIndex
         return nexts
+
+    def forget_life(self, member: Member) -> None:
+        """It was restarted: what it has is learned anew."""
+        self.store.sending.forget(member.name)
+        if member in self.match_index:
+            self.match_index[member] = 0
 
     def has_entry(self, index: int, term: int) -> bool:
         position = index - self.log[0][1]
@@ -361,11 +367,12 @@ class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
 
     def _SyncObj__loadDumpFile(self, clearJournal: bool) -> None:
         super()._SyncObj__loadDumpFile(clearJournal)  # which swallows every exception
-        stored = self._store.stored()
+        stored = self.store.stored()
         if stored is None or self.last_applied != stored.last[1]:
             raise Fatal(snapshot_damaged(self.name, "the machine could not load it"))
         if stored.members is not None:
             self.log.members.rebased(stored.members, stored.last[1])
+        self.store.loaded()
         self.adopt_members()
         self.has_loaded_snapshot = True
         self.know_committed(stored.last[1])
@@ -379,17 +386,6 @@ class GuardedEngine(SyncObj):  # type: ignore[misc]  # the engine has no types
         for position in [each for each in waiting if each <= index]:
             for _, told in waiting.pop(position):
                 told(None, FAIL_REASON.UNKNOWN_OUTCOME)
-
-    def has_received(self, snapshot: bytes) -> bool:
-        """Whether a leader's snapshot was looked at and is on disk, if it is one."""
-        return self._store.has_received(snapshot)
-
-    def judge_snapshot(self, snapshot: bytes, is_other: Callable[[int, int], bool]) -> None:
-        self._store.judge(snapshot, is_other)
-
-    def store_received(self, snapshot: bytes) -> None:
-        """On any thread, while the engine stands. Raises OSError."""
-        self._store.receive(snapshot)
 
     def must_not_conflict(self, index: int, leader: str) -> None:
         """An entry this node has applied can only be committed, hence the same everywhere."""

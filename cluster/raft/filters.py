@@ -13,18 +13,22 @@ from collections.abc import Callable
 
 from cluster.raft.bounds import Terms, beyond_reason, is_other_snapshot
 from cluster.raft.engine import GuardedEngine
+from cluster.raft.journal import Write
 from cluster.raft.lease import Lease, PreVotes
 from cluster.raft.pin import Member
 from cluster.raft.problems import Fatal, journal_older
 from cluster.raft.wire import (
-    Ack, Append, Body, Forward, Forwarded, HigherTerm, Install, PreVote, PreVoteRequest, Regressed,
-    Vote, VoteRequest
+    Ack, Append, Body, Forward, Forwarded, HigherTerm, Install, Piece, PieceHeld, PreVote,
+    PreVoteRequest, Regressed, Vote, VoteRequest
 )
 from packages.core.values import Value, changed
 
 Post = Callable[[str, Body], None]
 Deliver = Callable[[Member, Body], None]
-Store = Callable[[bytes, Callable[[], object]], None]
+Store = Callable[[Write, Callable[[], object]], None]
+
+LONG_AGO_S = 1e9
+"""The age of a quorum about which a message says nothing any more that has waited for the disk."""
 
 
 class Basis(Value):
@@ -39,8 +43,8 @@ class Basis(Value):
 
 
 class Incoming:
-    """`post` sends a message of our own; `deliver` gives a message to the engine; `store` puts a
-    snapshot on disk in the next turn and goes on after that."""
+    """`post` sends a message of our own; `deliver` gives a message to the engine; `store` writes a
+    snapshot to disk in the next turn and goes on after that."""
 
     def __init__(
         self, engine: GuardedEngine, *, lease: Lease, pre_votes: PreVotes, post: Post,
@@ -72,8 +76,10 @@ class Incoming:
         if beyond is not None:
             return self._refuse(peer, beyond, f"its {type(body).__name__} was dropped")
         match body:
-            case Append() | Install():
+            case Append() | Install() | Piece():
                 return self._from_leader(peer, term, body)
+            case PieceHeld():
+                return self._piece_held(peer, term, body)
             case Ack():
                 return self._ack(peer, term, body)
             case Vote():
@@ -110,7 +116,7 @@ class Incoming:
         promises nothing about the log."""
         engine = self._engine
         match body:
-            case Append() | Install():
+            case Append() | Install() | Piece():
                 if body.term == term == engine.term and self._leader_of == (term, peer.name):
                     self._lease.heard_leader(body.quorum_age_s)
                     engine.heard_leader()
@@ -126,6 +132,7 @@ class Incoming:
         self._lease.elected(votes.values() if term == self._engine.term else ())
         self._leader_of = (self._engine.term, self._engine.name)
         self._pre_votes.forget()
+        self._engine.store.sending.clear()
 
     def _drop(self, reason: str) -> bool:
         self._drops[reason] += 1
@@ -149,7 +156,7 @@ class Incoming:
 
     # What a leader sends
 
-    def _from_leader(self, peer: Member, term: int, body: Append | Install) -> bool:
+    def _from_leader(self, peer: Member, term: int, body: Append | Install | Piece) -> bool:
         if body.term != term:  # hole 7: sent in a term its sender has left since
             return self._drop("left-term")
         if body.term < self._engine.term:
@@ -165,6 +172,8 @@ class Incoming:
         self._pre_votes.forget()
         if isinstance(body, Install):
             return self._install(peer, body)
+        if isinstance(body, Piece):
+            return self._piece(peer, body)
         return self._append(peer, body)
 
     def _append(self, peer: Member, body: Append) -> bool:
@@ -229,14 +238,40 @@ class Incoming:
             self._give(peer, changed(body, snapshot=None), basis)
             self._post(peer.name, matching(engine.commit_index + 1, body.sent_s))
             return True
-        if not engine.has_received(body.snapshot):
+        store, raw = engine.store, body.snapshot
+        if not store.has_received(raw):
             # Others may have spoken before it is on disk: it is looked at once more then.
-            engine.judge_snapshot(
-                body.snapshot, lambda index, of: is_other_snapshot(body, index, of))
-            self._store(body.snapshot, lambda: self.admit(peer, body.term, body))
+            store.judge(raw, lambda index, of: is_other_snapshot(body, index, of))
+            self._store(lambda: store.receive(raw), lambda: self.admit(
+                peer, body.term, changed(body, quorum_age_s=LONG_AGO_S)))
             return True
         engine.has_loaded_snapshot = False
         return self._give(peer, body, basis)
+
+    def _piece(self, peer: Member, body: Piece) -> bool:
+        engine, coming = self._engine, self._engine.store.coming
+        if body.last_index <= engine.commit_index:
+            self._post(peer.name, matching(engine.commit_index + 1, body.sent_s))
+        elif coming.is_next(peer.name, body):
+            self._store(lambda: coming.write(body), lambda: self._piece_written(peer, body))
+        else:
+            self._post(peer.name, coming.answer(peer.name, body))
+        return True
+
+    def _piece_written(self, peer: Member, body: Piece) -> None:
+        coming = self._engine.store.coming
+        coming.wrote(peer.name, body)
+        if coming.is_whole():
+            self._store(coming.gather, lambda: self._gathered(peer, body))
+        else:
+            self._post(peer.name, coming.answer(peer.name, body))
+
+    def _gathered(self, peer: Member, last: Piece) -> None:
+        """As if it had come in one message: it is judged as that is."""
+        self.admit(peer, last.term, Install(
+            term=last.term, commit_index=0, last_index=last.last_index, last_term=last.last_term,
+            snapshot=self._engine.store.coming.taken(), sent_s=last.sent_s,
+            quorum_age_s=LONG_AGO_S))
 
     # What peers answer
 
@@ -251,6 +286,7 @@ class Incoming:
         if self._has_lost(peer, body):
             return self._drop("regressed")
         self._lease.confirmed(peer.name, body.sent_s, body.loyal_s)
+        engine.store.sending.answered(peer.name, body.sent_s)
         if body.is_reset and not body.is_success:  # a reset never undoes what was acknowledged
             least = max(2, engine.match_index[peer] + 1)
             body = changed(body, next_index=max(body.next_index, least))
@@ -259,6 +295,16 @@ class Incoming:
         if body.is_success and not body.is_reset:
             self._stay_ahead(peer, before)
         return body.is_reset or engine.commit_index < engine.last_index
+
+    def _piece_held(self, peer: Member, term: int, body: PieceHeld) -> bool:
+        engine, store = self._engine, self._engine.store
+        if term != engine.term or not engine.is_leading or peer not in engine.match_index:
+            return self._drop("ack-to-no-leader")
+        if store.sending.held(peer.name, body):
+            piece = store.piece_due(peer.name, term=term, lease=self._lease)
+            if piece is not None:
+                self._post(peer.name, piece)
+        return True
 
     def _has_lost(self, peer: Member, body: Ack) -> bool:
         """Whether it was put back, its mark with it: its log ends before what it acknowledged to

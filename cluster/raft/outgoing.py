@@ -12,7 +12,7 @@ from cluster.raft.filters import Basis
 from cluster.raft.lease import Lease
 from cluster.raft.pin import Member
 from cluster.raft.wire import (
-    MOST_ENTRIES, Ack, Append, Body, Forward, Forwarded, Install, Message, Vote, VoteRequest
+    MOST_ENTRIES, Ack, Append, Body, Forward, Forwarded, Install, Message, Piece, Vote, VoteRequest
 )
 
 MOST_SENT = MOST_ENTRIES // 2
@@ -66,12 +66,15 @@ class Outgoing:
             is_answer_wanted=self._engine.is_answer_wanted or bool(entries),
         )
 
-    def _install(self, peer: Member, message: Message) -> Install:
+    def _install(self, peer: Member, message: Message) -> Install | Piece:
         engine = self._engine
         pieces = message["serialized"]
         if pieces is None:
             # Hole 18: with no snapshot ready the engine would repeat this for a whole period.
             engine.next_index[peer] = engine.last_index + 1
+            piece = engine.store.piece_due(peer.name, term=message["term"], lease=self._lease)
+            if piece is not None:
+                return piece
         _, index, term = engine.log[1] if len(engine.log) > 1 else engine.log[0]
         return Install(
             term=message["term"], commit_index=message["commit_index"], last_index=index,

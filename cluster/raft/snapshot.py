@@ -3,7 +3,8 @@
 One file: a header with a checksum and the last two log entries it covers, then the state, deflated.
 It is written beside the old one, synced, and renamed over it; only then is the journal cut, so
 that together they always hold everything. The machine is dumped on the loop (a consistent cut);
-deflating and writing happen in a thread, and so does the writing of a leader's snapshot.
+deflating and writing happen in a thread, and so does the writing of a leader's snapshot. A small
+one travels in one message, a large one in pieces (pieces.py).
 
 What must never happen here: state taken from a file or a peer whose checksum is wrong; a snapshot
 published by a thread that outlived its cause; a failed write repeated at every tick.
@@ -11,10 +12,11 @@ published by a thread that outlived its cause; a failed write repeated at every 
 The method names in camel case are those PySyncObj calls in place of its Serializer's.
 """
 
+import errno
 import logging
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, wait
 from pathlib import Path
 from typing import Any
@@ -22,13 +24,15 @@ from typing import Any
 from cluster.clock import Clock
 from cluster.raft.disk import Disk
 from cluster.raft.journal import Entry
+from cluster.raft.lease import Lease
 from cluster.raft.members import MemberHistory, Members
+from cluster.raft.pieces import PIECE_BYTES, WHOLE_BYTES, Coming, Extent, Sending
 from cluster.raft.pin import SERIALIZER_STATE
 from cluster.raft.replica import Machine
 from cluster.raft.unpacking import Oversized, allowance, unpacked
-from cluster.raft.wire import Term
+from cluster.raft.wire import Piece, Term
 from cluster.tally import Tally
-from packages.core.values import Natural, Undecodable, Value, from_msgpack, to_msgpack
+from packages.core.values import Natural, Undecodable, Value, changed, from_msgpack, to_msgpack
 
 FORMAT = b"VMSG-SNAPSHOT-1\n"
 HEADER = struct.Struct("<QI")
@@ -39,6 +43,14 @@ DEFLATE_LEVEL = 1
 
 MAX_STATE_BYTES = 1 << 30
 """What a peer's snapshot may inflate to: ten times the state of 100,000 packages."""
+
+STEP_BYTES = 8 << 20
+"""Written and synced at a time: the journal, on the same disk, waits for no more than that."""
+
+EMPTY_BYTES, BYTES_32 = b"\xc4\0", b"\xc6"
+"""msgpack's: no bytes, and so many bytes as the next four say."""
+
+Part = bytes | memoryview
 
 RETRY_S = 30.0
 """After a failed write (a full disk, say): the journal holds everything meanwhile."""
@@ -66,7 +78,10 @@ class Snapshot(Value, array_like=True):
 
 
 class SnapshotStore:
-    """`executor` writes; None writes at once, which is what a simulation wants."""
+    """`executor` writes; None writes at once, which is what a simulation wants. Larger ones than
+    `whole_bytes` are sent by `piece_bytes`."""
+
+    whole_bytes, piece_bytes = WHOLE_BYTES, PIECE_BYTES
 
     def __init__(
         self, path: Path, *, machine: Machine, disk: Disk, clock: Clock, executor: Executor | None,
@@ -78,15 +93,27 @@ class SnapshotStore:
         self._writing: Future[None] | None = None
         self._writing_index = 0
         self._failed_at_s: float | None = None
-        self._received: tuple[bytes, bool] | None = None
-        """The leader's latest, and whether it is one; on disk in that case."""
+        self._received: tuple[bytes, Snapshot | None] | None = None
+        """The leader's latest, and what it is if it is one; on disk in that case."""
         self._judged: tuple[bytes, Callable[[int, int], bool]] | None = None
         self._tally = Tally(log, clock.boottime_s)
+        self._extent: Extent | None = None
+        """Of the file on disk, once that was read or written."""
+        self._loading: Snapshot | None = None
+        """What the file holds, while it is being loaded: it is asked for more than once."""
+        self.sending = Sending(clock)
+        self.coming = Coming(path.with_suffix(".coming"), disk)
 
     def stored(self) -> Snapshot | None:
         """The snapshot on disk; raises SnapshotDamaged or OSError."""
-        raw = self._disk.read(self._path)
-        return None if raw is None else decoded(raw)
+        if self._loading is None and (raw := self._disk.read(self._path)) is not None:
+            self._loading = decoded(raw)
+            self._extent = extent(self._loading, len(raw))
+        return self._loading
+
+    def loaded(self) -> None:
+        """It is in the machine now."""
+        self._loading = None
 
     def has_received(self, raw: bytes) -> bool:
         return self._received is not None and self._received[0] is raw
@@ -108,19 +135,20 @@ class SnapshotStore:
                 raise SnapshotDamaged(f"it reaches to {received.last[1:]}, which was not said")
         except SnapshotDamaged as error:
             self._tally.refuse("snapshot-refused", f"the leader's snapshot: {error}")
-            self._received = raw, False
+            self._received = raw, None
             return
         if self._writing is not None:
             wait([self._writing])  # both write the same file
-        self._write(raw)
+        self._write([memoryview(raw)[at:at + STEP_BYTES] for at in range(0, len(raw), STEP_BYTES)])
         self._disk.replace(self._new, self._path)
-        self._received = raw, True
+        self._extent = extent(received, len(raw))
+        self._received = raw, received
 
     # What PySyncObj calls
 
     def serialize(self, parts: tuple[Any, Entry, Entry, Any], index: int) -> None:
         """Begin to write a snapshot of the machine as it is now."""
-        if self._writing is not None or self._is_cooling_down():
+        if self._writing is not None or self._is_cooling_down() or self.sending.is_busy():
             return
         members = self._members.stored_at(parts[1][1])
         snapshot = Snapshot(
@@ -152,7 +180,10 @@ class SnapshotStore:
         return None, snapshot.last, snapshot.previous, set()
 
     def getTransmissionData(self, _node: Any) -> tuple[bytes, bool, bool] | None:
-        """The whole file as the first and last piece; the transport sends it as one message."""
+        """The whole file as the first and last piece; the transport sends it as one message. None
+        where there is none, and where it goes by `piece_due`."""
+        if self._extent is not None and self._extent.size > self.whole_bytes:
+            return None
         raw = self._disk.read(self._path)
         return None if raw is None else (raw, True, True)
 
@@ -161,12 +192,26 @@ class SnapshotStore:
         if not self.has_received(pieces[0]):
             self.receive(pieces[0])
         assert self._received is not None
-        _, is_intact = self._received
+        _, self._loading = self._received
         self._received = self._writing = None
-        return is_intact
+        return self._loading is not None
 
     def cancelTransmisstion(self, _node: Any) -> None:
         """One message each: there is nothing to cancel. (The name is PySyncObj's.)"""
+
+    def piece_due(self, peer: str, *, term: int, lease: Lease) -> Piece | None:
+        """What the peer is to be sent of a large file now; None while that is under way, and where
+        it goes as one. Raises OSError."""
+        extent = self._extent
+        if extent is None or extent.size <= self.whole_bytes:
+            return None
+        offset = self.sending.due(peer, extent)
+        if offset is None:
+            return None
+        return Piece(
+            term=term, last_index=extent.last_index, last_term=extent.last_term, size=extent.size,
+            offset=offset, raw=self._disk.read_at(self._path, offset, self.piece_bytes),
+            sent_s=lease.now_s(), quorum_age_s=lease.quorum_age_s())
 
     def close(self) -> None:
         if self._writing is not None:
@@ -189,25 +234,66 @@ class SnapshotStore:
         return finished
 
     def _encode_and_write(self, snapshot: Snapshot) -> None:
-        self._write(encoded(snapshot))
+        if len(snapshot.state) > MAX_STATE_BYTES:
+            raise OSError(errno.EFBIG, f"a state of {len(snapshot.state)} bytes could not be read")
+        parts = encoded_parts(snapshot)
+        self._write(parts)
         self._disk.replace(self._new, self._path)
+        self._extent = extent(snapshot, sum(map(len, parts)))
 
-    def _write(self, raw: bytes) -> None:
+    def _write(self, parts: Sequence[Part]) -> None:
+        at = 0
         self._disk.remove(self._new)
         handle = self._disk.open(self._new)
         try:
-            self._disk.write_at(handle, raw, 0)
-            self._disk.sync(handle)
+            for part in parts:
+                self._disk.write_at(handle, part, at)
+                self._disk.sync(handle)
+                at += len(part)
         finally:
             self._disk.close(handle)
 
 
+def extent(snapshot: Snapshot, size: int) -> Extent:
+    return Extent(last_index=snapshot.last[1], last_term=snapshot.last[2], size=size)
+
+
 def encoded(snapshot: Snapshot) -> bytes:
-    plain = to_msgpack(snapshot)
-    body = zlib.compress(plain, DEFLATE_LEVEL)
-    if len(plain) > allowance(len(body)):  # its receiver would not unpack it
-        body = zlib.compress(plain, 0)
-    return FORMAT + HEADER.pack(len(body), zlib.crc32(body)) + body
+    return b"".join(encoded_parts(snapshot))
+
+
+def encoded_parts(snapshot: Snapshot) -> list[Part]:
+    """The file, to be written one part after the other; one part where it is not large. A large
+    state is never copied as a whole, which would keep the event loop from running meanwhile."""
+    plain = plain_parts(snapshot)
+    body = deflated(plain, DEFLATE_LEVEL)
+    if sum(map(len, plain)) > allowance(sum(map(len, body))):  # its receiver would not unpack it
+        body = deflated(plain, 0)
+    checksum = 0
+    for part in body:
+        checksum = zlib.crc32(part, checksum)
+    size = sum(map(len, body))
+    head = FORMAT + HEADER.pack(size, checksum)
+    return [head, *body] if size > STEP_BYTES else [b"".join([head, *body])]
+
+
+def plain_parts(snapshot: Snapshot) -> list[Part]:
+    """Its msgpack: an array of the two entries, the state and the members."""
+    state = memoryview(snapshot.state)
+    if len(state) <= STEP_BYTES:
+        return [to_msgpack(snapshot)]
+    empty = to_msgpack(changed(snapshot, state=b""))
+    members = to_msgpack(snapshot.members)
+    before = empty[:len(empty) - len(members) - len(EMPTY_BYTES)]
+    return [
+        before + BYTES_32 + len(state).to_bytes(4, "big"),
+        *(state[at:at + STEP_BYTES] for at in range(0, len(state), STEP_BYTES)), members]
+
+
+def deflated(plain: Sequence[Part], level: int) -> list[bytes]:
+    deflater = zlib.compressobj(level)
+    found = [*(deflater.compress(part) for part in plain), deflater.flush()]
+    return [each for each in found if each]
 
 
 def decoded(raw: bytes, *, most: int = MAX_STATE_BYTES) -> Snapshot:

@@ -280,8 +280,7 @@ class GuardedTransport(Transport):  # type: ignore[misc]  # the engine has no ty
     def _forget_life(self, member: Member) -> None:
         """It was restarted: what it has is learned anew."""
         self._held = [each for each in self._held if each[0] != member]
-        if member in self.engine.match_index:
-            self.engine.match_index[member] = 0
+        self.engine.forget_life(member)
 
     def _understand(self, member: Member, envelope: Envelope) -> None:
         match envelope.body:

@@ -20,13 +20,13 @@ from cluster.raft.engine import GuardedEngine
 from cluster.raft.flusher import Flusher
 from cluster.raft.journal import Write
 from cluster.raft.reads import Reads
-from cluster.raft.wire import Append, Body, Forwarded, Install
+from cluster.raft.wire import Append, Body, Forwarded, Install, Piece
 
 HUNG_S = 2.0
 """A disk that does not answer for as long as a proposal waits (ledger.ROUND_S): this node falls
 silent, so that another may lead."""
 
-EARLY = (Append, Forwarded, Install)
+EARLY = (Append, Forwarded, Install, Piece)
 """What a leader may say before its own disk is done. Where it put a forwarded command promises
 nothing about it, and said beside the entry it costs the follower no turn of its own."""
 
@@ -45,7 +45,7 @@ class Turns:
         self._say, self._follow_members, self._wake = say, follow_members, wake
         self._outbox: list[tuple[str, int, Body]] = []
         self._steps: Iterator[None] | None = None
-        self._received: tuple[bytes, Callable[[], object]] | None = None
+        self._received: tuple[Write, Callable[[], object]] | None = None
         self._is_running = False
         self._is_commit_due = False
         self._flush_began_s = 0.0
@@ -64,10 +64,10 @@ class Turns:
         if not self._is_running:
             self._wake()
 
-    def store(self, snapshot: bytes, then: Callable[[], object]) -> None:
-        """Put a leader's snapshot on disk in the next turn, before anything is ticked, and go on.
-        A later one takes an earlier one's place."""
-        self._received = snapshot, then
+    def store(self, write: Write, then: Callable[[], object]) -> None:
+        """Put a leader's snapshot, or a piece of one, on disk in the next turn, before anything is
+        ticked, and go on. A later one takes an earlier one's place."""
+        self._received = write, then
 
     def go_on(self) -> None:
         """Take a turn, or go on with the one that waits. Raises OSError."""
@@ -111,8 +111,8 @@ class Turns:
     def _store_received(self) -> Iterator[None]:
         received, self._received = self._received, None
         if received is not None:
-            snapshot, then = received
-            yield from self._written(lambda: self._engine.store_received(snapshot))
+            write, then = received
+            yield from self._written(write)
             then()
 
     def _written(self, write: Write) -> Iterator[None]:

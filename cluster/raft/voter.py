@@ -41,6 +41,7 @@ class Voter:
     journal_type: type[Journal] = Journal
     transport_type: type[GuardedTransport] = GuardedTransport
     engine_type: type[GuardedEngine] = GuardedEngine
+    store_type: type[SnapshotStore] = SnapshotStore
 
     def __init__(
         self, name: str, peers: Sequence[str], *, folder: Path, machine: Machine,
@@ -65,7 +66,7 @@ class Voter:
                 folder / "journal", disk=disk, boot_after=self.amnesia.boot,
                 attendance=attendance)
             self.journal.members.founded(founding or all_voting([name, *peers]))
-            self.store = SnapshotStore(
+            self.store = self.store_type(
                 folder / "snapshot", machine=machine, disk=disk, clock=clock, executor=executor,
                 members=self.journal.members,
             )

@@ -23,6 +23,10 @@ MOST_PEERS = 128
 MOST_TEXT = 256
 """A name, an endpoint or a key, in characters."""
 
+MOST_PIECE_BYTES = 4 << 20
+MOST_SNAPSHOT_BYTES = (1 << 30) + (64 << 20)
+"""A state of a gigabyte that does not deflate, and what stands beside it."""
+
 Term = Annotated[int, Bound(ge=0, le=(1 << 63) - 2)]
 """Higher than what a release before 0.3 could be made to follow, so that there are terms left to
 be elected in."""
@@ -175,9 +179,34 @@ class PulseAck(Value, array_like=True, tag=17):
     """As in Ack."""
 
 
+class Piece(Value, array_like=True, tag=18):
+    """A part of the leader's snapshot, where that is too large for one message; a heartbeat too."""
+
+    term: Term
+    last_index: Natural
+    last_term: Term
+    size: Annotated[int, Bound(ge=1, le=MOST_SNAPSHOT_BYTES)]
+    """Of the whole, in bytes."""
+    offset: Annotated[int, Bound(ge=0, le=MOST_SNAPSHOT_BYTES)]
+    raw: Annotated[bytes, Bound(max_length=MOST_PIECE_BYTES)]
+    """None at the end asks only whether everything is there."""
+    sent_s: float
+    quorum_age_s: float
+
+
+class PieceHeld(Value, array_like=True, tag=19):
+    """Of that snapshot so many bytes, from its beginning, are here."""
+
+    last_index: Natural
+    last_term: Term
+    size: Annotated[int, Bound(ge=1, le=MOST_SNAPSHOT_BYTES)]
+    offset: Annotated[int, Bound(ge=0, le=MOST_SNAPSHOT_BYTES)]
+
+
 Body = (
     Append | Install | Ack | VoteRequest | Vote | Forward | Forwarded | PreVoteRequest | PreVote
     | HigherTerm | Ping | AskIndex | TellIndex | Introduction | Regressed | Pulse | PulseAck
+    | Piece | PieceHeld
 )
 
 

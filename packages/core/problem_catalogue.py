@@ -16,7 +16,7 @@ CATALOGUE: dict[str, str] = {
     "request-too-large": "a request is longer than its kind may be, and was not read",
     "text-not-read": "a text took more time or memory than reading it is given",
     "answer-too-long": "an answer would be longer than what a client takes",
-    "record-large": "the record grows towards what can be sent to a node that fell behind",
+    "record-large": "the record grows towards what a node can hold and be sent",
     "more-problems": "an answer tells of the first problems, and how many there are besides",
     "internal-error": "a bug: the daemon's log holds the details",
     "wrong-usage": "the command line could not be understood",

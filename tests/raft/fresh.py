@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from tests.raft.search import Broken, Crash, Network, nodes_of, search
 from tests.raft.search_members import search_members
+from tests.raft.search_pieces import search_pieces
 from tests.raft.search_rejoin import search_rejoin
 
 One = Callable[[int, Network, Crash], object]
@@ -18,6 +19,7 @@ One = Callable[[int, Network, Crash], object]
 SEARCHES: dict[str, One] = {
     "search": lambda seed, network, crash: search(seed, network, crash, nodes=nodes_of(seed)),
     "search_members": search_members,
+    "search_pieces": search_pieces,
     "search_rejoin": lambda seed, network, crash: search_rejoin(
         seed, network, crash, nodes=nodes_of(seed)),
 }

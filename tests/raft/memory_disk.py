@@ -47,6 +47,10 @@ class MemoryDisk:
         file = self._files.get(path)
         return None if file is None else bytes(file.seen)
 
+    def read_at(self, path: Path, offset: int, most: int) -> bytes:
+        file = self._files.get(path)
+        return b"" if file is None else bytes(file.seen[offset:offset + most])
+
     def open(self, path: Path) -> int:
         handle = max(self._handles, default=0) + 1
         self._handles[handle] = self._files.setdefault(path, File())

@@ -53,6 +53,9 @@ class Witness(Book):
 
 
 class Search:
+    voter_type: type[Voter] = Voter
+    calm_s = CALM_S
+
     def __init__(
         self, seed: int, network: Network, crash: Crash, *, names: tuple[str, ...],
         flusher: type[SlowFlusher] = SlowFlusher,
@@ -85,7 +88,7 @@ class Search:
             self._make_trouble()
             self._propose()
         self._calm_down()
-        end_s = self.clock.now_s + CALM_S
+        end_s = self.clock.now_s + self.calm_s
         while self.clock.now_s < end_s:
             self._step()
             if self.dice.random() < 0.05:
@@ -159,7 +162,7 @@ class Search:
         self._disks[name].slow_share, self._disks[name].slowest_s = SLOW_SHARE, SLOWEST_S
         self._books[name] = Witness(lambda index, command: self._saw(name, index, command))
         try:
-            self._voters[name] = Voter(
+            self._voters[name] = self.voter_type(
                 name, [each for each in self._names if each != name], folder=Path("/", name),
                 machine=self._books[name], timings=TIMINGS, clock=self.clock,
                 disk=self._disks[name], wire=SearchWire(self, name), wake=lambda: None,

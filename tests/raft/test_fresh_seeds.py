@@ -12,7 +12,8 @@ from tests.raft.fresh import FOUND, SEARCHES, fresh
 from tests.raft.search import search
 from tests.raft.slow_flusher import HastyFlusher
 
-SECONDS = {"search": 20.0, "search_members": 20.0, "search_rejoin": 20.0}
+SECONDS = {
+    "search": 15.0, "search_members": 15.0, "search_pieces": 15.0, "search_rejoin": 15.0}
 
 
 @pytest.mark.parametrize("name", SECONDS)

@@ -218,7 +218,7 @@ def test_an_installed_snapshot_survives_a_crash_before_the_journal_knows(
         source.voters["bee"].transport.pump()
     raw = (tmp_path / "elsewhere" / "bee" / "snapshot").read_bytes()
     last = decoded(raw).last
-    ape.engine.store_received(raw)
+    ape.engine.store.receive(raw)
     tell(ape, "bee", 1, Install(
         term=1, commit_index=last[1], last_index=last[1], last_term=last[2], snapshot=raw,
         sent_s=1.0, quorum_age_s=0.0,

@@ -99,9 +99,9 @@ MUTANTS = [
         ("tests/raft/test_journal.py::test_a_vote_in_a_term_that_is_known_already_is_kept",)),
     Mutant(
         "cluster/raft/snapshot.py",
-        "self._disk.write_at(handle, raw, 0)\n"
-        "            self._disk.sync(handle)",
-        "self._disk.write_at(handle, raw, 0)",
+        "self._disk.write_at(handle, part, at)\n"
+        "                self._disk.sync(handle)",
+        "self._disk.write_at(handle, part, at)",
         ("tests/raft/test_voter_storage.py::"
          "test_a_leaders_snapshot_that_was_stored_outlives_a_loss_of_power",)),
     Mutant(
@@ -221,9 +221,9 @@ MUTANTS = [
         "if False:",
         ("tests/raft/test_votes.py::test_a_message_overtaken_or_repeated_is_dropped",)),
     Mutant(
-        "cluster/raft/transport.py",
-        "self.engine.match_index[member] = 0",
-        "pass",
+        "cluster/raft/engine.py",
+        "            self.match_index[member] = 0",
+        "            pass",
         ("tests/raft/test_first_entry.py::"
          "test_what_a_node_that_was_restarted_has_is_learned_anew",)),
     Mutant(

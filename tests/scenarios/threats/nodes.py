@@ -41,6 +41,8 @@ ONE_NODE = Actor(
                BOUNDS + "a_snapshot_is_the_one_that_was_spoken_of",
                "tests/raft/test_connections.py::test_what_is_half_sent_by_one_key_is_bounded",
                "tests/fuzz/test_decoders.py::test_what_is_nearly_a_message_is_read_or_refused",
+               "tests/raft/test_pieces.py"
+               "::test_what_came_does_not_go_on_with_another_ones_pieces",
                SOCKETS + "no_more_peers_are_connected_to_than_a_cluster_can_have",
                SOCKETS + "what_another_member_says_of_a_peer_need_not_be_true")),
         Never("speak, vote or propose as another node",
@@ -71,8 +73,9 @@ ONE_NODE = Actor(
     ),
     open="While its key is good it can be elected and hold up agreement, propose what it likes "
          "(its name stands beside it in the history), and, leading, give the others a record of "
-         "its own: `vmsg cluster backup` is what that is put back from. As a later life of it, it "
-         "can keep the true node unheard until a daemon is started anew.")
+         "its own: `vmsg cluster backup` is what that is put back from. Leading, it "
+         "can have another write and look at up to 1 GiB that is no snapshot. As a later life of "
+         "it, it can keep the true node unheard until a daemon is started anew.")
 
 MAJORITY = Actor(
     name="A majority of nodes",
