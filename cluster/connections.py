@@ -25,8 +25,8 @@ from cluster.socket_inbox import Queues
 from cluster.tally import Tally
 
 LOOK_S, CALM_S, SHARE = 0.05, 0.25, 20
-"""How often it is looked at while somebody comes or sends much, and otherwise. It takes 3 us for each
-connection; where there are thousands, a twentieth of the time."""
+"""How often it is looked at while somebody comes or sends much, and otherwise. It takes 3 us for
+each connection; where there are thousands, a twentieth of the time."""
 CALM_BYTES = 1 << 20
 
 GREETED_BYTES = 256
