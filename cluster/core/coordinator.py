@@ -215,6 +215,11 @@ def place(
             return again  # it has joined this moment, or will be called dead within the lease
     choice = choose(nodes, views, blocked=blocked, avoid=record.avoid, exclude=exclude,
                     lacking=lacking)
+    if choice.node is None and lacking:
+        asked = choose(shortages.in_turn(record), views, blocked=blocked, avoid=(),
+                       exclude=exclude, last_resort=True)
+        return choice if asked.node is None else changed(
+            asked, because=f"{asked.node} may have by now what it lacked")
     if choice.node is None:
         anywhere = choose(
             nodes, views, blocked=blocked, avoid=(), exclude=exclude, last_resort=True)

@@ -1,4 +1,5 @@
-"""Starts that a node had no means for: descriptors, memory, processes, room, a guardian. PURE.
+"""Starts that a node had no means for: descriptors, memory, processes, room, a guardian, a LUN or a
+bridge that it does not see yet. PURE.
 
 That is the node's trouble. The package is started on its next node at once, and on this one again
 when nobody else can, after a while; it is not counted against the package, whose switching stays
@@ -43,6 +44,14 @@ def too_soon(record: PackageRecord, node: str, time_ms: int) -> bool:
     return any(each.node == node and time_ms - each.at_ms < AGAIN_MS for each in record.shortages)
 
 
+def in_turn(record: PackageRecord) -> tuple[str, ...]:
+    """Its nodes, when each has something against it: who was tried longest ago first, for the next
+    one may have by now what the first still lacks; where its guest has failed, last."""
+    at_ms = {each.node: each.at_ms for each in record.shortages}
+    return tuple(sorted(
+        record.spec.nodes, key=lambda each: (each in record.avoid, at_ms.get(each, 0))))
+
+
 def problems(state: State) -> Iterator[Problem]:
     """One of each node that lacked something lately, for the newest of its starts."""
     newest: dict[str, tuple[int, str, str]] = {}
@@ -54,6 +63,7 @@ def problems(state: State) -> Iterator[Problem]:
         yield problem(
             "node-lacks-means", f"node:{node}", what=f"{node} could not start {package} lately.",
             because=because, severity="warn",
-            fix=f"See what uses up descriptors, memory, processes or room on {node}. It is tried "
-                "there again by itself where no other node can start it.",
+            fix=f"See what uses up descriptors, memory, processes or room on {node}, or which LUN "
+                "or bridge it does not see. It is tried there again by itself where no other node "
+                "can start it.",
         )

@@ -14,8 +14,11 @@ NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 WORDS = ("Too many open files", "Cannot allocate memory", "No space left on device")
 """As the C library has them (strerror(3))."""
 
-OF_THE_NODE = frozenset({"node-lacks-means", "room-short", "guardian-unreachable"})
-"""Codes of what keeps a guest from starting and lies with its node alone."""
+OF_THE_NODE = frozenset({
+    "node-lacks-means", "room-short", "guardian-unreachable", "disk-not-visible", "vswitch-missing",
+})
+"""Codes of what keeps a guest from starting and lies with its node alone. LUNs and bridges may come
+later than the daemon, and where a whole site boots they are missing everywhere at once."""
 
 
 def is_want(failure: BaseException) -> bool:

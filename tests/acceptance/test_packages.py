@@ -9,7 +9,7 @@ from shutil import copy
 
 import pytest
 
-from supply import debian, pins, wheels
+from supply import debian, pins
 from tests.acceptance.rig.hosts import BARE, host, lacking, tree
 from tests.acceptance.rig.node import Node, disk
 
@@ -30,18 +30,13 @@ def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module", params=SUITES)
-def n1(
-    request: pytest.FixtureRequest, device: str, tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Node]:
+def n1(request: pytest.FixtureRequest, device: str, debs: Path) -> Iterator[Node]:
     assert not lacking(), f"this machine lacks {lacking()}: make setup"
-    release, folder = request.param, tmp_path_factory.mktemp("deb")
-    debian.node_tree(
-        folder / "tree", release, wheels.fetch(folder / "wheels", pins.PYTHONS[release]))
-    made = debian.build(folder / "tree", "vmsg", release, folder)
+    release = request.param
 
     def installs(root: Path) -> None:
         (root / "root").mkdir(exist_ok=True)
-        copy(made, root / "root")
+        copy(debs / f"vmsg_{debian.version(release)}_amd64.deb", root / "root")
 
     with host("n1") as there:
         there.boot(of=tree(SUITES[release], BARE), product=None, installs=installs,

@@ -5,15 +5,13 @@ each other. Three containers share one kernel and one disk of this machine: what
 SAN of their own would show is not shown here.
 """
 
-import os
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from shutil import copy
 
 import pytest
 
-from supply import pins
+from supply import debian
 from tests.acceptance.rig.hosts import BARE, ROOT, lacking, tree
 from tests.acceptance.rig.readme import Reading
 from tests.acceptance.rig.site import Site, one, site
@@ -74,27 +72,18 @@ def own(text: str, table: dict[str, str]) -> str:
     return text
 
 
-@pytest.fixture(scope="module")
-def made() -> Path:
-    """By README's first command, in this checkout."""
-    first = Reading(since="Three real hosts", until="Beside Serviceguard").next("make deb")
-    environment = {name: value for name, value in os.environ.items() if "MAKE" not in name}
-    subprocess.run(["sh", "-ec", first], cwd=ROOT, check=True, env=environment, timeout=300)
-    return ROOT / "build/deb"
-
-
-def package(made: Path, release: str) -> Callable[[Path], None]:
+def package(debs: Path, release: str) -> Callable[[Path], None]:
     """Its Debian's package, in root's folder."""
     def installs(root: Path) -> None:
         (root / "root").mkdir(exist_ok=True)
-        copy(made / f"vmsg_{pins.version()}+deb{release}_amd64.deb", root / "root")
+        copy(debs / f"vmsg_{debian.version(release)}_amd64.deb", root / "root")
 
     return installs
 
 
 @pytest.fixture(scope="module", params=SUITES)
 def cluster(
-    request: pytest.FixtureRequest, made: Path, tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest, debs: Path, tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Site]:
     """Three hosts with addresses, a bridge, and their Debian's package in root's folder."""
     assert not lacking(), f"this machine lacks {lacking()}: make setup"
@@ -103,7 +92,7 @@ def cluster(
     with site(tmp_path_factory.mktemp("site"), [LUN, OTHER_LUN]) as there:
         there.boot(
             dict.fromkeys(there.nodes, tree(SUITES[release], BARE)),
-            installs=package(made, release))
+            installs=package(debs, release))
         yield there
 
 
@@ -228,6 +217,7 @@ def test_a_second_package_waits_for_the_first(cluster: Site) -> None:
     cluster.nodes["n1"].write("/root/app.yaml", own(text, SECOND))
     typed(cluster, "n1", "vmsg package apply app.yaml")
     cluster.until(cluster.all_run("web", "app"))
+    cluster.until_begun([1, 1])
 
 
 def test_three_losses_of_the_site_need_nobody(cluster: Site) -> None:
@@ -237,7 +227,7 @@ def test_three_losses_of_the_site_need_nobody(cluster: Site) -> None:
         cluster.cut()
         cluster.again()
         cluster.until(cluster.all_run("web", "app"))
-        assert cluster.lives() == [each + 1 for each in before]
+        cluster.until_begun([each + 1 for each in before])
     assert nothing_failed(cluster, since)
     assert [cluster.where(each) for each in ("web", "app")] == nodes
 
@@ -249,7 +239,7 @@ def test_a_site_that_is_switched_off_ends_its_guests_and_starts_them_again(clust
     print(f"off after {took_s}")
     cluster.again()
     cluster.until(cluster.all_run("web", "app"))
-    assert cluster.lives() == [each + 1 for each in before]
+    cluster.until_begun([each + 1 for each in before])
     assert nothing_failed(cluster, since)
     steps = [
         (each["subject"], each["what"]) for each in cluster.events() if each["seq"] > since
@@ -259,13 +249,29 @@ def test_a_site_that_is_switched_off_ends_its_guests_and_starts_them_again(clust
         ("package:web", "package starting"), ("package:app", "package starting")]
 
 
+@pytest.mark.parametrize("cluster", ["13"], indirect=True)
+def test_luns_that_come_later_than_the_hosts_are_waited_for(cluster: Site) -> None:
+    """Of one cluster alone: nothing of it is Debian's, and it waits for half a minute."""
+    since, before = latest(cluster), cluster.lives()
+    cluster.cut()
+    cluster.hide_luns()
+    cluster.again()
+    cluster.until(lambda status: {"no-node-available"} == {
+        each["code"] for each in status["problems"] if each["subject"] == "package:web"})
+    cluster.until(lambda status: told(cluster, since, "web").count("package starting") > 3)
+    cluster.show_luns()
+    cluster.until(cluster.all_run("web", "app"))
+    cluster.until_begun([each + 1 for each in before])
+    assert not {"package failed", "switching disabled"} & set(told(cluster, since))
+
+
 @pytest.mark.parametrize("cluster", ["12"], indirect=True)
-def test_a_host_gets_the_next_debian_and_guests_go_both_ways(cluster: Site, made: Path) -> None:
+def test_a_host_gets_the_next_debian_and_guests_go_both_ways(cluster: Site, debs: Path) -> None:
     """Of the older cluster alone: QEMU 7.2 on two hosts, 10.0 on the third, as the same node."""
     typed(cluster, "n1", "vmsg node drain n3")
     cluster.nodes["n3"].host.poweroff()
     cluster.anew("n3", tree(SUITES["13"], BARE), keeps=("etc/vmsg", "var/lib/vmsg"),
-                 installs=package(made, "13"))
+                 installs=package(debs, "13"))
     checks_itself(cluster, "n3")
     for line in ("apt-get install --no-install-recommends ./vmsg_*.deb", *ACCOUNTS,
                  "systemctl enable --now vmsg-guard vmsgd"):
@@ -287,4 +293,4 @@ def test_a_host_gets_the_next_debian_and_guests_go_both_ways(cluster: Site, made
     assert "pc-q35-7.2" in begun  # the newest that all know
     typed(cluster, "n1", "vmsg move app n1")
     cluster.until(cluster.all_run("web", "app"))
-    assert cluster.lives() == [before[0], before[1] + 1]
+    cluster.until_begun([before[0], before[1] + 1])

@@ -5,6 +5,8 @@ made, so that others can make theirs:
 
 * `tree` is Debian itself, made once by mmdebstrap (in `TREES`, some 75 s) and never written to:
   every host has an overlay over it, in a mount namespace of its own, which is gone with the host.
+  It is `volatile`: nothing waits for this machine's disk, because no power of this machine is cut,
+  and what a host has written is there at its next boot all the same.
 * A host is put into a control group of its own before it starts, in each hierarchy there is.
   Without that all containers share the caller's, and `systemctl kill` fails (EIO).
 * The product is this checkout, read-only, under its own path (a virtual environment knows it), and
@@ -53,8 +55,10 @@ TYPED = {"PATH": "/opt/vmsg/.venv/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": 
 
 BOOT = """
 for group in $GROUPS; do mkdir -p "$group" && echo 0 >"$group/cgroup.procs"; done
+rm -rf "$FOLDER/work"
 mkdir -p "$FOLDER/up" "$FOLDER/work" "$FOLDER/root"
-mount -t overlay overlay -o "lowerdir=$TREE,upperdir=$FOLDER/up,workdir=$FOLDER/work" "$FOLDER/root"
+mount -t overlay overlay "$FOLDER/root" \\
+    -o "lowerdir=$TREE,upperdir=$FOLDER/up,workdir=$FOLDER/work,volatile"
 if [ -n "$PRODUCT" ]; then
     mkdir -p "$FOLDER/root/opt" && ln -sfn "$PRODUCT" "$FOLDER/root/opt/vmsg"
 fi

@@ -198,6 +198,10 @@ class Site:
         assert all(each.is_clean for each in reports), reports
         return [len(each.lives) for each in reports]
 
+    def until_begun(self, lives: list[int]) -> None:
+        """A guest's first record comes a moment after its start."""
+        self.until(lambda status: self.lives() == lives)
+
     @contextmanager
     def calling(self, address: str) -> Iterator["Call"]:
         """A TCP connection to the guest, from outside of all hosts, held open meanwhile."""

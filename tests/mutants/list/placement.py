@@ -88,4 +88,16 @@ MUTANTS = [
         "< TRY_AGAIN_MS",
         ("tests/core/test_shortages.py::"
          "test_where_every_node_lacks_something_it_waits_and_is_not_called_failed",)),
+    Mutant(
+        "packages/core/means.py",
+        '"guardian-unreachable", "disk-not-visible", "vswitch-missing",',
+        '"guardian-unreachable",',
+        ("tests/scenarios/test_late_luns.py::"
+         "test_a_package_waits_for_its_lun_however_late_and_nothing_is_counted",)),
+    Mutant(
+        "cluster/core/coordinator.py",
+        "    if choice.node is None and lacking:",
+        "    if False:",
+        ("tests/scenarios/test_late_luns.py::"
+         "test_a_package_waits_for_its_lun_however_late_and_nothing_is_counted",)),
 ]
