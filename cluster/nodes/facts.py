@@ -30,6 +30,8 @@ DISKS_AT_ONCE = 64
 # What programs and trials say of the host, for a flood of questions; memory and disks are looked at
 # each time.
 KEPT_S = 0.25
+KVM_SHARE = 0.8
+"""Of the time for everything that the trial of KVM may have."""
 ASKED_S = 10.0
 
 NO_FOLDERS: Mapping[Folder, Path] = {}
@@ -113,7 +115,7 @@ class HostFacts:
 
     async def _asked_host(self, deadline_s: float) -> Host:
         kvm_works, qemu, switches, rooms, networks = await asyncio.gather(
-            self._kvm_works(), self._qemu(deadline_s),
+            self._kvm_in_time(KVM_SHARE * deadline_s), self._qemu(deadline_s),
             vswitches(self._declared, deadline_s=deadline_s), self.rooms(),
             own_networks(deadline_s=deadline_s))
         return Host(
@@ -121,6 +123,15 @@ class HostFacts:
             vswitches={} if isinstance(switches, Problem) else switches,
             vswitches_unknown=f"{switches.what}: {switches.because}"
             if isinstance(switches, Problem) else "")
+
+    async def _kvm_in_time(self, within_s: float) -> bool:
+        """Where KVM works, the first trial since the host's boot takes a moment. Where it hangs,
+        it takes seconds, and its end some more: what else there is to tell does not wait for it."""
+        try:
+            async with asyncio.timeout(within_s):
+                return await self._kvm_works()
+        except TimeoutError:
+            return False
 
     async def hypervisor(self) -> tuple[str, tuple[str, ...]]:
         """Its version and the machine types it knows; asked again when the program is another."""

@@ -111,6 +111,19 @@ async def test_this_host_tells_everything() -> None:
 
 
 @pytest.mark.live
+async def test_a_trial_of_kvm_that_hangs_does_not_keep_the_rest_from_being_told() -> None:
+    """Where every guest under it hangs, as on some hosts that are guests themselves."""
+    async def hangs() -> bool:
+        await asyncio.Event().wait()
+        return True
+
+    asked = HostFacts(
+        name="n1", version="0.1.0", probe=FakeProbe(), clock=HostClock(), kvm_works=hangs)
+    facts = await asyncio.wait_for(asked.gather(CONFIG, [], deadline_s=2.0), 30.0)
+    assert not facts.kvm_works and "q35" in facts.machines
+
+
+@pytest.mark.live
 async def test_a_dead_disk_does_not_hide_the_others() -> None:
     probe = FakeProbe()
     paths = [f"/dev/d{number}" for number in range(6)]

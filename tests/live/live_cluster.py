@@ -34,7 +34,7 @@ from tests.live.cuts import cut_agreement
 from tests.live.evidence import Place, evidence, standing
 from tests.live.guest_processes import Copy, copy_of, parent_of, running_of, until_gone
 from tests.live.guest_side import GuestPage, page
-from tests.live.halts import take_back_halts
+from tests.live.halts import Joining, take_back_halts
 from tests.live.phases import reached
 
 WITHIN_S = 40.0
@@ -51,6 +51,7 @@ class LiveCluster:
         self.plan = record.plan
         self.away: set[str] = set()
         self._returned: set[str] = set()
+        self._joining = Joining()
         self.acknowledged: dict[str, dict[str, int]] = defaultdict(dict)
         """Of each package: by life, what its guest called durable."""
         self._stopped: set[int] = set()
@@ -271,6 +272,7 @@ class LiveCluster:
     def started(self, name: str, pid: int) -> None:
         """This process is its daemon from now on."""
         self._daemons[name] = pid
+        self._joining.begins(Path(self.node(name).folder, "log", "daemon.log"))
         self._returned.add(name)
         self.away.discard(name)
 
@@ -345,6 +347,7 @@ class LiveCluster:
                 if state_of(self.daemon(node.name)) in "ZX":
                     await self.start_daemon(node.name)
         self.away.clear()
+        await self._joining.over()
         await take_back_halts(self.until, self.done)
         await self.until(lambda status: all(
             each["status"] == "up" and each["state"] in ("running", "quarantined")
