@@ -76,6 +76,7 @@ class Guardians:
                 self._world.timeline.after(AT_ONCE_S, self.start, host, boots)
             else:
                 host.start_guardian()
+                self._world.judge.woke(host)
 
     def calm(self) -> None:
         self._is_calm = True

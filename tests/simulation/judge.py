@@ -30,7 +30,7 @@ LEASE_SLACK_S = PRECISION_S + 2 * LINE_S
 
 DAEMON_SLACK_S = LEASE_SLACK_S + 0.05
 """A daemon that was stopped freezes the guests as soon as it goes on, one that begins as soon as it
-has found them."""
+has found them; a guardian that begins without its record, once its daemon has told it of them."""
 
 NAP_S = 2.5
 """A suspension that is over is noticed within a second, by a daemon that runs."""
@@ -257,10 +257,11 @@ class Judge(logging.Handler):
     def _is_sick(self, host: Host, over_s: float) -> bool:
         """Its guardian and its daemon are both gone or stand still, or did so a moment ago: that is
         what a watchdog is for, where there is one. One of them alone is enough."""
-        if host.guard.is_awake_for(LEASE_SLACK_S):
+        now_s = self._around.timeline.now_s
+        if host.guard.is_awake_for(LEASE_SLACK_S) and now_s > host.guard.began_s + DAEMON_SLACK_S:
             return False
         if host.daemon is not None and host.daemon.is_awake_for(DAEMON_SLACK_S) and (
-                self._around.timeline.now_s > host.daemon.began_s + DAEMON_SLACK_S):
+                now_s > host.daemon.began_s + DAEMON_SLACK_S):
             return False
         device = host.watchdog
         if device is None or device.name == SOFTWARE:
@@ -277,9 +278,10 @@ class Judge(logging.Handler):
             self.broken("reset", f"{host.name} is reset, and was well")
 
     def woke(self, host: Host) -> None:
-        """From a hang of the whole host, or its guardian alone."""
+        """From a hang of the whole host, or its guardian alone, or that begins anew."""
         timeline = self._around.timeline
-        timeline.after(1.1 * LEASE_SLACK_S, self._lease_ended, host)
+        for slack_s in (LEASE_SLACK_S, DAEMON_SLACK_S):
+            timeline.after(1.1 * slack_s, self._lease_ended, host)
 
     def _is_detached(self, host: str, package: str) -> bool:
         """Left alone on purpose."""

@@ -96,6 +96,8 @@ class Needs:
         node, daemon = host.node, host.daemon
         if node is None or daemon is None or not daemon.is_awake_for(HEARD_S):
             return None
+        if self._judge.now_s <= daemon.began_s + HEARD_S:
+            return None  # it has not joined, perhaps, and sees to no guest before it has
         agent, record = node.worker.agents.get(package), node.ledger.package(package)
         if agent is None or agent.watch is None or record is None or record.move is None:
             return None
