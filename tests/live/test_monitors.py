@@ -1,6 +1,7 @@
 """Monitors over real programs, listeners and time."""
 
 import asyncio
+import errno
 import os
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from packages.monitors.http import HttpGet
 from packages.monitors.monitor import Check
 from packages.monitors.program import Program
 from packages.monitors.qemu_state import QemuState, finding
+from packages.monitors.routes import against_asking
 from packages.monitors.tcp import TcpConnect
 from packages.vetting import Vetting
 from packages.vm.driver import Exit, Guest, Observation
@@ -264,6 +266,7 @@ def test_a_monitor_without_any_address_is_refused_and_the_others_are_made():
 IN_A_NAMESPACE = """
 import asyncio, subprocess, sys
 from packages.monitors.http import HttpGet
+from packages.monitors.routes import against_asking
 from packages.monitors.tcp import TcpConnect
 for line in sys.argv[1].split(";"):
     subprocess.run(["ip", *line.split()], check=True)
@@ -286,3 +289,9 @@ def test_a_host_without_a_route_to_the_guest_has_not_asked_it(made, host, code):
         ["unshare", "--net", sys.executable, "-c", IN_A_NAMESPACE, made, host],
         cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=60)
     assert done.stdout.split() == [code, code], done.stderr
+
+
+def test_a_guest_that_is_silent_behind_a_route_was_asked():
+    failure = OSError(errno.EHOSTUNREACH, "No route to host")
+    assert against_asking("web", "127.0.0.1:80", failure) is None
+    assert against_asking("web", "guest.example:80", failure) is None, "a name was looked up"

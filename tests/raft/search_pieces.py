@@ -32,8 +32,9 @@ class PiecesSearch(Search):
         envelope = opened(raw)
         assert envelope is not None
         body = envelope.body
-        if isinstance(body, Install) and body.snapshot is not None:
-            raise self._broken(f"{len(body.snapshot)} bytes of a snapshot went in one message")
+        whole = body.snapshot if isinstance(body, Install) else None
+        if whole is not None and len(whole) > SmallPieces.whole_bytes:
+            raise self._broken(f"{len(whole)} bytes of a snapshot went in one message")
         self.pieces += isinstance(body, Piece)
         return super().carry(source, target, raw)
 

@@ -16,6 +16,7 @@ itself off was not ended by order; what a guardian kills is its lease's affair.
 The source of a move whose vCPUs stand, and whose agent watches it, has its monitors suspended, at
 the latest at the second look after both were seen: what they saw of a guest that stands would be
 taken for illness. A suspension may be over before the freeze is: the time of the phases is its end.
+One that had ceased to run before its move stopped it, for an error of its disk, is ill indeed.
 """
 
 from typing import TYPE_CHECKING
@@ -44,6 +45,8 @@ class Needs:
         self._ran: dict[tuple[str, str], FakeGuest] = {}
         self._since_s: dict[int, float] = {}
         """Guest's pid -> since when it stands for a move."""
+        self._well: set[int] = set()
+        """Pids of guests that ran, or did until a move stopped them."""
         self._standing: dict[tuple[str, str], tuple[Watched, float]] = {}
         """Source of a move that stands, is watched and not suspended -> since when it was seen."""
 
@@ -56,6 +59,10 @@ class Needs:
             self._since_s.setdefault(pid, self._judge.now_s)
         else:
             self._since_s.pop(pid, None)
+        if guest.state == "running":
+            self._well.add(pid)
+        elif guest.state not in STANDS:
+            self._well.discard(pid)
         if is_running:
             self._ran[where] = guest
         elif guest.exit is not None and self._ran.get(where) is guest:
@@ -102,6 +109,8 @@ class Needs:
         if agent is None or agent.watch is None or record is None or record.move is None:
             return None
         if guest.exit is not None or guest.is_frozen or guest.state not in STANDS:
+            return None
+        if guest.guest.pid not in self._well:
             return None
         if not record.moving or record.move.source != host.name or record.owner != host.name:
             return None
