@@ -51,7 +51,9 @@ MONITOR = Actor(
               (LOOKED_AT + "who_may_only_look_is_told_nothing_of_a_hosts_processes",
                "tests/core/test_allowed.py"
                "::test_whoever_may_only_look_is_told_nothing_of_processes_and_luns")),
-    ))
+    ),
+    open="A client of one's own that breaks off amid ZeroMQ's heartbeats can end a daemon, by any "
+         "key that is let in (the last section): its guests run on, and its unit starts it again.")
 
 PACKAGE_ADMIN = Actor(
     name="A package-admin",
