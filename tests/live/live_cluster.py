@@ -51,7 +51,7 @@ class LiveCluster:
         self.plan = record.plan
         self.away: set[str] = set()
         self._returned: set[str] = set()
-        self._joining = Joining()
+        self.joining = Joining()
         self.acknowledged: dict[str, dict[str, int]] = defaultdict(dict)
         """Of each package: by life, what its guest called durable."""
         self._stopped: set[int] = set()
@@ -272,7 +272,7 @@ class LiveCluster:
     def started(self, name: str, pid: int) -> None:
         """This process is its daemon from now on."""
         self._daemons[name] = pid
-        self._joining.begins(Path(self.node(name).folder, "log", "daemon.log"))
+        self.joining.begins(Path(self.node(name).folder, "log", "daemon.log"))
         self._returned.add(name)
         self.away.discard(name)
 
@@ -347,7 +347,7 @@ class LiveCluster:
                 if state_of(self.daemon(node.name)) in "ZX":
                     await self.start_daemon(node.name)
         self.away.clear()
-        await self._joining.over()
+        await self.joining.over()
         await take_back_halts(self.until, self.done)
         await self.until(lambda status: all(
             each["status"] == "up" and each["state"] in ("running", "quarantined")

@@ -33,6 +33,7 @@ async def with_many_descriptors(cluster: LiveCluster, name: str) -> None:
         "--etc", f"{node.folder}/etc", "--lib", f"{node.folder}/lib", "--run", node.run])
     assert isinstance(pid, int)
     cluster.started(name, pid)
+    await cluster.joining.over()  # the record has it before it answers everybody
 
 
 async def test_a_daemon_with_a_thousand_descriptors_does_its_work(tmp_path: Path) -> None:
