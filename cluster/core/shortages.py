@@ -19,7 +19,7 @@ AGAIN_MS = 10_000
 
 
 def noted(record: PackageRecord, node: str, because: str, time_ms: int) -> PackageRecord:
-    others = tuple(each for each in record.shortages if each.node != node)
+    others = without(record, node).shortages
     return changed(record, shortages=(
         *others, Shortage(node=node, at_ms=time_ms, because=because)))
 

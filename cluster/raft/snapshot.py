@@ -81,7 +81,7 @@ class SnapshotStore:
     """`executor` writes; None writes at once, which is what a simulation wants. Larger ones than
     `whole_bytes` are sent by `piece_bytes`."""
 
-    whole_bytes, piece_bytes = WHOLE_BYTES, PIECE_BYTES
+    whole_bytes, piece_bytes, most_state_bytes = WHOLE_BYTES, PIECE_BYTES, MAX_STATE_BYTES
 
     def __init__(
         self, path: Path, *, machine: Machine, disk: Disk, clock: Clock, executor: Executor | None,
@@ -139,7 +139,7 @@ class SnapshotStore:
             return
         if self._writing is not None:
             wait([self._writing])  # both write the same file
-        self._write([memoryview(raw)[at:at + STEP_BYTES] for at in range(0, len(raw), STEP_BYTES)])
+        self._write(steps(raw))
         self._disk.replace(self._new, self._path)
         self._extent = extent(received, len(raw))
         self._received = raw, received
@@ -182,7 +182,7 @@ class SnapshotStore:
     def getTransmissionData(self, _node: Any) -> tuple[bytes, bool, bool] | None:
         """The whole file as the first and last piece; the transport sends it as one message. None
         where there is none, and where it goes by `piece_due`."""
-        if self._extent is not None and self._extent.size > self.whole_bytes:
+        if self._in_pieces() is not None:
             return None
         raw = self._disk.read(self._path)
         return None if raw is None else (raw, True, True)
@@ -199,17 +199,20 @@ class SnapshotStore:
     def cancelTransmisstion(self, _node: Any) -> None:
         """One message each: there is nothing to cancel. (The name is PySyncObj's.)"""
 
+    def _in_pieces(self) -> Extent | None:
+        """Of the file on disk, where it is too large for one message."""
+        found = self._extent
+        return found if found is not None and found.size > self.whole_bytes else None
+
     def piece_due(self, peer: str, *, term: int, lease: Lease) -> Piece | None:
         """What the peer is to be sent of a large file now; None while that is under way, and where
         it goes as one. Raises OSError."""
-        extent = self._extent
-        if extent is None or extent.size <= self.whole_bytes:
-            return None
-        offset = self.sending.due(peer, extent)
-        if offset is None:
+        large = self._in_pieces()
+        offset = None if large is None else self.sending.due(peer, large)
+        if large is None or offset is None:
             return None
         return Piece(
-            term=term, last_index=extent.last_index, last_term=extent.last_term, size=extent.size,
+            term=term, last_index=large.last_index, last_term=large.last_term, size=large.size,
             offset=offset, raw=self._disk.read_at(self._path, offset, self.piece_bytes),
             sent_s=lease.now_s(), quorum_age_s=lease.quorum_age_s())
 
@@ -234,7 +237,7 @@ class SnapshotStore:
         return finished
 
     def _encode_and_write(self, snapshot: Snapshot) -> None:
-        if len(snapshot.state) > MAX_STATE_BYTES:
+        if len(snapshot.state) > self.most_state_bytes:
             raise OSError(errno.EFBIG, f"a state of {len(snapshot.state)} bytes could not be read")
         parts = encoded_parts(snapshot)
         self._write(parts)
@@ -258,6 +261,12 @@ def extent(snapshot: Snapshot, size: int) -> Extent:
     return Extent(last_index=snapshot.last[1], last_term=snapshot.last[2], size=size)
 
 
+def steps(raw: bytes) -> list[Part]:
+    """The same bytes, not copied, in parts of STEP_BYTES."""
+    view = memoryview(raw)
+    return [view[at:at + STEP_BYTES] for at in range(0, len(raw), STEP_BYTES)]
+
+
 def encoded(snapshot: Snapshot) -> bytes:
     return b"".join(encoded_parts(snapshot))
 
@@ -279,15 +288,13 @@ def encoded_parts(snapshot: Snapshot) -> list[Part]:
 
 def plain_parts(snapshot: Snapshot) -> list[Part]:
     """Its msgpack: an array of the two entries, the state and the members."""
-    state = memoryview(snapshot.state)
+    state = snapshot.state
     if len(state) <= STEP_BYTES:
         return [to_msgpack(snapshot)]
     empty = to_msgpack(changed(snapshot, state=b""))
     members = to_msgpack(snapshot.members)
     before = empty[:len(empty) - len(members) - len(EMPTY_BYTES)]
-    return [
-        before + BYTES_32 + len(state).to_bytes(4, "big"),
-        *(state[at:at + STEP_BYTES] for at in range(0, len(state), STEP_BYTES)), members]
+    return [before + BYTES_32 + len(state).to_bytes(4, "big"), *steps(state), members]
 
 
 def deflated(plain: Sequence[Part], level: int) -> list[bytes]:

@@ -189,7 +189,7 @@ class Piece(Value, array_like=True, tag=18):
     """Of the whole, in bytes."""
     offset: Annotated[int, Bound(ge=0, le=MOST_SNAPSHOT_BYTES)]
     raw: Annotated[bytes, Bound(max_length=MOST_PIECE_BYTES)]
-    """None at the end asks only whether everything is there."""
+    """Empty, it only asks how much is there."""
     sent_s: float
     quorum_age_s: float
 

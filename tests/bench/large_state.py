@@ -124,8 +124,6 @@ class Child:
         assert self.process.stdout is not None
         async for line in self.process.stdout:
             self.last = json.loads(line)
-            if os.environ.get("LOUD"):
-                print(self.name, self.last, file=sys.stderr)
             self.most = {each: max(self.most[each], self.last[each]) for each in self.most}
 
     async def until(self, holds, deadline_s: float = 900.0) -> None:  # type: ignore[no-untyped-def]

@@ -1,6 +1,6 @@
 """A guardian of another run folder lets go of what the node's own one has, and of that alone."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -8,23 +8,10 @@ import pytest
 from cluster.nodes.former_guardians import FormerGuardians
 from cluster.nodes.guardian_link import GuardianLink, GuardianReport
 from packages.vm.driver import Guest
-from tests.live.guarded import LONG_S, Guard, Ticker, now_s
+from tests.live.guarded import LONG_S, Guard, now_s
 from tests.live.waiting import DEADLINE_S, until
 
 pytestmark = pytest.mark.live
-
-
-@pytest.fixture
-def tickers(tmp_path: Path) -> Iterator[Callable[[str], Ticker]]:
-    made: list[Ticker] = []
-
-    def make(name: str) -> Ticker:
-        made.append(Ticker(tmp_path, name))
-        return made[-1]
-
-    yield make
-    for ticker in made:
-        ticker.end()
 
 
 class Side:

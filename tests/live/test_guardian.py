@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ import pytest
 from cluster.nodes.guardian_link import GuardianLink, GuardianNews, GuardianReport
 from packages.core.problem import is_problem
 from packages.vm.driver import Guest
-from tests.live.guarded import LONG_S, Guard, Ticker, now_s
+from tests.live.guarded import LONG_S, Guard, now_s
 from tests.live.waiting import DEADLINE_S, until
 
 pytestmark = pytest.mark.live
@@ -25,26 +25,6 @@ it after 0.3 ms (median of 12; at most 4.7), and a guest's last tick was at most
 EARLY_S = 0.3
 """Before it: a guest that was stopped sooner was frozen early. Its last tick was at most 24 ms
 before the end in the same measurement."""
-
-
-@pytest.fixture
-def guard(tmp_path: Path) -> Iterator[Guard]:
-    guard = Guard(tmp_path)
-    yield guard
-    guard.end()
-
-
-@pytest.fixture
-def tickers(tmp_path: Path) -> Iterator[Callable[[str], Ticker]]:
-    made: list[Ticker] = []
-
-    def make(name: str) -> Ticker:
-        made.append(Ticker(tmp_path, name))
-        return made[-1]
-
-    yield make
-    for ticker in made:
-        ticker.end()
 
 
 @pytest.fixture

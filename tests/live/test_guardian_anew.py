@@ -32,13 +32,6 @@ class Line:
 
 
 @pytest.fixture
-def guard(tmp_path: Path) -> Iterator[Guard]:
-    guard = Guard(tmp_path)
-    yield guard
-    guard.end()
-
-
-@pytest.fixture
 async def line(guard: Guard) -> AsyncIterator[Line]:
     line = Line(guard)
     assert await line.link.connect(deadline_s=DEADLINE_S) is None

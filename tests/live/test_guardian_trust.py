@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,26 +17,6 @@ from tests.live.guarded import LONG_S, Guard, Ticker, now_s
 from tests.live.waiting import DEADLINE_S, until
 
 pytestmark = pytest.mark.live
-
-
-@pytest.fixture
-def tickers(tmp_path: Path) -> Iterator[Callable[[str], Ticker]]:
-    made: list[Ticker] = []
-
-    def make(name: str) -> Ticker:
-        made.append(Ticker(tmp_path, name))
-        return made[-1]
-
-    yield make
-    for ticker in made:
-        ticker.end()
-
-
-@pytest.fixture
-def guard(tmp_path: Path) -> Iterator[Guard]:
-    guard = Guard(tmp_path)
-    yield guard
-    guard.end()
 
 
 async def connected(guard: Guard, acknowledged: list[float]) -> GuardianLink:

@@ -249,11 +249,19 @@ def test_only_who_has_taken_a_piece_gets_the_next_at_once(said: PieceHeld) -> No
     assert sending.due("cat", EXTENT) == 5
 
 
+class TinyStates(SmallPieces):
+    most_state_bytes = 10
+
+
+class WithTinyStates(InPieces):
+    store_type = TinyStates
+
+
 def test_a_state_nobody_could_read_is_not_written(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+    tmp_path: Path, caplog: pytest.LogCaptureFixture,
 ) -> None:
     """It would end the node that wrote it at its next start."""
-    monkeypatch.setitem(SmallPieces._encode_and_write.__globals__, "MAX_STATE_BYTES", 10)
+    rig = Rig(tmp_path, compact_after_entries=10, voter=WithTinyStates)
     rig.start("ape", "bee")
     leader = rig.leader()
     with caplog.at_level(logging.WARNING):
@@ -261,6 +269,7 @@ def test_a_state_nobody_could_read_is_not_written(
             rig.decide(leader, b"command %d" % number)
     assert "could not be written" in caplog.text and leader.is_leader()
     assert leader.store.stored() is None
+    rig.close()
 
 
 def test_agreement_holds_through_trouble_with_pieces(caplog: pytest.LogCaptureFixture) -> None:

@@ -50,7 +50,7 @@ MUTANTS = [
         (CUT,)),
     Mutant(
         "cluster/raft/snapshot.py",
-        "        if len(snapshot.state) > MAX_STATE_BYTES:",
+        "        if len(snapshot.state) > self.most_state_bytes:",
         "        if False:",
         (HERE + "test_a_state_nobody_could_read_is_not_written",)),
     Mutant(
